@@ -1,0 +1,27 @@
+"""edgebench: which variant of a model should run on which device, and what does it cost each class?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import EdgebenchError
+
+if TYPE_CHECKING:
+    from .api import load, run
+    from .records import RunRecord
+    from .store import StoredRun
+
+__version__ = "0.1.0"
+
+__all__ = ["EdgebenchError", "RunRecord", "StoredRun", "__version__", "load", "run"]
+
+_HOMES = {"load": "api", "run": "api", "RunRecord": "records", "StoredRun": "store"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names on first use, so that ``edgebench --help`` stays quick."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Pure functions over records, samples and scores: no files, no devices."""

@@ -1,0 +1,178 @@
+"""``edgebench.run`` and ``edgebench.load``: what the commands do, for Python programs and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TypeVar
+
+from .devices.base import Device
+from .devices.local import LocalDevice
+from .evaluation import Evaluator
+from .frames import predictions_frame, samples_frame
+from .images.cache import GrayscalePolicy
+from .images.geometry import ResizeMode
+from .plan import Plan, make_plan
+from .progress import Progress
+from .records import SCHEMA_VERSION, Engine, Failure, RejectedModel, RunRecord, Settings
+from .runner import Runner, probe_runtime
+from .spec import DEFAULT_SETTINGS, DataSpec, Spec, parse_choice, parse_delegate, parse_python
+from .store import StoredRun, find_run, new_run_id, prepare_out, save
+from .store import load as load_folder
+
+
+def run_spec(
+    spec: Spec,
+    *,
+    out: Path | None = None,
+    device: Device | None = None,
+    progress: Progress | None = None,
+    now: datetime | None = None,
+) -> StoredRun:
+    """Measure everything a Spec asks for, store it below ``out`` (None: do not) and return it.
+
+    A Ctrl-C during the measurement is not raised: what was measured is stored, and the record says so.
+
+    Raises:
+        UsageError, InputError: nothing was measured.
+    """
+    if out is not None:
+        prepare_out(out)
+    device = device or LocalDevice()
+    progress = progress or Progress()
+    plan = make_plan(
+        spec,
+        device.name,
+        device.default_python(),
+        lambda python: probe_runtime(device, python, spec.runtime, spec.settings.timeout_s),
+    )
+    evaluator = Evaluator(spec.data, on_decode=progress.detail_count) if spec.data else None
+    runner = Runner(device, plan, spec.settings, evaluator, progress)
+    interrupted = False
+    try:
+        runner.run()
+    except KeyboardInterrupt:
+        interrupted = True
+    stored = StoredRun(
+        _record(spec, plan, runner, device, evaluator, interrupted, now or datetime.now(timezone.utc)),
+        samples_frame([(outcome.case.case_id, outcome.log) for outcome in runner.outcomes]),
+        predictions_frame([(outcome.case.case_id, outcome.scored) for outcome in runner.outcomes if outcome.scored]),
+    )
+    if out is None:
+        return stored
+    from .report.html import render_html
+
+    folder = save(stored, out, render_html(stored.record, stored.samples, stored.predictions))
+    return replace(stored, folder=folder)
+
+
+def _record(
+    spec: Spec,
+    plan: Plan,
+    runner: Runner,
+    device: Device,
+    evaluator: Evaluator | None,
+    interrupted: bool,
+    moment: datetime,
+) -> RunRecord:
+    cases = tuple(outcome.result for outcome in runner.outcomes)
+    return RunRecord(
+        schema_version=SCHEMA_VERSION,
+        run_id=new_run_id([case.model for case in cases], moment),
+        created_utc=moment.isoformat(timespec="seconds"),
+        command=spec.command,
+        settings=spec.settings,
+        environment=device.environment(),
+        cases=cases,
+        data=evaluator.info() if evaluator else None,
+        rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in plan.rejected),
+        interrupted=interrupted,
+        warnings=_warnings(spec, device),
+    )
+
+
+def _warnings(spec: Spec, device: Device) -> tuple[str, ...]:
+    allowed = device.environment().cpus_allowed
+    most = max(spec.threads)
+    if allowed is not None and most > allowed:
+        return (f"{most} threads on {allowed} usable cores: more threads than cores usually slow a model down",)
+    return ()
+
+
+def run(
+    *models: str | Path,
+    data: str | None = None,
+    metadata: str | Path | None = None,
+    labels: str | Path | None = None,
+    limit: int | None = None,
+    normalize: str | None = None,
+    resize: str | None = None,
+    grayscale: str = "skip",
+    max_bad: float = 0.05,
+    engine: str | Sequence[str] = "interpreter",
+    delegate: str | Sequence[str] = "default",
+    delegate_options: Sequence[str] = (),
+    threads: int | Sequence[int] = 1,
+    python: str | Sequence[str] = (),
+    runtime: str | None = None,
+    signature: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+    out: str | Path | None = None,
+) -> StoredRun:
+    """Measure models and return the run, as ``edgebench run`` does with flags of the same names.
+
+    Args:
+        models: ``.tflite`` files, folders of them, or ``MODEL/VARIANT=FILE``.
+        data: ``folder:DIR`` or ``ham10000:DIR`` to measure accuracy too.
+        out: folder below which the run is stored; None stores nothing.
+
+    Returns:
+        The record, and samples and predictions as data frames. A case that failed is in the record with its reason.
+
+    Raises:
+        UsageError, InputError: an argument or file is wrong; nothing was measured.
+    """
+    data_spec = None
+    if data is not None:
+        data_spec = DataSpec(
+            source=data,
+            metadata=Path(metadata) if metadata else None,
+            labels=Path(labels) if labels else None,
+            limit=limit,
+            normalize=normalize,
+            resize=parse_choice(ResizeMode, resize, "resize") if resize else None,
+            grayscale=parse_choice(GrayscalePolicy, grayscale, "grayscale"),
+            max_bad_fraction=max_bad,
+        )
+    spec = Spec(
+        models=tuple(str(model) for model in models),
+        engines=tuple(parse_choice(Engine, name, "engine") for name in _listed(engine)),
+        delegates=tuple(parse_delegate(name, delegate_options) for name in _listed(delegate)),
+        threads=tuple(_listed(threads)),
+        pythons=tuple(parse_python(name) for name in _listed(python)),
+        runtime=runtime,
+        signature=signature,
+        data=data_spec,
+        settings=settings,
+    )
+    return run_spec(spec, out=Path(out) if out is not None else None)
+
+
+def load(run: str | Path, results: str | Path = "results") -> StoredRun:
+    """Return a stored run, given its folder, its id below ``results``, or ``latest``.
+
+    Raises:
+        StoreError: there is none, or it is damaged.
+    """
+    return load_folder(find_run(str(run), Path(results)))
+
+
+Item = TypeVar("Item", str, int)
+
+
+def _listed(value: Item | Sequence[Item]) -> tuple[Item, ...]:
+    if isinstance(value, (str, int)):
+        return (value,)
+    return tuple(value)

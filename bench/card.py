@@ -1,0 +1,116 @@
+"""A model folder's ``card.json`` and ``labels.txt``: what the person who trained the model knew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import ModelError
+from .images.geometry import ResizeMode
+from .images.normalization import Normalization
+
+CARD_NAME = "card.json"
+LABELS_NAME = "labels.txt"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a card says as far as measuring needs it. Unsaid parts are None."""
+
+    folder: Path
+    name: str | None = None
+    labels: tuple[str, ...] | None = None
+    resize: ResizeMode | None = None
+    normalization: Normalization | None = None
+
+
+def read_card(folder: Path) -> Card | None:
+    """Return the card of a model folder, or None where it has neither card nor labels.
+
+    Raises:
+        ModelError: a card or labels file that cannot be understood.
+    """
+    labels_path, card_path = folder / LABELS_NAME, folder / CARD_NAME
+    data = _read_json(card_path) if card_path.exists() else {}
+    labels = read_labels(labels_path) if labels_path.exists() else _card_labels(card_path, data)
+    if not data and labels is None:
+        return None
+    preprocessing = data.get("preprocessing", {})
+    if not isinstance(preprocessing, Mapping):
+        raise ModelError(f"{card_path}: 'preprocessing' must be an object")
+    return Card(
+        folder=folder,
+        name=str(data["name"]) if data.get("name") else None,
+        labels=labels,
+        resize=_resize(card_path, preprocessing),
+        normalization=_normalization(card_path, preprocessing),
+    )
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Return one label a line, in the model's output order; blank lines at the end are ignored.
+
+    Raises:
+        ModelError: unreadable, empty, or a repeated label.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: cannot be read as a text file of labels: {error}") from error
+    labels = tuple(line.strip() for line in lines)
+    while labels and not labels[-1]:
+        labels = labels[:-1]
+    if not labels or "" in labels:
+        raise ModelError(f"{path}: must hold one label a line, without gaps")
+    repeated = next((label for label in labels if labels.count(label) > 1), None)
+    if repeated is not None:
+        raise ModelError(f"{path}: the label {repeated!r} stands there twice")
+    return labels
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise ModelError(f"{path}: must hold a JSON object")
+    return data
+
+
+def _card_labels(path: Path, data: Mapping[str, Any]) -> tuple[str, ...] | None:
+    labels = data.get("labels")
+    if labels is None:
+        return None
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels) or not labels:
+        raise ModelError(f"{path}: 'labels' must be a list of names in the model's output order")
+    return tuple(labels)
+
+
+def _resize(path: Path, preprocessing: Mapping[str, Any]) -> ResizeMode | None:
+    text = preprocessing.get("resize")
+    if text is None:
+        return None
+    try:
+        return ResizeMode(text)
+    except ValueError:
+        modes = ", ".join(mode.value for mode in ResizeMode)
+        raise ModelError(f"{path}: 'preprocessing.resize' is {text!r}; known: {modes}") from None
+
+
+def _normalization(path: Path, preprocessing: Mapping[str, Any]) -> Normalization | None:
+    data = preprocessing.get("normalization")
+    if data is None:
+        return None
+    try:
+        mean = tuple(float(value) for value in data["mean"])
+        std = tuple(float(value) for value in data["std"])
+        name = str(data.get("name", "card"))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ModelError(f"{path}: 'preprocessing.normalization' needs 'mean' and 'std' as lists of numbers") from None
+    if not mean or not std or any(value == 0 for value in std):
+        raise ModelError(f"{path}: 'preprocessing.normalization' has an empty mean or a std of 0")
+    return Normalization(name, mean, std)

@@ -1,0 +1,299 @@
+"""The command line: parse, call, render. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from . import __version__
+from .errors import EdgebenchError, UsageError
+
+if TYPE_CHECKING:
+    from .spec import DataSpec, Spec
+    from .store import StoredRun
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+EXIT_CASES_FAILED = 3
+EXIT_INTERRUPTED = 130
+
+_RUN_EXAMPLES = """\
+examples:
+  edgebench run models/sample
+  edgebench run a_float.tflite a_int8.tflite --threads 1,2 --delegate default,none
+  edgebench run models/sample --data folder:photos
+  edgebench run model.tflite --data ham10000:HAM10000 --normalize -1..1 --limit 500
+  edgebench run model_int8.tflite --python .venv/bin/python --python /opt/py39/bin/python
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage text in front."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see: {self.prog} --help)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0 fine, 1 a gate failed, 2 usage or input error (nothing ran), 3 some cases failed to run (the others are stored),
+    130 interrupted (what was measured is stored).
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    try:
+        options = _parser().parse_args(_join_values(given))
+        command: Callable[[argparse.Namespace, Sequence[str]], int] = options.command
+        return command(options, given)
+    except EdgebenchError as error:
+        if debug:
+            raise
+        _say(f"edgebench: error: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("edgebench: interrupted, nothing was stored")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`edgebench report | head`): not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+def _join_values(arguments: Sequence[str]) -> list[str]:
+    """Write ``--normalize -1..1`` as ``--normalize=-1..1``: argparse takes a leading dash for a flag."""
+    joined: list[str] = []
+    for text in arguments:
+        if joined and joined[-1] == "--normalize" and text[:1] == "-" and text[1:2].isdigit():
+            joined[-1] = f"--normalize={text}"
+        else:
+            joined.append(text)
+    return joined
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="edgebench",
+        description="Which variant of a TFLite model should run on which device, and what does it cost each class?",
+    )
+    parser.add_argument("--version", action="version", version=f"edgebench {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_report(commands)
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
+    run = commands.add_parser(
+        "run",
+        help="measure latency, memory and accuracy of models",
+        description="Measure each variant x engine x delegate x threads in worker processes of its own.",
+        epilog=_RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.set_defaults(command=_run)
+    run.add_argument(
+        "models", nargs="+", metavar="MODEL", help="a .tflite file, a folder of them, or MODEL/VARIANT=FILE to name it"
+    )
+    what = run.add_argument_group("what runs the model")
+    what.add_argument("--engine", action="append", metavar="NAME", help="interpreter (default), compiled")
+    what.add_argument(
+        "--delegate",
+        action="append",
+        metavar="NAME",
+        help="default (what the runtime does by itself), xnnpack, none, external:PATH",
+    )
+    what.add_argument("--delegate-option", action="append", default=[], metavar="KEY=VALUE", help="for external")
+    what.add_argument("--threads", default="1", metavar="N[,N]", help="thread counts (default 1)")
+    what.add_argument("--signature", metavar="NAME", help="run this signature of the model")
+    what.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="[NAME=]PATH",
+        help="run workers under this Python (repeatable)",
+    )
+    what.add_argument("--runtime", choices=("litert", "tflite", "tf"), help="which runtime of that Python")
+    _add_data_flags(run.add_argument_group("accuracy"))
+    _add_time_flags(run.add_argument_group("how long"))
+    _add_output_flags(run.add_argument_group("output"))
+
+
+def _add_data_flags(data: argparse._ArgumentGroup) -> None:
+    data.add_argument("--data", metavar="SOURCE", help="folder:DIR (one sub-folder per class) or ham10000:DIR")
+    data.add_argument("--metadata", type=Path, metavar="FILE", help="CSV with image_id and dx")
+    data.add_argument("--labels", type=Path, metavar="FILE", help="one label a line, in the model's output order")
+    data.add_argument("--limit", type=int, metavar="N", help="evaluate N images, drawn by class")
+    data.add_argument("--normalize", metavar="HOW", help="-1..1, 0..1, 0..255, imagenet or MEAN/STD")
+    data.add_argument("--resize", metavar="HOW", help="stretch (default), crop, pad")
+    data.add_argument("--grayscale", default="skip", metavar="HOW", help="skip (default) or convert, for RGB models")
+    data.add_argument(
+        "--max-bad", type=float, default=0.05, metavar="SHARE", help="tolerated share of bad images (0.05)"
+    )
+
+
+def _add_time_flags(time: argparse._ArgumentGroup) -> None:
+    time.add_argument("--min-runs", type=int, default=50, metavar="N", help="at least N samples (50)")
+    time.add_argument("--max-runs", type=int, default=20_000, metavar="N", help="at most N samples (20000)")
+    time.add_argument("--min-time", default="1s", metavar="T", help="at least T inside the model (1s)")
+    time.add_argument("--max-time", default="30s", metavar="T", help="at most about T inside the model (30s)")
+    time.add_argument("--warmup-time", default="300ms", metavar="T", help="warm-up, kept but not counted (300ms)")
+    time.add_argument("--timeout", default="120s", metavar="T", help="a worker that is silent for T is killed (120s)")
+    time.add_argument("--seed", type=int, default=0, metavar="N", help="seed of generated inputs (0)")
+
+
+def _add_output_flags(output: argparse._ArgumentGroup) -> None:
+    output.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="where runs go (results/)")
+    output.add_argument("--json", action="store_true", help="print the record as JSON on stdout, nothing else")
+    output.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    output.add_argument("--debug", action="store_true", help="show the trace of an error")
+
+
+def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
+    report = commands.add_parser(
+        "report",
+        help="show a stored run",
+        description="Show a stored run as a table, Markdown, an HTML page, CSV or JSON.",
+        epilog="examples:\n  edgebench report latest\n  edgebench report latest --format md > report.md\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    report.set_defaults(command=_report)
+    report.add_argument("run", metavar="RUN", help="a run's folder, its id, or latest")
+    report.add_argument("--format", default="table", choices=("table", "md", "html", "csv", "json"))
+    report.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="where runs are (results/)")
+    report.add_argument("--debug", action="store_true", help="show the trace of an error")
+
+
+def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
+    from .api import run_spec
+    from .console import ConsoleProgress
+    from .progress import Progress
+
+    spec = _spec(options, given)
+    progress = Progress() if options.quiet or options.json else ConsoleProgress()
+    try:
+        stored = run_spec(spec, out=options.out, progress=progress)
+    finally:
+        progress.close()
+    _show_run(stored, as_json=options.json)
+    return _exit_code(stored)
+
+
+def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
+    from .records import Engine, Settings
+    from .spec import Spec, parse_choice, parse_delegate, parse_duration_ns, parse_python, parse_threads
+
+    engines = _split(options.engine, "interpreter")
+    return Spec(
+        models=tuple(options.models),
+        engines=tuple(parse_choice(Engine, name, "--engine") for name in engines),
+        delegates=tuple(parse_delegate(name, options.delegate_option) for name in _split(options.delegate, "default")),
+        threads=parse_threads(options.threads),
+        pythons=tuple(parse_python(text) for text in options.python),
+        runtime=options.runtime,
+        signature=options.signature,
+        data=_data_spec(options),
+        settings=Settings(
+            seed=options.seed,
+            min_runs=options.min_runs,
+            max_runs=options.max_runs,
+            min_time_ns=parse_duration_ns(options.min_time, "--min-time"),
+            max_time_ns=parse_duration_ns(options.max_time, "--max-time"),
+            warmup_time_ns=parse_duration_ns(options.warmup_time, "--warmup-time"),
+            warmup_min_runs=3,
+            timeout_s=parse_duration_ns(options.timeout, "--timeout") / 1e9,
+        ),
+        command=("edgebench", *given),
+    )
+
+
+def _split(texts: Sequence[str] | None, default: str) -> tuple[str, ...]:
+    """Return the values of a flag that may be repeated or hold a comma list; a library's path is left whole."""
+    names = [
+        name for text in texts or [default] for name in ([text] if text.startswith("external") else text.split(","))
+    ]
+    return tuple(dict.fromkeys(name.strip() for name in names))
+
+
+def _data_spec(options: argparse.Namespace) -> DataSpec | None:
+    from .images.cache import GrayscalePolicy
+    from .images.geometry import ResizeMode
+    from .spec import DataSpec, parse_choice
+
+    if options.data is None:
+        needing = ("metadata", "labels", "limit", "normalize", "resize")
+        for name in needing:
+            if getattr(options, name) is not None:
+                raise UsageError(f"--{name} is about images: it needs --data SOURCE")
+        return None
+    return DataSpec(
+        source=options.data,
+        metadata=options.metadata,
+        labels=options.labels,
+        limit=options.limit,
+        normalize=options.normalize,
+        resize=parse_choice(ResizeMode, options.resize, "--resize") if options.resize else None,
+        grayscale=parse_choice(GrayscalePolicy, options.grayscale, "--grayscale"),
+        max_bad_fraction=options.max_bad,
+    )
+
+
+def _show_run(stored: StoredRun, *, as_json: bool) -> None:
+    from .report.terminal import render_table
+    from .store import PAGE_FILE, to_json
+
+    if as_json:
+        print(to_json(stored.record))
+        return
+    print(render_table(stored.record, width=_width()))
+    if stored.folder is not None:
+        print(f"\nstored in {stored.folder}, page: {stored.folder / PAGE_FILE}")
+
+
+def _width() -> int | None:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _exit_code(stored: StoredRun) -> int:
+    from .records import Status
+
+    record = stored.record
+    if record.interrupted:
+        return EXIT_INTERRUPTED
+    if record.rejected or any(case.status is not Status.OK for case in record.cases):
+        return EXIT_CASES_FAILED
+    return EXIT_OK
+
+
+def _report(options: argparse.Namespace, _given: Sequence[str]) -> int:
+    from .store import find_run, load, to_json
+
+    stored = load(find_run(options.run, options.out))
+    if options.format == "json":
+        print(to_json(stored.record))
+    elif options.format == "md":
+        from .report.markdown import render_markdown
+
+        print(render_markdown(stored.record))
+    elif options.format == "csv":
+        from .report.csvfile import render_csv
+
+        print(render_csv(stored.record), end="")
+    elif options.format == "html":
+        from .report.html import render_html
+
+        print(render_html(stored.record, stored.samples, stored.predictions))
+    else:
+        from .report.terminal import render_table
+
+        print(render_table(stored.record, width=_width()))
+    return EXIT_OK

@@ -1,0 +1,1 @@
+"""Where workers run. A device starts worker processes and tells what it is."""

@@ -1,0 +1,64 @@
+"""What the runner needs from a device: a name, an environment, and worker processes to talk to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ..records import Environment
+
+
+class WorkerLink(ABC):
+    """A running worker process and the two pipes to it."""
+
+    @abstractmethod
+    def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:
+        """Send one request and block until its answer.
+
+        Returns:
+            The answer's fields.
+
+        Raises:
+            RuntimeRefused: the worker answered no, with its code and line.
+            WorkerDied, WorkerTimeout, ProtocolError: there was no usable answer; the process is gone afterwards.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the process, whatever state it is in. May be called twice."""
+
+    def __enter__(self) -> WorkerLink:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Device(ABC):
+    """A place that can run workers. ``name`` is the device part of case ids."""
+
+    name: str
+
+    @abstractmethod
+    def start_worker(self, python: str) -> WorkerLink:
+        """Start a fresh worker process under that Python.
+
+        Raises:
+            WorkerError: the process could not be started.
+        """
+
+    @abstractmethod
+    def place(self, path: Path) -> str:
+        """Make a file of this machine readable there and return its path there."""
+
+    @abstractmethod
+    def environment(self) -> Environment:
+        """Describe the device. What cannot be read is None, with the reason."""
+
+    @abstractmethod
+    def default_python(self) -> str:
+        """Return the Python that workers run under when the user names none."""

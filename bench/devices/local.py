@@ -1,0 +1,100 @@
+"""This machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+
+from .. import __version__
+from ..errors import UsageError
+from ..records import Environment
+from .base import Device, WorkerLink
+from .process import ProcessLink
+from .zipapp import worker_file
+
+
+class LocalDevice(Device):
+    """Runs workers as children of this process."""
+
+    name = "local"
+
+    def __init__(self) -> None:
+        self._worker = worker_file()
+
+    def start_worker(self, python: str) -> WorkerLink:
+        return ProcessLink([python, "-u", str(self._worker)])
+
+    def place(self, path: Path) -> str:
+        return str(path.resolve())
+
+    def default_python(self) -> str:
+        return sys.executable
+
+    def environment(self) -> Environment:
+        unavailable: dict[str, str] = {}
+        cpu = _cpu_model()
+        if cpu is None:
+            unavailable["cpu_model"] = "the system does not name its processor"
+        total = _memory_total_bytes()
+        if total is None:
+            unavailable["memory_total_bytes"] = "psutil cannot tell"
+        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+        if allowed is None:
+            unavailable["cpus_allowed"] = "this system has no CPU affinity call"
+        return Environment(
+            hostname=platform.node(),
+            system=_system_name(),
+            kernel=f"{platform.system()} {platform.release()}",
+            machine=platform.machine(),
+            cpu_model=cpu,
+            cpus_logical=os.cpu_count(),
+            cpus_allowed=allowed,
+            memory_total_bytes=total,
+            python=platform.python_version(),
+            edgebench=__version__,
+            unavailable=unavailable,
+        )
+
+
+def resolve_python(text: str) -> str:
+    """Return the path of an interpreter named by path or by a command on PATH.
+
+    Raises:
+        UsageError: no such program.
+    """
+    found = shutil.which(Path(text).expanduser())
+    if found is None:
+        raise UsageError(f"--python {text}: no such program")
+    # Not resolve(): a virtual environment's python is a link, and its own place is what makes it that environment.
+    return str(Path(found).absolute())
+
+
+def _cpu_model() -> str | None:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor() or None
+    fields = [line.split(":", 1) for line in text.splitlines() if ":" in line]
+    for wanted in ("model name", "Model", "Hardware"):
+        for key, value in fields:
+            if key.strip() == wanted and value.strip():
+                return value.strip()
+    return platform.processor() or None
+
+
+def _memory_total_bytes() -> int | None:
+    try:
+        import psutil
+    except ImportError:
+        return None
+    return int(psutil.virtual_memory().total)
+
+
+def _system_name() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return platform.platform(terse=True)

@@ -1,0 +1,104 @@
+"""Every error that edgebench raises on purpose.
+
+The tree::
+
+    EdgebenchError                  anything we can explain to a person in one line
+    ├── UsageError                  a flag or argument is wrong; nothing ran             exit code 2
+    ├── InputError                  a file or data set is wrong; nothing ran             exit code 2
+    │   ├── ModelError              a .tflite file that cannot be measured
+    │   ├── DataError               images, labels or metadata that do not fit
+    │   │   └── ScoreError          a model's scores that cannot be judged: becomes that case's result
+    │   └── StoreError              a stored run that cannot be read or written
+    └── WorkerError                 the measuring process failed: becomes that case's result, exit code 3
+        ├── RuntimeRefused          the runtime said no (unsupported operator, cannot allocate ...)
+        ├── WorkerDied              the process ended by itself or by a signal
+        ├── WorkerTimeout           no answer within the time limit
+        └── ProtocolError           an answer that is not in our protocol
+
+A message is one line, says what is wrong with what, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class EdgebenchError(Exception):
+    """Base of the tree. ``str(error)`` is the one line shown to a person."""
+
+    exit_code = 2
+    code = "error"
+
+
+class UsageError(EdgebenchError):
+    """A flag or argument is wrong. Nothing ran."""
+
+    code = "usage"
+
+
+class InputError(EdgebenchError):
+    """A file or data set is wrong. Nothing ran."""
+
+    code = "input"
+
+
+class ModelError(InputError):
+    """A model file that cannot be measured. ``path`` is the file or folder it is about."""
+
+    code = "model"
+
+    def __init__(self, message: str, path: object = "") -> None:
+        super().__init__(message)
+        self.path = str(path)
+
+
+class DataError(InputError):
+    """Images, labels or metadata that do not fit."""
+
+    code = "data"
+
+
+class ScoreError(DataError):
+    """Scores that cannot be judged, for instance NaN. The runner turns this into that case's result."""
+
+    exit_code = 3
+    code = "bad-scores"
+
+
+class StoreError(InputError):
+    """A stored run that cannot be read or written."""
+
+    code = "store"
+
+
+class WorkerError(EdgebenchError):
+    """The measuring process failed. The runner turns this into that case's result."""
+
+    exit_code = 3
+    code = "worker"
+
+
+class RuntimeRefused(WorkerError):
+    """The runtime could not load, allocate or run the model, in its own words."""
+
+    code = "runtime-refused"
+
+    def __init__(self, message: str, code: str = "runtime-refused") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class WorkerDied(WorkerError):
+    """The worker process ended without answering."""
+
+    code = "worker-died"
+
+
+class WorkerTimeout(WorkerError):
+    """The worker did not answer within the time limit and was killed."""
+
+    code = "timeout"
+
+
+class ProtocolError(WorkerError):
+    """The worker wrote something that is not an answer."""
+
+    code = "protocol"

@@ -1,0 +1,200 @@
+"""Accuracy of a case: which images, how they become inputs, which score means which class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .analysis.accuracy import measure_accuracy
+from .card import read_labels
+from .errors import DataError, UsageError
+from .images.cache import CachedImages, cached_images
+from .images.dataset import Dataset, open_dataset, stratified_limit
+from .images.geometry import Geometry, ResizeMode
+from .images.normalization import Normalization, normalization_from_quantization, parse_normalization
+from .plan import ModelVariant
+from .records import Accuracy, DataInfo, Preprocessing, SkippedImage
+from .session import ImageNeeds, Session
+from .spec import DataSpec
+
+#: How long one request may classify before it answers, so that progress shows and a hang is noticed.
+_CHUNK_NS = 1_000_000_000
+
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How one variant's images are made and its scores are read."""
+
+    preprocessing: Preprocessing
+    labels: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One case's scores, float32 [images, classes], with the images they belong to."""
+
+    images: CachedImages
+    labels: tuple[str, ...]
+    scores: np.ndarray[Any, Any]
+    accuracy: Accuracy
+
+
+class Evaluator:
+    """Holds the data set and its caches for all cases of a run."""
+
+    def __init__(self, spec: DataSpec, *, on_decode: Advance | None = None) -> None:
+        self._spec = spec
+        self._on_decode = on_decode
+        self._labels = read_labels(spec.labels) if spec.labels else None
+        self._normalization = parse_normalization(spec.normalize) if spec.normalize else None
+        dataset = open_dataset(spec.source, metadata=spec.metadata)
+        self._dataset = stratified_limit(dataset, spec.limit, seed=0) if spec.limit else dataset
+        self._caches: dict[Geometry, CachedImages] = {}
+
+    @property
+    def dataset(self) -> Dataset:
+        """The images in use, after ``limit``."""
+        return self._dataset
+
+    def read(self, variant: ModelVariant, needs: ImageNeeds) -> Reading:
+        """Decide geometry, normalisation and labels for a variant.
+
+        Raises:
+            UsageError, DataError: something is missing or does not fit; the line says which flag helps.
+        """
+        name = f"{variant.model}/{variant.variant}"
+        labels, labels_from, notes = self._choose_labels(name, variant, needs)
+        normalization, normalization_from = self._choose_normalization(name, variant, needs)
+        card_resize = variant.card.resize if variant.card else None
+        preprocessing = Preprocessing(
+            height=needs.height,
+            width=needs.width,
+            channels=needs.channels,
+            resize=(self._spec.resize or card_resize or ResizeMode.STRETCH).value,
+            normalization=normalization.name,
+            mean=normalization.mean,
+            std=normalization.std,
+            normalization_from=normalization_from,
+            labels_from=labels_from,
+        )
+        return Reading(preprocessing, labels, notes)
+
+    def images(self, preprocessing: Preprocessing) -> CachedImages:
+        """Return the decoded images for a geometry, decoding them at the first call."""
+        geometry = Geometry(
+            preprocessing.height, preprocessing.width, preprocessing.channels, ResizeMode(preprocessing.resize)
+        )
+        if geometry not in self._caches:
+            self._caches[geometry] = cached_images(
+                self._dataset,
+                geometry,
+                grayscale=self._spec.grayscale,
+                max_bad_fraction=self._spec.max_bad_fraction,
+                progress=self._on_decode,
+            )
+        return self._caches[geometry]
+
+    def evaluate(
+        self, session: Session, reading: Reading, place: Callable[[Path], str], advance: Advance | None = None
+    ) -> Scored:
+        """Classify every image in the worker and return scores and accuracy."""
+        images = self.images(reading.preprocessing)
+        session.open_images(place(images.pixels_path), reading.preprocessing.mean, reading.preprocessing.std)
+        total = len(images.items)
+        parts: list[np.ndarray[Any, Any]] = []
+        done = 0
+        while done < total:
+            scores = session.predict(done, total, _CHUNK_NS)
+            parts.append(scores)
+            done += scores.shape[0]
+            if advance is not None:
+                advance(done, total)
+        scores = np.concatenate(parts)
+        truth = [item.label or "" for item in images.items]
+        return Scored(images, reading.labels, scores, measure_accuracy(reading.labels, truth, scores))
+
+    def info(self) -> DataInfo:
+        """Describe what was evaluated; call it after the caches were made."""
+        cached = next(iter(self._caches.values()), None)
+        items = cached.items if cached else self._dataset.items
+        lesions = {item.lesion_id for item in items if item.lesion_id}
+        skipped = {problem.image_id: problem.reason for problem in self._dataset.problems}
+        if cached:
+            skipped.update({problem.image_id: problem.reason for problem in cached.skipped})
+        return DataInfo(
+            source=self._dataset.source,
+            images=len(items),
+            lesions=len(lesions) or None,
+            class_counts=dict(sorted(Counter(item.label or "" for item in items).items())),
+            skipped=tuple(SkippedImage(image_id, reason) for image_id, reason in sorted(skipped.items())),
+            notes=self._notes(),
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = []
+        if self._dataset.rows_without_image:
+            notes.append(f"{self._dataset.rows_without_image} metadata rows have no image here and were left out")
+        if self._dataset.images_without_row:
+            notes.append(f"{self._dataset.images_without_row} images have no metadata row and were left out")
+        if self._spec.limit:
+            notes.append(f"limited to {self._spec.limit} images, drawn by class with seed 0")
+        return tuple(notes)
+
+    def _choose_labels(
+        self, name: str, variant: ModelVariant, needs: ImageNeeds
+    ) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+        notes: tuple[str, ...] = ()
+        if self._labels is not None:
+            labels, source = self._labels, f"--labels {self._spec.labels}"
+        elif variant.card is not None and variant.card.labels is not None:
+            labels, source = variant.card.labels, "card"
+        else:
+            labels, source = self._dataset.classes, "assumed: the data set's classes in alphabetical order"
+            notes = ("label order is assumed (alphabetical); check it, or give --labels FILE",)
+        if len(labels) != needs.scores:
+            raise DataError(
+                f"{name}: the model answers {needs.scores} scores but there are {len(labels)} labels "
+                f"({source}); give --labels FILE with one label a line in the model's output order"
+            )
+        unknown = [label for label in self._dataset.classes if label not in labels]
+        if unknown:
+            raise DataError(
+                f"{name}: the data set has class {unknown[0]!r}, which is not among the model's labels "
+                f"{', '.join(labels[:12])} ({source})"
+            )
+        return labels, source, notes
+
+    def _choose_normalization(self, name: str, variant: ModelVariant, needs: ImageNeeds) -> tuple[Normalization, str]:
+        if self._normalization is not None:
+            return self._fitting(name, self._normalization, needs), "--normalize"
+        if variant.card is not None and variant.card.normalization is not None:
+            return self._fitting(name, variant.card.normalization, needs), "card"
+        tensor = needs.input
+        if tensor.dtype == "uint8" and tensor.scale == 0.0:
+            return parse_normalization("0..255"), "the input is plain uint8"
+        if tensor.scale:
+            implied = normalization_from_quantization(tensor.dtype, tensor.scale, tensor.zero_point)
+            if implied is not None:
+                return implied, "the input's own scale and zero point"
+        raise UsageError(
+            f"{name}: nothing says how the {tensor.dtype} input is normalised; "
+            "add --normalize -1..1, 0..1, 0..255, imagenet or MEAN/STD"
+        )
+
+    @staticmethod
+    def _fitting(name: str, normalization: Normalization, needs: ImageNeeds) -> Normalization:
+        for values in (normalization.mean, normalization.std):
+            if len(values) not in (1, needs.channels):
+                raise UsageError(
+                    f"{name}: normalisation {normalization.name} is for {len(values)} channels, "
+                    f"the model takes {needs.channels}"
+                )
+        return normalization

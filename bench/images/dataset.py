@@ -1,0 +1,85 @@
+"""Opening a data set by name, and taking a smaller one out of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import DataError, UsageError
+from .class_folders import open_class_folders
+from .ham10000 import open_ham10000
+from .items import Dataset, ImageItem, ImageProblem
+
+__all__ = ["Dataset", "ImageItem", "ImageProblem", "open_dataset", "stratified_limit"]
+
+_FORMS = "folder:DIR (one sub-folder per class) or ham10000:DIR"
+
+
+def open_dataset(source: str, *, metadata: Path | None = None) -> Dataset:
+    """The data set that ``source`` names: ``folder:DIR`` or ``ham10000:DIR``; no image is opened yet.
+
+    ``metadata`` is a CSV file with the columns image_id and dx (optionally lesion_id) for ``ham10000:``, in
+    place of the folder's own. See ``open_class_folders`` and ``open_ham10000`` for what each form accepts.
+    Raises DataError for a source or folder that is not as described, UsageError for metadata with
+    ``folder:``.
+    """
+    source = source.strip()
+    prefix, colon, location = source.partition(":")
+    prefix = prefix.strip().lower()
+    location = location.strip()
+    if not colon or prefix not in ("folder", "ham10000"):
+        is_path = not colon or len(prefix) == 1  # one letter is a Windows drive
+        hint = f"write folder:{source} or ham10000:{source}" if is_path else f"expected {_FORMS}"
+        raise DataError(f"data source {source!r} has no known kind; {hint}")
+    if not location:
+        raise DataError(f"data source {source!r} names no folder; expected {_FORMS}")
+    if prefix == "ham10000":
+        return open_ham10000(source, location, metadata)
+    if metadata is not None:
+        raise UsageError(f"--metadata does not go with {source}, whose folders are the labels; use ham10000:{location}")
+    return open_class_folders(source, location)
+
+
+def stratified_limit(dataset: Dataset, limit: int, seed: int = 0) -> Dataset:
+    """At most ``limit`` images, classes in their proportions, in the data set's order.
+
+    Each class keeps at least one image when ``limit`` allows one for each. The same seed gives the same
+    images on any machine. ``problems`` are left out, since the choice is made among what is there. A limit of
+    the whole set or more returns the data set as it is. Raises DataError below 1.
+    """
+    if limit < 1:
+        raise DataError(f"cannot limit {dataset.source} to {limit} images; give 1 or more")
+    if limit >= len(dataset.items):
+        return dataset
+    groups: dict[str, list[ImageItem]] = defaultdict(list)
+    for item in dataset.items:
+        groups[item.label or ""].append(item)
+    shares = _shares({label: len(items) for label, items in groups.items()}, limit)
+    chosen: set[str] = set()
+    for label, items in groups.items():
+        ranked = sorted(items, key=lambda item: _rank(item.image_id, seed))
+        chosen.update(item.image_id for item in ranked[: shares[label]])
+    return replace(dataset, items=tuple(item for item in dataset.items if item.image_id in chosen), problems=())
+
+
+def _rank(image_id: str, seed: int) -> bytes:
+    """A place in a random-looking order, by hash, so that no library's random generator can change it."""
+    return hashlib.sha256(f"{seed}/{image_id}".encode("utf-8", "surrogateescape")).digest()
+
+
+def _shares(counts: dict[str, int], limit: int) -> dict[str, int]:
+    """Whole numbers that add up to ``limit``, as near to the proportions as one for each class allows."""
+    total = sum(counts.values())
+    exact = {label: limit * count / total for label, count in counts.items()}
+    least = 1 if limit >= len(counts) else 0
+    shares = {label: max(least, int(share)) for label, share in exact.items()}
+    labels = sorted(counts)
+    while sum(shares.values()) > limit:
+        reducible = (label for label in labels if shares[label] > 1)
+        shares[max(reducible, key=lambda label: shares[label] - exact[label])] -= 1
+    while sum(shares.values()) < limit:
+        extensible = (label for label in labels if shares[label] < counts[label])
+        shares[max(extensible, key=lambda label: exact[label] - shares[label])] += 1
+    return shares

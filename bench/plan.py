@@ -1,0 +1,227 @@
+"""From a Spec to the list of cases: what exactly will run, under which id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .card import CARD_NAME, Card, read_card
+from .errors import ModelError, UsageError, WorkerError
+from .model_file import read_model_file
+from .records import CaseResult, Delegate, DelegateKind, Engine, Failure, ModelFile, RuntimeInfo, Status
+from .spec import PythonTarget, Spec
+
+
+@dataclass(frozen=True)
+class ModelVariant:
+    """One file under the names it goes by."""
+
+    model: str
+    variant: str
+    file: ModelFile
+    card: Card | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One variant x device x engine x delegate x threads, ready to run."""
+
+    case_id: str
+    variant: ModelVariant
+    device: str
+    engine: Engine
+    delegate: Delegate
+    threads: int
+    signature: str | None
+    python: PythonTarget
+    runtime: str | None
+
+    def result(self, status: Status, failure: Failure | None = None) -> CaseResult:
+        """Return a result that says only what was asked for and how it ended."""
+        return CaseResult(
+            case_id=self.case_id,
+            model=self.variant.model,
+            variant=self.variant.variant,
+            device=self.device,
+            engine=self.engine,
+            delegate=self.delegate,
+            threads=self.threads,
+            file=self.variant.file,
+            status=status,
+            signature=self.signature,
+            failure=failure,
+            python_path=self.python.path,
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cases to run, and models that cannot be measured with the reason."""
+
+    cases: tuple[Case, ...]
+    rejected: tuple[ModelError, ...] = ()
+
+
+ProbeRuntime = Callable[[PythonTarget], RuntimeInfo]
+
+
+def case_id(
+    model: str,
+    variant: str,
+    device: str,
+    engine: Engine,
+    runtime: str,
+    delegate: Delegate,
+    threads: int,
+    *,
+    signature: str | None = None,
+    python_name: str | None = None,
+) -> str:
+    """Return the stable id ``<model>/<variant>@<device>/<engine>.<runtime>+<delegate>/t<threads>``.
+
+    It holds no version and no hash, so that a new build of the same case can be compared with an old one. A chosen
+    signature follows the variant as ``:NAME``, a named Python follows the runtime as ``~NAME``.
+    """
+    chosen = f":{signature}" if signature else ""
+    named = f"~{python_name}" if python_name else ""
+    asked = delegate.kind.value
+    if delegate.kind is DelegateKind.EXTERNAL and delegate.library:
+        asked = f"external-{Path(delegate.library).name.split('.')[0].removeprefix('lib')}"
+    text = f"{model}/{variant}{chosen}@{device}/{engine.value}.{runtime}{named}+{asked}/t{threads}"
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def make_plan(spec: Spec, device: str, default_python: str, probe: ProbeRuntime) -> Plan:
+    """Return the plan.
+
+    Raises:
+        UsageError, ModelError: nothing could run, or two cases would share an id.
+    """
+    variants, rejected = find_variants(spec.models)
+    if not variants:
+        raise rejected[0] if len(rejected) == 1 else _all_rejected(rejected)
+    pythons = spec.pythons or (PythonTarget(default_python),)
+    runtimes = {python: _probe(probe, python) for python in pythons}
+    cases = [
+        Case(
+            case_id=case_id(
+                variant.model,
+                variant.variant,
+                device,
+                engine,
+                runtimes[python].name,
+                delegate,
+                threads,
+                signature=spec.signature,
+                python_name=python.name,
+            ),
+            variant=variant,
+            device=device,
+            engine=engine,
+            delegate=delegate,
+            threads=threads,
+            signature=spec.signature,
+            python=python,
+            runtime=spec.runtime,
+        )
+        for variant in variants
+        for python in pythons
+        for engine in spec.engines
+        for delegate in spec.delegates
+        for threads in spec.threads
+        if not (engine is Engine.COMPILED and delegate.kind is DelegateKind.EXTERNAL)
+    ]
+    if not cases:
+        raise UsageError("engine compiled takes no external delegate; use --engine interpreter")
+    _refuse_twins(cases)
+    return Plan(tuple(cases), tuple(rejected))
+
+
+def _probe(probe: ProbeRuntime, python: PythonTarget) -> RuntimeInfo:
+    try:
+        return probe(python)
+    except WorkerError as error:
+        raise UsageError(f"{python.path}: {error}") from error
+
+
+def _all_rejected(rejected: Sequence[ModelError]) -> ModelError:
+    return ModelError("; ".join(str(error) for error in rejected))
+
+
+def _refuse_twins(cases: Sequence[Case]) -> None:
+    seen: dict[str, Case] = {}
+    for case in cases:
+        twin = seen.setdefault(case.case_id, case)
+        if twin is case:
+            continue
+        if twin.python != case.python:
+            raise UsageError(
+                f"{twin.python.path} and {case.python.path} have the same runtime: "
+                "name them, for instance --python old=PATH --python new=PATH"
+            )
+        if twin.variant.file.path == case.variant.file.path:
+            raise UsageError(f"{case.variant.file.path}: the same case is asked for twice")
+        raise UsageError(
+            f"{twin.variant.file.path} and {case.variant.file.path} are both called "
+            f"{case.variant.model}/{case.variant.variant}: name them, for instance "
+            f"a/{twin.variant.variant}={twin.variant.file.path} b/{case.variant.variant}={case.variant.file.path}"
+        )
+
+
+def find_variants(models: Sequence[str]) -> tuple[list[ModelVariant], list[ModelError]]:
+    """Return the variants that MODEL arguments name, and an error for each file that is no model.
+
+    An argument is a ``.tflite`` file, a folder of them (its name is the model, the files' stems are the variants), or
+    ``MODEL/VARIANT=FILE`` to choose the names. A lone file is called after its stem, and its variant after the
+    quantization scheme that the file itself shows; a file in a folder with a card is that model's variant.
+    """
+    variants: list[ModelVariant] = []
+    rejected: list[ModelError] = []
+    for text in models:
+        try:
+            model, variant, path = _split_names(text)
+            files = _folder_files(path) if path.is_dir() else [path]
+        except ModelError as error:
+            rejected.append(ModelError(str(error), text))
+            continue
+        for file in files:
+            try:
+                variants.append(_variant(file, path.is_dir(), model, variant))
+            except ModelError as error:
+                rejected.append(ModelError(str(error), file))
+    return variants, rejected
+
+
+def _split_names(text: str) -> tuple[str | None, str | None, Path]:
+    path = Path(text).expanduser()
+    names, separator, rest = text.partition("=")
+    if path.exists() or not separator or not names or not rest:
+        return None, None, path
+    model, _, variant = names.partition("/")
+    path = Path(rest).expanduser()
+    if variant and path.is_dir():
+        raise ModelError(f"{text}: a folder holds several variants; name the model only: {model}={rest}")
+    return model, variant or None, path
+
+
+def _folder_files(folder: Path) -> list[Path]:
+    files = sorted(folder.glob("*.tflite"))
+    if not files:
+        deeper = sorted(folder.glob("*/*.tflite"))
+        hint = f"; did you mean {deeper[0].parent}?" if deeper else ""
+        raise ModelError(f"{folder}: no .tflite file in this folder{hint}")
+    return files
+
+
+def _variant(file: Path, from_folder: bool, model: str | None, variant: str | None) -> ModelVariant:
+    contents = read_model_file(file)
+    folder = file.resolve().parent
+    carded = (folder / CARD_NAME).exists()
+    card = read_card(folder) if carded or from_folder else None
+    if from_folder or carded:
+        own_model = card.name if card and card.name else folder.name
+        own_variant = file.stem
+    else:
+        own_model, own_variant = file.stem, contents.scheme or "model"
+    return ModelVariant(model or own_model, variant or own_variant, contents, card)

@@ -1,0 +1,22 @@
+"""How the runner tells what it is doing, without knowing who listens."""
+
+from __future__ import annotations
+
+
+class Progress:
+    """Hears about steps. This one keeps quiet; the command line shows a bar."""
+
+    def phase(self, name: str, total: int) -> None:
+        """A phase of ``total`` steps begins."""
+
+    def advance(self) -> None:
+        """One step of the current phase is finished."""
+
+    def detail(self, text: str) -> None:
+        """What is being worked on."""
+
+    def detail_count(self, done: int, total: int) -> None:
+        """How far the current step is, in its own units (images, for instance)."""
+
+    def close(self) -> None:
+        """Nothing more will come."""

@@ -1,0 +1,296 @@
+"""The result schema: what a run is, as frozen dataclasses. ``run.json`` is exactly this.
+
+Rules that hold everywhere:
+
+* Units live in names. Times are integer nanoseconds, memory and sizes are bytes (1 MB = 10^6 bytes when shown).
+* What is unknown is ``None``, and the record's ``unavailable`` maps the field's name to the reason. Never 0.
+* Raw samples and scores per image live beside it, in ``samples.parquet`` and ``predictions.parquet``.
+
+Schema history:
+
+1. first version
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+SCHEMA_VERSION = 1
+
+
+class Engine(str, Enum):
+    """The API that runs the model."""
+
+    INTERPRETER = "interpreter"
+    COMPILED = "compiled"
+
+
+class DelegateKind(str, Enum):
+    """Which delegate was asked for. ``DEFAULT`` is whatever the runtime does by itself."""
+
+    DEFAULT = "default"
+    XNNPACK = "xnnpack"
+    NONE = "none"
+    EXTERNAL = "external"
+
+
+class Status(str, Enum):
+    """How a case ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class Coverage(str, Enum):
+    """How much of the graph the delegate took."""
+
+    FULL = "full"
+    PARTIAL = "partial"
+    NOTHING = "nothing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Delegate:
+    """A requested delegate; ``library`` and ``options`` belong to ``EXTERNAL``."""
+
+    kind: DelegateKind
+    library: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a case has no result: a code for programs, one line for people."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One variant's file. ``scheme`` says how it is quantized, as read from the file."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    scheme: str | None = None
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RuntimeInfo:
+    """The runtime that ran the model, and the Python around it."""
+
+    name: str
+    package: str
+    version: str
+    python: str
+    numpy: str
+    machine: str
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output. ``scale`` is 0.0 where it is not quantized; ``dynamic`` had a size left open, run as 1."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float = 0.0
+    zero_point: int = 0
+    dynamic: bool = False
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """What really ran. ``cpu_operators`` maps an operator left to the CPU's own kernels to its count."""
+
+    coverage: Coverage
+    total_nodes: int | None = None
+    delegated_nodes: int | None = None
+    partitions: int | None = None
+    cpu_operators: Mapping[str, int] = field(default_factory=dict)
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident memory of a process that did nothing but load and run this case, never while timing.
+
+    ``rss_before_load_bytes`` is Python with the runtime; ``peak_rss_bytes`` is the kernel's high-water mark (VmHWM).
+    """
+
+    rss_before_load_bytes: int | None = None
+    rss_after_load_bytes: int | None = None
+    rss_after_first_bytes: int | None = None
+    peak_rss_bytes: int | None = None
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Summary of the steady samples (warm-up excluded). A percentile that the count cannot support is ``None``."""
+
+    count: int
+    min_ns: int
+    mean_ns: float
+    stdev_ns: float
+    p50_ns: float | None = None
+    p90_ns: float | None = None
+    p95_ns: float | None = None
+    p99_ns: float | None = None
+    warmup_count: int = 0
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """One class's figures. A ratio with an empty denominator is ``None``: never 0."""
+
+    label: str
+    support: int
+    predicted: int
+    recall: float | None
+    precision: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Accuracy over the evaluated images. ``confusion[i][j]`` counts images of class i answered as class j."""
+
+    images: int
+    top1: float
+    top2: float | None
+    balanced_accuracy: float | None
+    macro_f1: float | None
+    weighted_f1: float | None
+    labels: tuple[str, ...]
+    classes: tuple[ClassMetrics, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How pixels became inputs, and who said so (card, flag, the model's own quantization)."""
+
+    height: int
+    width: int
+    channels: int
+    resize: str
+    normalization: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    normalization_from: str
+    labels_from: str
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One variant x device x engine x delegate x threads and everything measured of it."""
+
+    case_id: str
+    model: str
+    variant: str
+    device: str
+    engine: Engine
+    delegate: Delegate
+    threads: int
+    file: ModelFile
+    status: Status
+    signature: str | None = None
+    failure: Failure | None = None
+    runtime: RuntimeInfo | None = None
+    python_path: str | None = None
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
+    runtime_import_ns: int | None = None
+    load_ns: int | None = None
+    first_inference_ns: int | None = None
+    latency: Latency | None = None
+    memory: Memory | None = None
+    delegation: Delegation | None = None
+    preprocessing: Preprocessing | None = None
+    accuracy: Accuracy | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SkippedImage:
+    """An image that was listed but not evaluated."""
+
+    image_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """The images that accuracy was measured on."""
+
+    source: str
+    images: int
+    lesions: int | None
+    class_counts: Mapping[str, int]
+    skipped: tuple[SkippedImage, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The machine that ran the cases."""
+
+    hostname: str
+    system: str
+    kernel: str
+    machine: str
+    cpu_model: str | None
+    cpus_logical: int | None
+    cpus_allowed: int | None
+    memory_total_bytes: int | None
+    python: str
+    edgebench: str
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long was measured, and with which seed."""
+
+    seed: int
+    min_runs: int
+    max_runs: int
+    min_time_ns: int
+    max_time_ns: int
+    warmup_time_ns: int
+    warmup_min_runs: int
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class RejectedModel:
+    """A MODEL argument that gave no case at all: no file, no flatbuffer, a damaged one."""
+
+    path: str
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run: the whole of ``run.json``."""
+
+    schema_version: int
+    run_id: str
+    created_utc: str
+    command: tuple[str, ...]
+    settings: Settings
+    environment: Environment
+    cases: tuple[CaseResult, ...]
+    data: DataInfo | None = None
+    rejected: tuple[RejectedModel, ...] = ()
+    interrupted: bool = False
+    warnings: tuple[str, ...] = ()

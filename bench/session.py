@@ -1,0 +1,214 @@
+"""A typed conversation with one worker: the only place that knows the protocol's field names."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .devices.base import WorkerLink
+from .errors import ProtocolError
+from .records import Coverage, Delegate, Delegation, Engine, RuntimeInfo, TensorInfo
+from .worker import PROTOCOL_VERSION
+
+Answered = TypeVar("Answered")
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What a worker shall load. ``model_path`` is a path on the device."""
+
+    model_path: str
+    engine: Engine
+    delegate: Delegate
+    threads: int
+    signature: str | None
+
+
+@dataclass(frozen=True)
+class Hello:
+    """Who answers, and how long its runtime took to import."""
+
+    runtime: RuntimeInfo
+    import_ns: int
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A loaded model."""
+
+    load_ns: int
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    delegation: Delegation
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One burst: int64 arrays of equal length, on the device's monotonic clock."""
+
+    start_ns: np.ndarray[Any, Any]
+    latency_ns: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class ImageNeeds:
+    """The images a model takes, and how many scores it answers."""
+
+    height: int
+    width: int
+    channels: int
+    input: TensorInfo
+    scores: int
+
+
+class Session:
+    """Wraps a link; every request shares the case's time limit. Closing it ends the process."""
+
+    def __init__(self, link: WorkerLink, timeout_s: float) -> None:
+        self._link = link
+        self._timeout_s = timeout_s
+
+    def close(self) -> None:
+        """End the worker."""
+        self._link.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def hello(self, runtime: str | None = None) -> Hello:
+        """Import the runtime there."""
+        answer = self._ask("hello", runtime=runtime)
+        if answer.get("protocol") != PROTOCOL_VERSION:
+            raise ProtocolError(f"the worker speaks protocol {answer.get('protocol')}, not {PROTOCOL_VERSION}")
+        return self._read(_hello, answer)
+
+    def load(self, request: LoadRequest) -> Loaded:
+        """Load and allocate a model there."""
+        answer = self._ask(
+            "load",
+            model_path=request.model_path,
+            engine=request.engine.value,
+            delegate=request.delegate.kind.value,
+            delegate_library=request.delegate.library,
+            delegate_options=dict(request.delegate.options),
+            threads=request.threads,
+            signature=request.signature,
+        )
+        return self._read(_loaded, answer)
+
+    def first(self, seed: int) -> int:
+        """Set seeded inputs, run once and return the latency in ns."""
+        return self._read(lambda answer: int(answer["latency_ns"]), self._ask("first", seed=seed))
+
+    def burst(self, min_runs: int, max_runs: int, max_ns: int) -> Samples:
+        """Run the timed loop once."""
+        answer = self._ask("burst", min_runs=min_runs, max_runs=max_runs, max_ns=max_ns)
+        return self._read(_samples, answer)
+
+    def memory(self) -> dict[str, Any]:
+        """Return the worker's memory snapshot: names to bytes, and ``unavailable`` with reasons."""
+        return {key: value for key, value in self._ask("memory").items() if key != "ok"}
+
+    def image_needs(self) -> ImageNeeds:
+        """Ask what images the loaded model takes. Raises RuntimeRefused where it takes none."""
+        return self._read(_image_needs, self._ask("open_images"))
+
+    def open_images(self, pixels_path: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        """Get ready to classify a pixel file."""
+        self._ask("open_images", pixels_path=pixels_path, mean=list(mean), std=list(std))
+
+    def predict(self, start: int, stop: int, max_ns: int) -> np.ndarray[Any, Any]:
+        """Return float32 [rows, classes] for rows from ``start``; fewer than asked for where time ran out."""
+        answer = self._ask("predict", start=start, stop=stop, max_ns=max_ns)
+        scores: np.ndarray[Any, Any] = self._read(lambda found: decode_array(found["scores"]), answer)
+        if scores.ndim != 2 or not 0 < scores.shape[0] <= stop - start:
+            raise ProtocolError(f"the worker answered scores of shape {scores.shape} to {stop - start} images")
+        return scores
+
+    def _ask(self, command: str, **fields: Any) -> dict[str, Any]:
+        return self._link.request(command, self._timeout_s, **fields)
+
+    def _read(self, reader: Callable[[dict[str, Any]], Answered], answer: dict[str, Any]) -> Answered:
+        try:
+            return reader(answer)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ProtocolError(f"the worker's answer lacks or garbles a field: {error!r}") from error
+
+
+def decode_array(data: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """Return the array behind dtype, shape and base64. Raises KeyError or ValueError where they do not fit."""
+    raw = base64.b64decode(data["base64"], validate=True)
+    dtype: np.dtype[Any] = np.dtype(data["dtype"])
+    return np.asarray(np.frombuffer(raw, dtype=dtype).reshape(data["shape"]))
+
+
+def _hello(answer: dict[str, Any]) -> Hello:
+    runtime = answer["runtime"]
+    return Hello(
+        runtime=RuntimeInfo(
+            name=str(runtime["name"]),
+            package=str(runtime["package"]),
+            version=str(runtime["version"]),
+            python=str(answer["python"]),
+            numpy=str(answer["numpy"]),
+            machine=str(answer["machine"]),
+        ),
+        import_ns=int(runtime["import_ns"]),
+    )
+
+
+def _loaded(answer: dict[str, Any]) -> Loaded:
+    return Loaded(
+        load_ns=int(answer["load_ns"]),
+        inputs=tuple(_tensor(item) for item in answer["inputs"]),
+        outputs=tuple(_tensor(item) for item in answer["outputs"]),
+        delegation=_delegation(answer["delegation"]),
+    )
+
+
+def _tensor(item: dict[str, Any]) -> TensorInfo:
+    return TensorInfo(
+        name=str(item["name"]),
+        shape=tuple(int(size) for size in item["shape"]),
+        dtype=str(item["dtype"]),
+        scale=float(item["scale"]),
+        zero_point=int(item["zero_point"]),
+        dynamic=bool(item["dynamic"]),
+    )
+
+
+def _delegation(item: dict[str, Any]) -> Delegation:
+    if "total_nodes" not in item:
+        coverage = Coverage.FULL if item.get("fully_accelerated") else Coverage.UNKNOWN
+        reason = str(item.get("unavailable", "the runtime does not tell"))
+        missing = ("total_nodes", "delegated_nodes", "partitions", "cpu_operators")
+        return Delegation(coverage, unavailable=dict.fromkeys(missing, reason))
+    total, taken = int(item["total_nodes"]), int(item["delegated_nodes"])
+    covered = Coverage.FULL if taken == total else Coverage.PARTIAL
+    coverage = covered if taken else Coverage.NOTHING
+    operators = {str(name): int(count) for name, count in item["cpu_operators"].items()}
+    return Delegation(coverage, total, taken, int(item["partitions"]), operators)
+
+
+def _samples(answer: dict[str, Any]) -> Samples:
+    starts, latencies = decode_array(answer["start_ns"]), decode_array(answer["latency_ns"])
+    if starts.shape != latencies.shape or starts.ndim != 1 or not starts.size:
+        raise ValueError(f"samples of shapes {starts.shape} and {latencies.shape}")
+    return Samples(starts, latencies)
+
+
+def _image_needs(answer: dict[str, Any]) -> ImageNeeds:
+    return ImageNeeds(
+        height=int(answer["height"]),
+        width=int(answer["width"]),
+        channels=int(answer["channels"]),
+        input=_tensor(answer["input"]),
+        scores=int(answer["scores"]),
+    )

@@ -1,0 +1,178 @@
+"""What was asked for, validated before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TypeVar
+
+from .errors import UsageError
+from .images.cache import GrayscalePolicy
+from .images.geometry import ResizeMode
+from .records import Delegate, DelegateKind, Engine, Settings
+
+DEFAULT_SETTINGS = Settings(
+    seed=0,
+    min_runs=50,
+    max_runs=20_000,
+    min_time_ns=1_000_000_000,
+    max_time_ns=30_000_000_000,
+    warmup_time_ns=300_000_000,
+    warmup_min_runs=3,
+    timeout_s=120.0,
+)
+
+
+@dataclass(frozen=True)
+class PythonTarget:
+    """An interpreter to run workers under. ``name`` tells two with the same runtime apart in case ids."""
+
+    path: str
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Which images to measure accuracy on, and what the user says about preprocessing."""
+
+    source: str
+    metadata: Path | None = None
+    labels: Path | None = None
+    limit: int | None = None
+    normalize: str | None = None
+    resize: ResizeMode | None = None
+    grayscale: GrayscalePolicy = GrayscalePolicy.SKIP
+    max_bad_fraction: float = 0.05
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One run as asked for: every model with every engine, delegate, thread count and Python."""
+
+    models: tuple[str, ...]
+    engines: tuple[Engine, ...] = (Engine.INTERPRETER,)
+    delegates: tuple[Delegate, ...] = (Delegate(DelegateKind.DEFAULT),)
+    threads: tuple[int, ...] = (1,)
+    pythons: tuple[PythonTarget, ...] = ()
+    runtime: str | None = None
+    signature: str | None = None
+    data: DataSpec | None = None
+    settings: Settings = DEFAULT_SETTINGS
+    command: tuple[str, ...] = field(default_factory=tuple)
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise UsageError("no model given: name a .tflite file or a folder of them")
+        for count in self.threads:
+            if not 1 <= count <= 256:
+                raise UsageError(f"--threads {count}: must be between 1 and 256")
+        _check_settings(self.settings)
+        _check_data(self.data)
+
+
+def _check_data(data: DataSpec | None) -> None:
+    if data is None:
+        return
+    if data.limit is not None and data.limit < 1:
+        raise UsageError(f"--limit {data.limit}: must be at least 1")
+    if not 0 <= data.max_bad_fraction <= 1:
+        raise UsageError(f"--max-bad {data.max_bad_fraction}: must be a share between 0 and 1")
+
+
+def _check_settings(settings: Settings) -> None:
+    checks: Iterable[tuple[bool, str]] = (
+        (settings.min_runs >= 1, f"--min-runs {settings.min_runs}: must be at least 1"),
+        (
+            settings.max_runs >= settings.min_runs,
+            f"--max-runs {settings.max_runs}: must not be below --min-runs {settings.min_runs}",
+        ),
+        (
+            settings.max_time_ns >= settings.min_time_ns,
+            "--max-time must not be below --min-time",
+        ),
+        (settings.timeout_s > 0, f"--timeout {settings.timeout_s}: must be above 0"),
+    )
+    for fine, message in checks:
+        if not fine:
+            raise UsageError(message)
+
+
+Choice = TypeVar("Choice", bound=Enum)
+
+
+def parse_choice(kind: type[Choice], text: str, flag: str) -> Choice:
+    """Return the member of an enum whose value is ``text``. Raises UsageError naming the choices."""
+    try:
+        return kind(text)
+    except ValueError:
+        raise UsageError(f"{flag} {text}: choose {', '.join(str(item.value) for item in kind)}") from None
+
+
+def parse_delegate(text: str, options: Iterable[str] = ()) -> Delegate:
+    """Return the delegate that ``default``, ``xnnpack``, ``none`` or ``external:PATH`` names.
+
+    ``options`` are KEY=VALUE texts for an external delegate.
+    """
+    kind, _, library = text.partition(":")
+    names = ", ".join(item.value for item in DelegateKind if item is not DelegateKind.EXTERNAL)
+    try:
+        known = DelegateKind(kind)
+    except ValueError:
+        raise UsageError(f"--delegate {text}: choose {names} or external:PATH") from None
+    if known is not DelegateKind.EXTERNAL:
+        if library:
+            raise UsageError(f"--delegate {text}: only external takes a path")
+        return Delegate(known)
+    if not library:
+        raise UsageError("--delegate external needs a path: external:PATH/TO/LIBRARY.so")
+    pairs = [_key_value(option) for option in options]
+    path = Path(library).expanduser()
+    # A bare name is left to the dynamic loader, as load_delegate does; a path must exist.
+    if len(path.parts) > 1 and not path.exists():
+        raise UsageError(f"--delegate external: no such library: {library}")
+    return Delegate(known, str(path.resolve()) if path.exists() else library, dict(pairs))
+
+
+def _key_value(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise UsageError(f"--delegate-option {text}: must be KEY=VALUE")
+    return key, value
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?")
+_UNIT_NS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
+
+
+def parse_duration_ns(text: str, flag: str) -> int:
+    """Return nanoseconds for texts such as ``500ms``, ``2s``, ``1.5m`` or ``3`` (seconds)."""
+    found = _DURATION.fullmatch(text.strip())
+    if not found:
+        raise UsageError(f"{flag} {text}: not a duration; write 500ms, 2s or 5m")
+    return int(float(found.group(1)) * _UNIT_NS[found.group(2) or "s"])
+
+
+def parse_threads(text: str) -> tuple[int, ...]:
+    """Return thread counts for ``1`` or ``1,2,4``, each once, in the order given."""
+    try:
+        counts = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--threads {text}: write whole numbers such as 1 or 1,2,4") from None
+    return tuple(dict.fromkeys(counts))
+
+
+def parse_python(text: str) -> PythonTarget:
+    """Return the interpreter that ``PATH`` or ``NAME=PATH`` names.
+
+    Raises:
+        UsageError: no such program.
+    """
+    from .devices.local import resolve_python
+
+    name, separator, path = text.partition("=")
+    if separator and re.fullmatch(r"[A-Za-z0-9._-]+", name):
+        return PythonTarget(resolve_python(path), name)
+    return PythonTarget(resolve_python(text))

@@ -1,0 +1,173 @@
+"""Run folders: ``run.json``, ``samples.parquet``, ``predictions.parquet`` and ``report.html``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import StoreError
+from .records import SCHEMA_VERSION, RunRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN_FILE = "run.json"
+SAMPLES_FILE = "samples.parquet"
+PREDICTIONS_FILE = "predictions.parquet"
+PAGE_FILE = "report.html"
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run with its raw data.
+
+    ``samples`` has case, block, round, start_ns, latency_ns and warmup; ``predictions`` has case, image_id,
+    lesion_id, label and one ``score:<label>`` column per class, or is None where no images were classified.
+    """
+
+    record: RunRecord
+    samples: pd.DataFrame
+    predictions: pd.DataFrame | None
+    folder: Path | None = None
+
+
+def new_run_id(models: Iterable[str], now: datetime | None = None) -> str:
+    """Return a folder name that sorts by time and says which model it is about."""
+    stamp = (now or datetime.now(timezone.utc)).strftime("%Y%m%d-%H%M%S")
+    names = list(dict.fromkeys(models))
+    about = names[0] if len(names) == 1 else f"{len(names)}-models"
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", about).strip("._") or "run"
+    return f"{stamp}-{safe[:60]}"
+
+
+def prepare_out(out: Path) -> None:
+    """Make sure that a run can be written below ``out``, before anything is measured.
+
+    Raises:
+        StoreError: it cannot be written to.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / f".edgebench-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StoreError(f"{out}: cannot write results here: {error.strerror or error}") from error
+
+
+def save(run: StoredRun, out: Path, page: str | None = None) -> Path:
+    """Write a run folder below ``out`` and return its path; it appears whole or not at all.
+
+    Raises:
+        StoreError: the folder could not be written; nothing is left behind.
+    """
+    partial = out / f".{run.record.run_id}.partial-{os.getpid()}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        partial.mkdir()
+        (partial / RUN_FILE).write_text(to_json(run.record), encoding="utf-8")
+        run.samples.to_parquet(partial / SAMPLES_FILE, index=False)
+        if run.predictions is not None:
+            run.predictions.to_parquet(partial / PREDICTIONS_FILE, index=False)
+        if page is not None:
+            (partial / PAGE_FILE).write_text(page, encoding="utf-8")
+        return _move_into_place(partial, out / run.record.run_id)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise StoreError(f"{out}: the run could not be stored: {error.strerror or error}") from error
+
+
+def _move_into_place(partial: Path, target: Path) -> Path:
+    for number in range(1, 1000):
+        place = target if number == 1 else target.with_name(f"{target.name}-{number}")
+        if place.exists():
+            continue
+        try:
+            partial.rename(place)
+        except FileExistsError:
+            continue
+        return place
+    raise OSError(f"{target} and its numbered siblings all exist")
+
+
+def find_run(name: str, out: Path) -> Path:
+    """Return the folder of a run given its path, its id below ``out``, or ``latest``.
+
+    Raises:
+        StoreError: there is no such run.
+    """
+    candidates = [Path(name).expanduser(), out / name]
+    if name == "latest":
+        candidates = sorted((path.parent for path in out.glob(f"*/{RUN_FILE}")), reverse=True)
+        if not candidates:
+            raise StoreError(f"{out}: holds no run yet; make one with: edgebench run MODEL")
+    for path in candidates:
+        if path.name == RUN_FILE and path.is_file():
+            return path.parent
+        if (path / RUN_FILE).is_file():
+            return path
+    raise StoreError(f"{name}: no such run (looked for {name}/{RUN_FILE} here and in {out})")
+
+
+def load(folder: Path) -> StoredRun:
+    """Return a stored run.
+
+    Raises:
+        StoreError: a file is missing, damaged, or of a newer schema.
+    """
+    import pandas as pd
+
+    record = read_record(folder / RUN_FILE)
+    try:
+        samples = pd.read_parquet(folder / SAMPLES_FILE)
+        path = folder / PREDICTIONS_FILE
+        predictions = pd.read_parquet(path) if path.exists() else None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{folder}: its samples or predictions cannot be read: {_first_line(error)}") from error
+    return StoredRun(record, samples, predictions, folder)
+
+
+def read_record(path: Path) -> RunRecord:
+    """Return the record in a ``run.json``. Raises StoreError where it cannot be read."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: cannot be read: {_first_line(error)}") from error
+    return from_dict(data, str(path))
+
+
+def from_dict(data: Any, origin: str) -> RunRecord:
+    """Return the record that ``to_json`` wrote; ``origin`` is named in errors."""
+    import cattrs
+
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if not isinstance(version, int):
+        raise StoreError(f"{origin}: is no edgebench run (it has no schema_version)")
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{origin}: has schema version {version}, this edgebench knows {SCHEMA_VERSION}: update edgebench"
+        )
+    try:
+        return cattrs.structure(data, RunRecord)
+    except cattrs.BaseValidationError as error:
+        where = "; ".join(cattrs.transform_error(error)[:2])
+        raise StoreError(f"{origin}: does not fit the schema: {where}") from error
+
+
+def to_json(record: RunRecord) -> str:
+    """Return ``run.json``'s text: plain JSON, no NaN."""
+    return json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

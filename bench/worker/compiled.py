@@ -1,0 +1,159 @@
+"""LiteRT's ``CompiledModel`` (ai-edge-litert 2 and newer) on the CPU."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Dict, List, Sequence
+
+import numpy as np
+
+from .engines import Engine, LoadRequest
+from .inputs import Tensor, dtype_name
+from .refusal import Refusal, one_line
+from .runtime_words import explain
+from .runtimes import Runtime
+
+#: Dtypes that the binding cannot move but whose bytes it can, as another dtype of the same width.
+_BINDING_DTYPES = ("float32", "float16", "int32", "int8", "uint8", "bool", "bfloat16")
+
+
+class CompiledEngine(Engine):
+    """One signature of a model in a ``CompiledModel`` with its own input and output buffers."""
+
+    def __init__(self, runtime: Runtime, request: LoadRequest) -> None:
+        self._runtime, self._request = runtime, request
+        self._quantization: Dict[str, Tensor] = {}
+        module = _compiled_module(runtime)
+        try:
+            self._open(module)
+        except (RuntimeError, ValueError) as error:
+            raise self._reason(error) from error
+        self.invoke = self._bound_invoke()
+
+    def _open(self, module: Any) -> None:
+        self._model = module.CompiledModel.from_file(self._request.model_path, options=_options(self._request))
+        self._signature = self._select_signature(self._request.signature)
+        key = list(self._model.get_signature_list())[self._signature]
+        listing = self._model.get_signature_list()[key]
+        self.inputs = _tensors(self._model.get_input_tensor_details(key), listing["inputs"])
+        self.outputs = _tensors(self._model.get_output_tensor_details(key), listing["outputs"])
+        self._check_dtypes()
+        self._in = self._model.create_input_buffers(self._signature)
+        self._out = self._model.create_output_buffers(self._signature)
+
+    def set_inputs(self, arrays: Sequence[Any]) -> None:
+        for tensor, buffer, array in zip(self.inputs, self._in, arrays):
+            try:
+                buffer.write(np.ascontiguousarray(array))
+            except (RuntimeError, ValueError) as error:
+                raise Refusal("input-refused", "input '%s': %s" % (tensor.name, one_line(error))) from error
+
+    def read_output(self, position: int) -> Any:
+        tensor = self.outputs[position]
+        count = int(np.prod(tensor.shape))
+        try:
+            flat = self._out[position].read(count, np.dtype(tensor.dtype).type)
+        except (RuntimeError, ValueError) as error:
+            raise Refusal("output-unreadable", "output '%s': %s" % (tensor.name, one_line(error))) from error
+        return np.asarray(flat).reshape(tensor.shape)
+
+    def input_tensor(self, position: int) -> Tensor:
+        return self._with_quantization(self.inputs[position])
+
+    def output_tensor(self, position: int) -> Tensor:
+        return self._with_quantization(self.outputs[position])
+
+    def delegation(self) -> Dict[str, Any]:
+        full = bool(self._model.is_fully_accelerated())
+        says = "fully accelerated" if full else "not fully accelerated"
+        return {
+            "fully_accelerated": full,
+            "unavailable": "CompiledModel does not list its nodes to Python; it only says: %s" % says,
+        }
+
+    def _bound_invoke(self) -> Any:
+        model, signature = self._model, self._signature
+        inputs, outputs = self._in, self._out
+        return lambda: model.run_by_index(signature, inputs, outputs)
+
+    def _select_signature(self, key: Any) -> int:
+        if key is None:
+            return 0
+        index = int(self._model.get_signature_index(key))
+        if index < 0:
+            names = ", ".join(sorted(self._model.get_signature_list())) or "none"
+            raise Refusal("no-signature", "the model has no signature '%s' (it has: %s)" % (key, names))
+        return index
+
+    def _check_dtypes(self) -> None:
+        for tensor in self.inputs + self.outputs:
+            if tensor.dtype not in _BINDING_DTYPES:
+                raise Refusal(
+                    "dtype",
+                    "CompiledModel's Python binding cannot move %s tensors ('%s'); use --engine interpreter"
+                    % (tensor.dtype, tensor.name),
+                )
+
+    def _reason(self, error: Exception) -> Refusal:
+        """CompiledModel's errors give a source line of the runtime only, so let the classic interpreter say why."""
+        from .classic import ClassicEngine
+
+        try:
+            ClassicEngine(self._runtime, self._request._replace(engine="interpreter"))
+        except Refusal as reason:
+            return reason
+        return explain(error)
+
+    def _with_quantization(self, tensor: Tensor) -> Tensor:
+        """CompiledModel does not tell scale and zero point; the classic interpreter reads them from the same file."""
+        if not self._quantization:
+            interpreter = self._runtime.module.Interpreter(model_path=self._request.model_path)
+            details = interpreter.get_tensor_details()
+            if self._request.signature is not None:
+                runner = interpreter.get_signature_runner(self._request.signature)
+                details = [*runner.get_input_details().values(), *runner.get_output_details().values()]
+            for detail in details:
+                scale, zero_point = detail["quantization"]
+                self._quantization[str(detail["name"])] = tensor._replace(
+                    scale=float(scale), zero_point=int(zero_point)
+                )
+        known = self._quantization.get(tensor.name)
+        if known is None:
+            return tensor
+        return tensor._replace(scale=known.scale, zero_point=known.zero_point)
+
+
+def _compiled_module(runtime: Runtime) -> Any:
+    if runtime.name != "litert":
+        raise Refusal("no-engine", "engine compiled needs ai-edge-litert 2 or newer, this is %s" % runtime.package)
+    try:
+        return importlib.import_module("ai_edge_litert.compiled_model")
+    except ImportError as error:
+        raise Refusal(
+            "no-engine", "engine compiled needs ai-edge-litert 2 or newer, this is %s" % runtime.version
+        ) from error
+
+
+def _options(request: LoadRequest) -> Any:
+    kernel_mode = importlib.import_module("ai_edge_litert.cpu_kernel_mode").CpuKernelMode
+    cpu_options = importlib.import_module("ai_edge_litert.cpu_options").CpuOptions
+    options = importlib.import_module("ai_edge_litert.options").Options
+    accelerator = importlib.import_module("ai_edge_litert.hardware_accelerator").HardwareAccelerator
+    modes = {"default": None, "xnnpack": kernel_mode.DELEGATE, "none": kernel_mode.BUILTIN}
+    cpu = cpu_options(num_threads=request.threads, kernel_mode=modes[request.delegate])
+    return options(hardware_accelerators=accelerator.CPU, cpu_options=cpu)
+
+
+def _tensors(details: Dict[str, Any], order: Sequence[str]) -> List[Tensor]:
+    return [
+        Tensor(
+            name=str(details[name]["name"]),
+            tensor_index=int(details[name]["index"]),
+            shape=tuple(max(1, int(size)) for size in details[name]["shape"]),
+            dtype=dtype_name(details[name]["dtype"]),
+            scale=0.0,
+            zero_point=0,
+            dynamic=any(int(size) < 0 for size in details[name]["shape"]),
+        )
+        for name in order
+    ]

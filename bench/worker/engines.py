@@ -1,0 +1,64 @@
+"""What an engine is, and the choice of one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+
+from .inputs import Tensor
+from .runtimes import Runtime
+
+
+class LoadRequest(NamedTuple):
+    """What to load and how: ``delegate`` is default, xnnpack, none or external."""
+
+    model_path: str
+    engine: str
+    delegate: str
+    threads: int
+    signature: Optional[str] = None
+    delegate_library: Optional[str] = None
+    delegate_options: Optional[Dict[str, str]] = None
+
+
+class Engine(ABC):
+    """A loaded model. ``invoke`` runs it once and is the only thing a measurement times."""
+
+    inputs: List[Tensor]
+    outputs: List[Tensor]
+    invoke: Callable[[], Any]
+
+    @abstractmethod
+    def set_inputs(self, arrays: Sequence[Any]) -> None:
+        """Copy one array per input, of the input's own dtype and shape."""
+
+    @abstractmethod
+    def read_output(self, position: int) -> Any:
+        """Return a copy of output ``position``."""
+
+    @abstractmethod
+    def delegation(self) -> Dict[str, Any]:
+        """Return what the delegate took, see :mod:`.delegation`; or why that is unknown, as ``unavailable``."""
+
+    def input_tensor(self, position: int) -> Tensor:
+        """Return the description of input ``position`` with its quantization."""
+        return self.inputs[position]
+
+    def output_tensor(self, position: int) -> Tensor:
+        """Return the description of output ``position`` with its quantization."""
+        return self.outputs[position]
+
+
+def open_engine(runtime: Runtime, request: LoadRequest) -> Engine:
+    """Load a model, ready to run.
+
+    Raises:
+        Refusal: in the runtime's own words, with a code that names the cause.
+    """
+    if request.engine == "compiled":
+        from .compiled import CompiledEngine
+
+        return CompiledEngine(runtime, request)
+    from .classic import ClassicEngine
+
+    return ClassicEngine(runtime, request)

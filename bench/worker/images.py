@@ -1,0 +1,103 @@
+"""From cached uint8 pixels to a model's input and from its output to one real score per class."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from .engines import Engine
+from .inputs import Tensor, dequantize, quantize
+from .refusal import Refusal
+
+
+class ImageClassifier:
+    """Feeds a model with one image input and one score output from a memory-mapped pixel file.
+
+    Every pixel value has one of 256 inputs per channel, so normalisation and quantization are a table that is
+    computed once in float64 and rounded once.
+    """
+
+    def __init__(self, engine: Engine, pixels_path: str, mean: Sequence[float], std: Sequence[float]) -> None:
+        if len(engine.inputs) != 1:
+            raise Refusal("not-a-classifier", "the model takes %d inputs, not one image" % len(engine.inputs))
+        self._engine = engine
+        self._input = engine.input_tensor(0)
+        self._pixels = np.load(pixels_path, mmap_mode="r")
+        self._channels_first = is_channels_first(self._input.shape)
+        self._check_pixels()
+        self._tables = _input_tables(self._input, mean, std, self._pixels.shape[3])
+        self._batch = self._input.shape[0]
+
+    def scores(self, start: int, stop: int) -> "np.ndarray[Any, Any]":
+        """Return float32 [stop - start, classes]: the dequantised first output for those rows of the pixel file."""
+        rows: List[Any] = []
+        for first in range(start, stop, self._batch):
+            wanted = min(self._batch, stop - first)
+            batch = self._prepare(first, wanted)
+            self._engine.set_inputs([batch])
+            self._engine.invoke()
+            output = dequantize(self._engine.read_output(0), self._engine.output_tensor(0))
+            rows.append(output.reshape(self._batch, -1)[:wanted])
+        return np.concatenate(rows) if rows else np.empty((0, 0), np.float32)
+
+    def _prepare(self, first: int, wanted: int) -> Any:
+        pixels = np.asarray(self._pixels[first : first + wanted])
+        if wanted < self._batch:  # a model with a fixed batch gets its last batch filled up with the last image
+            pixels = np.concatenate([pixels, np.repeat(pixels[-1:], self._batch - wanted, axis=0)])
+        if len(self._tables) == 1:
+            values = self._tables[0][pixels]
+        else:
+            values = np.stack([table[pixels[..., c]] for c, table in enumerate(self._tables)], axis=-1)
+        return np.ascontiguousarray(values.transpose(0, 3, 1, 2)) if self._channels_first else values
+
+    def _check_pixels(self) -> None:
+        geometry = image_geometry(self._input.shape)
+        if tuple(self._pixels.shape[1:]) != geometry:
+            raise Refusal(
+                "image-shape", "the model takes images of %s, the cache holds %s" % (geometry, self._pixels.shape[1:])
+            )
+
+
+def is_channels_first(shape: Sequence[int]) -> bool:
+    """Return True for [N, C, H, W] with 1 or 3 channels; a shape that fits both ways counts as channels last."""
+    return len(shape) == 4 and shape[3] not in (1, 3) and shape[1] in (1, 3)
+
+
+def image_geometry(shape: Sequence[int]) -> Tuple[int, int, int]:
+    """Return (height, width, channels) of an image input. Raises Refusal where the shape is no image."""
+    if len(shape) != 4 or not (shape[3] in (1, 3) or shape[1] in (1, 3)):
+        raise Refusal(
+            "not-a-classifier", "the model's input %s is no image [N, height, width, 1 or 3]" % (list(shape),)
+        )
+    if is_channels_first(shape):
+        return int(shape[2]), int(shape[3]), int(shape[1])
+    return int(shape[1]), int(shape[2]), int(shape[3])
+
+
+def _input_tables(tensor: Tensor, mean: Sequence[float], std: Sequence[float], channels: int) -> List[Any]:
+    if len(mean) not in (1, channels) or len(std) not in (1, channels):
+        raise Refusal(
+            "normalization", "normalisation for %d channels, the model takes %d" % (max(len(mean), len(std)), channels)
+        )
+    width = max(len(mean), len(std))
+    tables = []
+    for channel in range(width):
+        offset = mean[channel if len(mean) > 1 else 0]
+        divisor = std[channel if len(std) > 1 else 0]
+        real = (np.arange(256, dtype=np.float64) - offset) / divisor
+        tables.append(quantize(real, tensor))
+    return tables
+
+
+def describe_images(engine: Engine) -> Dict[str, Any]:
+    """Return the image geometry and the input's and output's quantization, for the controller to plan with."""
+    height, width, channels = image_geometry(engine.inputs[0].shape)
+    output = engine.output_tensor(0)
+    return {
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "input": engine.input_tensor(0).describe(),
+        "scores": int(np.prod(output.shape[1:])) if len(output.shape) > 1 else int(np.prod(output.shape)),
+    }
