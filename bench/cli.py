@@ -129,9 +129,16 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_data_flags(data: argparse._ArgumentGroup) -> None:
-    data.add_argument("--data", metavar="SOURCE", help="folder:DIR (one sub-folder per class) or ham10000:DIR")
+    data.add_argument(
+        "--data", metavar="SOURCE", help="folder:DIR (one sub-folder per class), ham10000:DIR or phantom (generated)"
+    )
     data.add_argument("--metadata", type=Path, metavar="FILE", help="CSV with image_id and dx")
     data.add_argument("--labels", type=Path, metavar="FILE", help="one label a line, in the model's output order")
+    data.add_argument(
+        "--split",
+        choices=("test", "validation", "train", "all"),
+        help="part of the card's split to evaluate (test, where a card has a split)",
+    )
     data.add_argument("--limit", type=int, metavar="N", help="evaluate N images, drawn by class")
     data.add_argument("--normalize", metavar="HOW", help="-1..1, 0..1, 0..255, imagenet or MEAN/STD")
     data.add_argument("--resize", metavar="HOW", help="stretch (default), crop, pad")
@@ -227,10 +234,11 @@ def _split(texts: Sequence[str] | None, default: str) -> tuple[str, ...]:
 def _data_spec(options: argparse.Namespace) -> DataSpec | None:
     from .images.cache import GrayscalePolicy
     from .images.geometry import ResizeMode
+    from .images.unseen import SplitChoice
     from .spec import DataSpec, parse_choice
 
     if options.data is None:
-        needing = ("metadata", "labels", "limit", "normalize", "resize")
+        needing = ("metadata", "labels", "split", "limit", "normalize", "resize")
         for name in needing:
             if getattr(options, name) is not None:
                 raise UsageError(f"--{name} is about images: it needs --data SOURCE")
@@ -244,6 +252,7 @@ def _data_spec(options: argparse.Namespace) -> DataSpec | None:
         resize=parse_choice(ResizeMode, options.resize, "--resize") if options.resize else None,
         grayscale=parse_choice(GrayscalePolicy, options.grayscale, "--grayscale"),
         max_bad_fraction=options.max_bad,
+        split=SplitChoice(options.split) if options.split else None,
     )
 
 

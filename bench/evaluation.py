@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from .images.cache import CachedImages, cached_images
 from .images.dataset import Dataset, open_dataset, stratified_limit
 from .images.geometry import Geometry, ResizeMode
 from .images.normalization import Normalization, normalization_from_quantization, parse_normalization
+from .images.splits import read_split
+from .images.unseen import ModelSplit, select_images
 from .plan import ModelVariant
 from .records import Accuracy, DataInfo, Preprocessing, SkippedImage
 from .session import ImageNeeds, Session
@@ -50,12 +52,25 @@ class Scored:
 class Evaluator:
     """Holds the data set and its caches for all cases of a run."""
 
-    def __init__(self, spec: DataSpec, *, on_decode: Advance | None = None) -> None:
+    def __init__(
+        self, spec: DataSpec, *, variants: Sequence[ModelVariant] = (), on_decode: Advance | None = None
+    ) -> None:
+        """``variants`` are the models to be judged: images that their cards' splits trained with are left out.
+
+        Raises UsageError, DataError: the images, labels or splits do not fit.
+        """
         self._spec = spec
         self._on_decode = on_decode
         self._labels = read_labels(spec.labels) if spec.labels else None
         self._normalization = parse_normalization(spec.normalize) if spec.normalize else None
-        dataset = open_dataset(spec.source, metadata=spec.metadata)
+        selection = select_images(
+            open_dataset(spec.source, metadata=spec.metadata),
+            _model_splits(variants),
+            spec.split,
+            sorted({item.model for item in variants if not (item.card and item.card.split)}),
+        )
+        dataset = selection.dataset
+        self._split_notes = selection.notes
         self._dataset = stratified_limit(dataset, spec.limit, seed=0) if spec.limit else dataset
         self._caches: dict[Geometry, CachedImages] = {}
 
@@ -136,10 +151,13 @@ class Evaluator:
             class_counts=dict(sorted(Counter(item.label or "" for item in items).items())),
             skipped=tuple(SkippedImage(image_id, reason) for image_id, reason in sorted(skipped.items())),
             notes=self._notes(),
+            generated=self._dataset.generated,
         )
 
     def _notes(self) -> tuple[str, ...]:
-        notes = []
+        notes = list(self._split_notes)
+        if self._dataset.generated:
+            notes.append("generated images: drawn by a program, they say nothing about photographs")
         if self._dataset.rows_without_image:
             notes.append(f"{self._dataset.rows_without_image} metadata rows have no image here and were left out")
         if self._dataset.images_without_row:
@@ -198,3 +216,12 @@ class Evaluator:
                     f"the model takes {needs.channels}"
                 )
         return normalization
+
+
+def _model_splits(variants: Sequence[ModelVariant]) -> list[ModelSplit]:
+    cards = {item.card.split.path: item for item in variants if item.card and item.card.split}
+    return [
+        ModelSplit(item.model, read_split(split.path, split.sha256), split.sha256)
+        for item in cards.values()
+        if item.card and (split := item.card.split)
+    ]
