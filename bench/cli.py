@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .spec import DataSpec, Spec
     from .store import StoredRun
 
+#: Entry points of this group are commands that other packages provide.
+COMMANDS_GROUP = "edgebench.commands"
+
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_CASES_FAILED = 3
@@ -48,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
-        options = _parser().parse_args(_join_values(given))
+        options = _parser(given).parse_args(_join_values(given))
         command: Callable[[argparse.Namespace, Sequence[str]], int] = options.command
         return command(options, given)
     except EdgebenchError as error:
@@ -80,7 +83,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="edgebench",
         description="Which variant of a TFLite model should run on which device, and what does it cost each class?",
@@ -89,7 +92,36 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_report(commands)
+    # Looking for installed commands takes time, so a built-in command does not.
+    if not given or given[0] not in commands.choices:
+        _add_installed(commands)
     return parser
+
+
+def _add_installed(commands: argparse._SubParsersAction[_Parser]) -> None:
+    """Add what other packages provide: objects with ``help``, ``configure(parser)`` and ``run(options, given)``."""
+    from importlib.metadata import entry_points
+
+    for entry in sorted(entry_points(group=COMMANDS_GROUP), key=lambda found: found.name):
+        if entry.name in commands.choices:
+            continue
+        try:
+            command = entry.load()
+        except ImportError as error:
+            commands.add_parser(entry.name, help=f"cannot be loaded: {error}").set_defaults(
+                command=_unloadable(entry.name, str(error))
+            )
+            continue
+        parser = commands.add_parser(entry.name, help=command.help)
+        command.configure(parser)
+        parser.set_defaults(command=command.run)
+
+
+def _unloadable(name: str, reason: str) -> Callable[[argparse.Namespace, Sequence[str]], int]:
+    def refuse(_options: argparse.Namespace, _given: Sequence[str]) -> int:
+        raise UsageError(f"{name}: its package cannot be loaded ({reason}); install it again")
+
+    return refuse
 
 
 def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -191,8 +223,8 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
         stored = run_spec(spec, out=options.out, progress=progress)
     finally:
         progress.close()
-    _show_run(stored, as_json=options.json)
-    return _exit_code(stored)
+    show_run(stored, as_json=options.json)
+    return exit_code(stored)
 
 
 def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
@@ -256,7 +288,7 @@ def _data_spec(options: argparse.Namespace) -> DataSpec | None:
     )
 
 
-def _show_run(stored: StoredRun, *, as_json: bool) -> None:
+def show_run(stored: StoredRun, *, as_json: bool) -> None:
     from .report.terminal import render_table
     from .store import PAGE_FILE, to_json
 
@@ -272,7 +304,7 @@ def _width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _exit_code(stored: StoredRun) -> int:
+def exit_code(stored: StoredRun) -> int:
     from .records import Status
 
     record = stored.record
