@@ -45,9 +45,7 @@ def changed_answers(rows: Sequence[RecallRow], predictions: pd.DataFrame | None)
         if base is None:
             continue
         expected = _answers(base, predictions)
-        compared = (
-            _compare(row, base, _answers(row, predictions), expected) for row in members if row is not base
-        )
+        compared = (_compare(row, base, _answers(row, predictions), expected) for row in members if row is not base)
         found += [entry for entry in compared if entry]
     return found
 
@@ -58,15 +56,15 @@ def _answers(row: RecallRow, predictions: pd.DataFrame) -> pd.DataFrame:
     mine = predictions[predictions["case"] == row.cases[0].case_id].drop_duplicates("image_id")
     if mine.empty or not set(columns) <= set(mine.columns):
         return pd.DataFrame({"label": [], "answer": []})
+    mine = mine.dropna(subset=columns)
     scores = mine[columns].to_numpy(dtype="float64")
-    answers = pd.DataFrame(
+    return pd.DataFrame(
         {
             "label": mine["label"].to_numpy(),
             "answer": [row.accuracy.labels[i] for i in scores.argmax(axis=1)],
         },
         index=mine["image_id"].to_numpy(),
     )
-    return answers[pd.notna(scores).all(axis=1)]
 
 
 def _compare(row: RecallRow, base: RecallRow, mine: pd.DataFrame, expected: pd.DataFrame) -> Changed | None:

@@ -57,9 +57,7 @@ def tradeoff(table: Table) -> Chart | None:
     """Return accuracy against p50 latency with the front of each model and device; None without accuracy."""
     key = accuracy_key(table.rows)
     points = [
-        row
-        for row in table.rows
-        if key and row.cells["p50"].value is not None and row.cells[key].value is not None
+        row for row in table.rows if key and row.cells["p50"].value is not None and row.cells[key].value is not None
     ]
     if key is None or not points:
         return None
@@ -102,6 +100,9 @@ def _front_line(front: Sequence[Row], key: str) -> Trace:
 def _point_traces(points: Sequence[Row], key: str, name: str, fronts: set[str]) -> list[Trace]:
     paint = colours(row.case.variant for row in points)
     marks = symbols(row.how for row in points)
+    # Names of neighbours collide on one side of their points.
+    by_latency = sorted(points, key=lambda row: row.cells["p50"].value or 0.0)
+    sides = {row.label: "bottom center" if i % 2 else "top center" for i, row in enumerate(by_latency)}
     traces = []
     for variant, colour in paint.items():
         rows = [row for row in points if clean(row.case.variant) == variant]
@@ -114,12 +115,13 @@ def _point_traces(points: Sequence[Row], key: str, name: str, fronts: set[str]) 
                 "x": [_milli(row.cells["p50"].value) for row in rows],
                 "y": [_round(row.cells[key].value) for row in rows],
                 "text": [label(shortened(row.label, 32)) for row in rows],
-                "textposition": "top center",
+                "textposition": [sides[row.label] for row in rows],
                 "cliponaxis": False,
                 "hovertext": [_point_hover(row, key, name, row.case.case_id in fronts) for row in rows],
                 "hoverinfo": "text",
                 "marker": {
                     "color": colour,
+                    "opacity": 1,
                     "symbol": [marks[row.how] for row in rows],
                     "size": [14 if on_front else 9 for on_front in ringed],
                     "line": {"width": [2.5 if on_front else 0 for on_front in ringed], "color": NEUTRAL},
@@ -144,17 +146,13 @@ def _point_hover(row: Row, key: str, name: str, on_front: bool) -> str:
 
 def size_bars(table: Table) -> Chart | None:
     """Return one bar per file; None where there is no row."""
-    files = list(
-        {(row.case.model, row.case.variant, row.case.file.sha256): row for row in table.rows}.values()
-    )
+    files = list({(row.case.model, row.case.variant, row.case.file.sha256): row for row in table.rows}.values())
     if not files:
         return None
     several = len({row.case.model for row in files}) > 1
     names = [f"{row.case.model}/{row.case.variant}" if several else row.case.variant for row in files]
     paint = colours(row.case.variant for row in files)
-    trace = _bars(
-        names, [row.cells["size"].value for row in files], [row.cells["size"].text for row in files]
-    )
+    trace = _bars(names, [row.cells["size"].value for row in files], [row.cells["size"].text for row in files])
     trace["marker"] = {"color": [paint[clean(row.case.variant)] for row in files]}
     return _bar_chart("size", "File size", "MB = 10^6 bytes.", [trace], len(files), "MB")
 
@@ -177,9 +175,7 @@ def memory_bars(table: Table) -> Chart | None:
         "name": "model and inference",
         "marker": {"color": [paint[clean(row.case.variant)] for row in rows]},
     }
-    about = (
-        "Peak RSS of a clean worker. Grey: Python and the runtime before the model is loaded, where recorded."
-    )
+    about = "Peak RSS of a clean worker. Grey: Python and the runtime before the model is loaded, where recorded."
     return _bar_chart("memory", "Peak memory", about, [base_trace, rest_trace], len(rows), "MB")
 
 
@@ -223,9 +219,7 @@ def recall_bars(result: RecallTable, index: int) -> Chart | None:
             "x": heads,
             "y": [_round(row.cells[i].value) for i in shown],
             "marker": {"color": paint[clean(row.name)]},
-            "hovertext": [
-                f"{label(row.name)}, {label(result.labels[i])}: {row.cells[i].text}" for i in shown
-            ],
+            "hovertext": [f"{label(row.name)}, {label(result.labels[i])}: {row.cells[i].text}" for i in shown],
             "hoverinfo": "text",
         }
         for row in result.rows

@@ -40,17 +40,17 @@ def thinned(values: _Values, limit: int = _POINTS) -> _Values:
 def _spread(rows: list[Row], by_case: dict[str, pd.DataFrame]) -> Chart | None:
     paint = colours(row.case.variant for row in rows)
     traces: list[Trace] = []
-    medians: list[float] = []
+    extremes: list[float] = []
     for row in rows:
         frame = by_case[row.case.case_id]
         steady = frame.loc[~frame["warmup"].astype(bool), "latency_ns"].to_numpy(dtype=np.float64) / 1e6
         if steady.size:
             traces.append(_box(row, steady, paint[clean(row.case.variant)]))
-            medians.append(float(np.median(steady)))
+            extremes += [float(steady.min()), float(steady.max())]
     if not traces:
         return None
     layout = {
-        "xaxis": axis("latency, ms", medians, zero=False),
+        "xaxis": axis("latency, ms", extremes, zero=False),
         "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
         "margin": {"l": 10, "r": 20, "t": 10, "b": 45},
         "showlegend": False,
@@ -59,7 +59,7 @@ def _spread(rows: list[Row], by_case: dict[str, pd.DataFrame]) -> Chart | None:
         f"Warm-up excluded. Box: p25, p50, p75; whiskers: p5 and p95; dots: up to {_POINTS} runs at even ranks, "
         "fastest and slowest among them."
     )
-    return Chart("spread", "Latency of single runs", about, traces, layout, 90 + 38 * len(traces))
+    return Chart("spread", "Latency of single runs", about, traces, layout, 90 + 46 * len(traces))
 
 
 def _box(row: Row, steady_ms: _Values, colour: str) -> Trace:
@@ -76,8 +76,8 @@ def _box(row: Row, steady_ms: _Values, colour: str) -> Trace:
         "q3": [q3],
         "upperfence": [high],
         "boxpoints": "all",
-        "pointpos": 0,
-        "jitter": 0.7,
+        "pointpos": -1.6,
+        "jitter": 0.5,
         "hoveron": "boxes",
         "line": {"color": colour, "width": 1.5},
         "marker": {"color": colour, "size": 3, "opacity": 0.45},
@@ -94,16 +94,12 @@ def _warmup(rows: list[Row], by_case: dict[str, pd.DataFrame]) -> Chart | None:
         first = frame[frame["block"] == frame["block"].min()].sort_values("start_ns").head(_WARMUP_POINTS)
         values = first["latency_ns"].to_numpy(dtype=np.float64) / 1e6
         largest.append(float(values.max()))
-        traces.append(
-            _run_order(row, values, first["warmup"].astype(bool).tolist(), paint[clean(row.case.variant)])
-        )
+        traces.append(_run_order(row, values, first["warmup"].astype(bool).tolist(), paint[clean(row.case.variant)]))
     for trace in traces[_TRACES_SHOWN:]:
         trace["visible"] = "legendonly"
     if not traces:
         return None
-    about = (
-        f"The first {_WARMUP_POINTS} runs of each case's first worker, in order. Open circles are warm-up."
-    )
+    about = f"The first {_WARMUP_POINTS} runs of each case's first worker, in order. Open circles are warm-up."
     if len(traces) > _TRACES_SHOWN:
         about += f" The first {_TRACES_SHOWN} cases are drawn; select others in the legend."
     layout = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ..records import CaseResult, Coverage, DelegateKind, Delegation, RunRecord, Status
 from .naming import Names, delegate_name, who
@@ -13,7 +14,9 @@ _MEDICAL = (
     "Not a medical device. Accuracy here describes image files of one data set; "
     "it must not be used for diagnosis or any decision about a patient."
 )
-_GENERAL = "These figures hold for this machine, these files and these versions. Measure again on the device that will ship."
+_GENERAL = (
+    "These figures hold for this machine, these files and these versions. Measure again on the device that will ship."
+)
 _NO_TEST = "Smallest and largest as measured: no difference between rows has been tested for significance."
 
 
@@ -23,7 +26,8 @@ def question(record: RunRecord) -> str:
     devices = list(dict.fromkeys(clean(case.device) for case in record.cases))
     if not record.cases:
         return "Which variant should run on which device?"
-    where = f"on {devices[0]}" if len(devices) == 1 else "on which device"
+    here = "this machine" if devices[0] == "local" else devices[0]
+    where = f"on {here}" if len(devices) == 1 else "on which device"
     return f"Which variant of {joined(models, 2)} should run {where}?"
 
 
@@ -37,17 +41,26 @@ def untested() -> str:
     return _NO_TEST
 
 
-def failures(record: RunRecord, names: Names) -> list[str]:
-    """Return ``int8: FAILED code: message`` for each case that did not end well."""
+@dataclass(frozen=True)
+class Unfinished:
+    """A case that did not end well: its name, its state and why."""
+
+    label: str
+    status: str
+    why: str
+
+    def __str__(self) -> str:
+        """Return ``int8: FAILED code: message``."""
+        return f"{self.label}: {self.status} {self.why}"
+
+
+def failures(record: RunRecord, names: Names) -> list[Unfinished]:
+    """Return the cases that did not end well, in the record's order."""
     found = []
     for case in record.cases:
         if case.status is not Status.OK or case.failure:
-            why = (
-                f"{clean(case.failure.code)}: {clean(case.failure.message)}"
-                if case.failure
-                else "no reason recorded"
-            )
-            found.append(f"{names.labels[case.case_id]}: {case.status.value.upper()} {why}")
+            why = f"{clean(case.failure.code)}: {clean(case.failure.message)}" if case.failure else "no reason recorded"
+            found.append(Unfinished(names.labels[case.case_id], case.status.value.upper(), why))
     return found
 
 
@@ -127,9 +140,7 @@ def skipped_lines(record: RunRecord, limit: int) -> list[str]:
     by_reason: dict[str, list[str]] = {}
     for image in record.data.skipped if record.data else ():
         by_reason.setdefault(clean(image.reason), []).append(clean(image.image_id))
-    return [
-        f"{reason} ({count(len(ids), 'image')}): {joined(ids, limit)}" for reason, ids in by_reason.items()
-    ]
+    return [f"{reason} ({count(len(ids), 'image')}): {joined(ids, limit)}" for reason, ids in by_reason.items()]
 
 
 def settings_line(record: RunRecord) -> str:

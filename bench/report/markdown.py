@@ -28,7 +28,7 @@ def render_markdown(record: RunRecord) -> str:
     blocks.append(f"> **{escaped(lines.notice(record))}**")
     blocks += _main(table)
     blocks.append(_bullets(table.absences))
-    blocks += _section("Did not finish", lines.failures(record, table.names))
+    blocks += _section("Did not finish", [str(item) for item in lines.failures(record, table.names)])
     for found in recall_tables(record, table.names):
         blocks += _recall(found)
     blocks += _section("Delegates", lines.delegate_lines(record, table.names))
@@ -87,9 +87,7 @@ def _recall(found: RecallTable) -> list[str]:
     body = [[row.name, *(row.cells[i].text for i in shown)] for row in found.rows]
     blocks = [f"## {escaped(title)}"]
     if len(shown) < len(found.labels):
-        blocks.append(
-            f"The {len(shown)} of {len(found.labels)} classes with the lowest recall; the CSV form has all."
-        )
+        blocks.append(f"The {len(shown)} of {len(found.labels)} classes with the lowest recall; the CSV form has all.")
     return [*blocks, _grid(heads, body, [False] + [True] * len(shown)), _bullets(found.absences)]
 
 

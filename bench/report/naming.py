@@ -34,9 +34,7 @@ def who(names: Mapping[str, str], chosen: Sequence[CaseResult], all_cases: Seque
     """Return ``names`` of the chosen cases; a variant of which all cases are chosen is named once, as a whole."""
     ids = {case.case_id for case in chosen}
     per_variant = Counter(case.variant for case in all_cases)
-    whole = {case.variant for case in all_cases} - {
-        case.variant for case in all_cases if case.case_id not in ids
-    }
+    whole = {case.variant for case in all_cases} - {case.variant for case in all_cases if case.case_id not in ids}
     found: dict[str, None] = {}
     for case in chosen:
         together = case.variant in whole and per_variant[case.variant] > 1

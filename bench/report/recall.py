@@ -99,9 +99,7 @@ def _cell(item: ClassMetrics) -> Cell:
 
 
 def _support(rows: Sequence[RecallRow], index: int) -> str:
-    counts = sorted(
-        {row.accuracy.classes[index].support for row in rows if index < len(row.accuracy.classes)}
-    )
+    counts = sorted({row.accuracy.classes[index].support for row in rows if index < len(row.accuracy.classes)})
     return "?" if not counts else str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
 
 

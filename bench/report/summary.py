@@ -38,14 +38,10 @@ def summary(record: RunRecord, table: Table) -> list[str]:
         told = _extremes(rows) + _front(rows) + _recall_cost(record, table, rows)
         sentences += [f"{title}: {text[0].lower()}{text[1:]}" for text in told] if len(groups) > 1 else told
     if len(groups) > _GROUPS_SHOWN:
-        sentences.append(
-            f"In the table as well: {count(len(groups) - _GROUPS_SHOWN, 'more model', 'more models')}."
-        )
+        sentences.append(f"In the table as well: {count(len(groups) - _GROUPS_SHOWN, 'more model', 'more models')}.")
     failed = len(record.cases) - len([case for case in record.cases if case.status.value == "ok"])
     if failed:
-        sentences.append(
-            f"{failed} of {count(len(record.cases), 'case')} did not finish; the reasons are listed."
-        )
+        sentences.append(f"{failed} of {count(len(record.cases), 'case')} did not finish; the reasons are listed.")
     return sentences
 
 
@@ -62,9 +58,7 @@ def _extremes(rows: Sequence[Row]) -> list[str]:
     if key:
         name = "balanced accuracy" if key == "balanced" else "top-1 accuracy"
         asked.insert(1, (f"highest {name}", key, max, ""))
-    parts = [
-        part for title, column, pick, unit in asked if (part := _extreme(rows, title, column, pick, unit))
-    ]
+    parts = [part for title, column, pick, unit in asked if (part := _extreme(rows, title, column, pick, unit))]
     text = "; ".join(parts)
     return [text[0].upper() + text[1:] + "."] if text else []
 
@@ -78,9 +72,7 @@ def _extreme(
     best = pick(values)
     shown = next(row.cells[column].text for row in rows if row.cells[column].value == best)
     # What reads the same is not ranked: rows that show the best figure share it.
-    best_rows = [
-        row for row in rows if row.cells[column].text == shown and row.cells[column].value is not None
-    ]
+    best_rows = [row for row in rows if row.cells[column].text == shown and row.cells[column].value is not None]
     if len(best_rows) == len(rows):
         return f"{title}: the same for all ({shown}{unit})"
     return f"{title}: {joined(_short(best_rows, rows))} ({shown}{unit})"
@@ -113,9 +105,7 @@ def _recall_cost(record: RunRecord, table: Table, rows: Sequence[Row]) -> list[s
     base = reference(results)
     if base is None:
         return []
-    drops = [
-        (drop, result) for result in results if result is not base and (drop := _largest_drop(base, result))
-    ]
+    drops = [(drop, result) for result in results if result is not base and (drop := _largest_drop(base, result))]
     drops.sort(key=lambda item: item[0][0])
     said = "; ".join(
         f"{result.short}, {clean(label)} {before:.3f} to {after:.3f} (n = {support:,})"
@@ -139,9 +129,6 @@ def _largest_drop(base: RecallRow, result: RecallRow) -> tuple[float, str, float
     drops = [
         (new.recall - old.recall, old.label, old.recall, new.recall, old.support)
         for old, new in zip(base.accuracy.classes, result.accuracy.classes, strict=True)
-        if old.support == new.support
-        and old.recall is not None
-        and new.recall is not None
-        and new.recall < old.recall
+        if old.support == new.support and old.recall is not None and new.recall is not None and new.recall < old.recall
     ]
     return min(drops) if drops else None

@@ -160,9 +160,7 @@ def _nodes(case: CaseResult) -> Cell:
     if found.coverage is Coverage.FULL and (taken is None or total is None):
         return Cell("all", 1.0)
     if found.coverage is Coverage.UNKNOWN or taken is None or total is None:
-        reasons = [
-            found.unavailable[key] for key in ("delegated_nodes", "total_nodes") if key in found.unavailable
-        ]
+        reasons = [found.unavailable[key] for key in ("delegated_nodes", "total_nodes") if key in found.unavailable]
         reasons += list(found.unavailable.values())
         return Cell(UNKNOWN, reason=clean(reasons[0]) if reasons else "the runtime does not tell")
     text = f"{taken}/{total}"

@@ -29,7 +29,7 @@ def render_table(record: RunRecord, *, width: int | None = None) -> str:
     parts = [_wrapped([_header(record), *_same(table)], width)]
     parts += _main(table, width)
     parts.append(_wrapped([*table.absences], width))
-    parts.append(_listed("Did not finish", lines.failures(record, table.names), width))
+    parts.append(_listed("Did not finish", [str(item) for item in lines.failures(record, table.names)], width))
     for found in results:
         parts.append(_recall(found, width))
     parts.append(_listed("Delegates", lines.delegate_lines(record, table.names), width))
@@ -109,9 +109,7 @@ def _recall(found: RecallTable, width: int | None) -> str:
     shown = found.lowest(_CLASSES_SHOWN)
     title = "Recall by class" + (f", {found.title}" if found.title else "")
     if len(shown) < len(found.labels):
-        title += (
-            f": the {len(shown)} of {len(found.labels)} classes with the lowest recall (all: --format csv)"
-        )
+        title += f": the {len(shown)} of {len(found.labels)} classes with the lowest recall (all: --format csv)"
     blocks = [_recall_grid(found, block) for block in _blocks(found, shown, width)]
     return "\n".join([title, "\n\n".join(blocks), *(_wrapped([line], width) for line in found.absences)])
 

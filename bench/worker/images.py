@@ -19,8 +19,6 @@ class ImageClassifier:
     """
 
     def __init__(self, engine: Engine, pixels_path: str, table: Any) -> None:
-        if len(engine.inputs) != 1:
-            raise Refusal("not-a-classifier", "the model takes %d inputs, not one image" % len(engine.inputs))
         self._engine = engine
         self._input = engine.input_tensor(0)
         self._pixels = np.load(pixels_path, mmap_mode="r")
@@ -82,13 +80,22 @@ def _input_tables(tensor: Tensor, table: Any, channels: int) -> List[Any]:
 
 
 def describe_images(engine: Engine) -> Dict[str, Any]:
-    """Return the image geometry and the input's and output's quantization, for the controller to plan with."""
+    """Return the image geometry, the input's quantization and the number of scores, for the controller to plan with.
+
+    Raises:
+        Refusal: ``not-a-classifier``, when it is not one image in and one score per class out.
+    """
+    if len(engine.inputs) != 1:
+        raise Refusal("not-a-classifier", "the model takes %d inputs, not one image" % len(engine.inputs))
     height, width, channels = image_geometry(engine.inputs[0].shape)
     output = engine.output_tensor(0)
+    batch = engine.inputs[0].shape[0]
+    if output.shape[:1] != (batch,) or sum(size > 1 for size in output.shape[1:]) > 1:
+        raise Refusal("not-a-classifier", "the model's output %s is not one score per class" % (list(output.shape),))
     return {
         "height": height,
         "width": width,
         "channels": channels,
         "input": engine.input_tensor(0).describe(),
-        "scores": int(np.prod(output.shape[1:])) if len(output.shape) > 1 else int(np.prod(output.shape)),
+        "scores": int(np.prod(output.shape[1:])),
     }
