@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from .tables import Row, Table
 from .text import clean, shortened
 
 Trace = dict[str, Any]
-_NAMED_POINTS = 8
+_NAMED_POINTS = 10
 _BARS_READABLE = 8
 _CLASSES_READABLE = 20
 #: A linear axis from 0 squeezes the small values beyond this ratio of largest to smallest.
@@ -47,10 +48,31 @@ def label(text: str) -> str:
 
 def axis(title: str, values: Sequence[float], *, zero: bool = True) -> dict[str, Any]:
     """Return an axis from zero, or a logarithmic one where values differ too much for that."""
-    positive = [value for value in values if value > 0]
-    if positive and max(positive) / min(positive) > _LOG_FROM_RATIO and len(positive) == len(values):
-        return {"title": {"text": f"{title}, log scale"}, "type": "log", "dtick": "D2"}
-    return {"title": {"text": title}, "rangemode": "tozero" if zero else "normal"}
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    if low <= 0 or high / low <= _LOG_FROM_RATIO:
+        return {"title": {"text": title}, "rangemode": "tozero" if zero else "normal"}
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    # Written out: plotly.js shortens the ticks between decades to their first digit.
+    ticks = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
+    return {
+        "title": {"text": f"{title}, log scale"},
+        "type": "log",
+        "tickvals": ticks,
+        "ticktext": [f"{tick:g}" for tick in ticks],
+    }
+
+
+def rows_axis(names: Sequence[str]) -> dict[str, Any]:
+    """Return a vertical axis with a name at 0, 1, 2 ..., the first on top: two that are cut alike stay apart."""
+    texts = [label(shortened(name, 44)) for name in names]
+    positions = list(range(len(texts)))
+    return {"tickvals": positions, "ticktext": texts, "range": [len(texts) - 0.4, -0.8], "showgrid": False}
+
+
+def _accuracy_axis(title: str, values: Sequence[float]) -> dict[str, Any]:
+    margin = max((max(values) - min(values)) * 0.15, 0.01)
+    bounds = [max(min(values) - margin, -0.02), min(max(values) + margin, 1.02)]
+    return {"title": {"text": title, "standoff": 14}, "range": bounds, "tickformat": ".2f" if margin > 0.01 else ".3f"}
 
 
 def tradeoff(table: Table) -> Chart | None:
@@ -67,17 +89,19 @@ def tradeoff(table: Table) -> Chart | None:
     traces = [_front_line(front, key) for front in groups if len(front) > 1]
     if traces:
         traces[0]["showlegend"] = True
-    traces += _point_traces(points, key, name, fronts)
+    # Only the front is named, and only one front: names of neighbours would cover each other.
+    named = fronts if len(groups) == 1 and len(fronts) <= _NAMED_POINTS else set()
+    traces += _point_traces(points, key, name, fronts, named)
     latencies = [row.cells["p50"].value or 0.0 for row in points]
     return Chart(
         key="tradeoff",
         title=f"{name.capitalize()} against latency",
         about="Up and left is better. Ringed cases on the line form the front: no other case of the same model and "
-        "device beats them in both. Hover or tap for the figures.",
+        "device is better in one and not worse in the other. Hover or tap for the figures.",
         traces=traces,
         layout={
             "xaxis": axis("p50 latency, ms", [value / 1e6 for value in latencies]),
-            "yaxis": {"title": {"text": name}, "tickformat": ".2f"},
+            "yaxis": _accuracy_axis(name, [row.cells[key].value or 0.0 for row in points]),
             "legend": {"orientation": "h", "y": -0.2},
         },
         height=460,
@@ -97,38 +121,53 @@ def _front_line(front: Sequence[Row], key: str) -> Trace:
     }
 
 
-def _point_traces(points: Sequence[Row], key: str, name: str, fronts: set[str]) -> list[Trace]:
+def _point_traces(points: Sequence[Row], key: str, name: str, fronts: set[str], named: set[str]) -> list[Trace]:
     paint = colours(row.case.variant for row in points)
-    marks = symbols(row.how for row in points)
-    # Names of neighbours collide on one side of their points.
-    by_latency = sorted(points, key=lambda row: row.cells["p50"].value or 0.0)
-    sides = {row.label: "bottom center" if i % 2 else "top center" for i, row in enumerate(by_latency)}
+    kinds = _kinds(points)
+    marks = symbols(kinds.values())
     traces = []
     for variant, colour in paint.items():
-        rows = [row for row in points if clean(row.case.variant) == variant]
+        rows = [row for row in points if row.variant == variant]
         ringed = [row.case.case_id in fronts for row in rows]
         traces.append(
             {
                 "type": "scatter",
-                "mode": "markers+text" if len(points) <= _NAMED_POINTS else "markers",
+                "mode": "markers+text",
                 "name": label(shortened(variant, 32)),
                 "x": [_milli(row.cells["p50"].value) for row in rows],
                 "y": [_round(row.cells[key].value) for row in rows],
-                "text": [label(shortened(row.label, 32)) for row in rows],
-                "textposition": [sides[row.label] for row in rows],
+                "text": [label(shortened(row.short, 24)) if row.case.case_id in named else "" for row in rows],
+                "textposition": "top center",
                 "cliponaxis": False,
                 "hovertext": [_point_hover(row, key, name, row.case.case_id in fronts) for row in rows],
                 "hoverinfo": "text",
                 "marker": {
                     "color": colour,
                     "opacity": 1,
-                    "symbol": [marks[row.how] for row in rows],
+                    "symbol": [marks[kinds[row.label]] for row in rows],
                     "size": [14 if on_front else 9 for on_front in ringed],
                     "line": {"width": [2.5 if on_front else 0 for on_front in ringed], "color": NEUTRAL},
                 },
             }
         )
-    return traces
+    return traces + [_key(kind, mark) for kind, mark in marks.items() if len(marks) > 1]
+
+
+def _kinds(points: Sequence[Row]) -> dict[str, str]:
+    """Return, by label, what a point's shape stands for: its model where there are several, else how it ran."""
+    several = len({row.case.model for row in points}) > 1
+    return {row.label: clean(row.case.model) if several else row.how for row in points}
+
+
+def _key(kind: str, mark: str) -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": label(shortened(kind, 32)),
+        "x": [None],
+        "y": [None],
+        "marker": {"color": NEUTRAL, "symbol": mark, "size": 9},
+    }
 
 
 def _point_hover(row: Row, key: str, name: str, on_front: bool) -> str:
@@ -153,8 +192,8 @@ def size_bars(table: Table) -> Chart | None:
     names = [f"{row.case.model}/{row.case.variant}" if several else row.case.variant for row in files]
     paint = colours(row.case.variant for row in files)
     trace = _bars(names, [row.cells["size"].value for row in files], [row.cells["size"].text for row in files])
-    trace["marker"] = {"color": [paint[clean(row.case.variant)] for row in files]}
-    return _bar_chart("size", "File size", "MB = 10^6 bytes.", [trace], len(files), "MB")
+    trace["marker"] = {"color": [paint[row.variant] for row in files]}
+    return _bar_chart("size", "File size", "MB = 1,000,000 bytes.", [trace], names)
 
 
 def memory_bars(table: Table) -> Chart | None:
@@ -173,17 +212,17 @@ def memory_bars(table: Table) -> Chart | None:
     }
     rest_trace = _bars(names, rest, [row.cells["peak"].text for row in rows]) | {
         "name": "model and inference",
-        "marker": {"color": [paint[clean(row.case.variant)] for row in rows]},
+        "marker": {"color": [paint[row.variant] for row in rows]},
     }
     about = "Peak RSS of a clean worker. Grey: Python and the runtime before the model is loaded, where recorded."
-    return _bar_chart("memory", "Peak memory", about, [base_trace, rest_trace], len(rows), "MB")
+    return _bar_chart("memory", "Peak memory", about, [base_trace, rest_trace], names)
 
 
 def _bars(names: Sequence[str], sizes: Sequence[float | None], texts: Sequence[str]) -> Trace:
     return {
         "type": "bar",
         "orientation": "h",
-        "y": [label(shortened(name, 32)) for name in names],
+        "y": list(range(len(names))),
         "x": [None if size is None else round(size / 1e6, 3) for size in sizes],
         "text": list(texts),
         "textposition": "outside",
@@ -194,15 +233,15 @@ def _bars(names: Sequence[str], sizes: Sequence[float | None], texts: Sequence[s
     }
 
 
-def _bar_chart(key: str, title: str, about: str, traces: list[Trace], bars: int, unit: str) -> Chart:
+def _bar_chart(key: str, title: str, about: str, traces: list[Trace], names: Sequence[str]) -> Chart:
     layout = {
         "barmode": "stack",
         "bargap": 0.35,
-        "xaxis": {"title": {"text": unit}, "rangemode": "tozero"},
-        "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
+        "xaxis": {"title": {"text": "MB"}, "rangemode": "tozero"},
+        "yaxis": rows_axis(names),
         "margin": {"l": 10, "r": 50, "t": 10, "b": 45},
     }
-    return Chart(key, title, about, traces, layout, height=90 + 26 * bars)
+    return Chart(key, title, about, traces, layout, height=90 + (26 if len(names) <= 12 else 20) * len(names))
 
 
 def recall_bars(result: RecallTable, index: int) -> Chart | None:
@@ -216,7 +255,7 @@ def recall_bars(result: RecallTable, index: int) -> Chart | None:
         {
             "type": "bar",
             "name": label(shortened(row.name, 40)),
-            "x": heads,
+            "x": list(range(len(heads))),
             "y": [_round(row.cells[i].value) for i in shown],
             "marker": {"color": paint[clean(row.name)]},
             "hovertext": [f"{label(row.name)}, {label(result.labels[i])}: {row.cells[i].text}" for i in shown],
@@ -226,7 +265,7 @@ def recall_bars(result: RecallTable, index: int) -> Chart | None:
     ]
     layout = {
         "barmode": "group",
-        "xaxis": {"type": "category"},
+        "xaxis": {"tickvals": list(range(len(heads))), "ticktext": heads, "showgrid": False},
         "yaxis": {"title": {"text": "recall"}, "range": [0, 1]},
         "legend": {"orientation": "h", "y": -0.2},
     }

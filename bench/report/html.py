@@ -28,6 +28,7 @@ from .text import clean
 _CLASSES_SHOWN = 60
 _SKIPPED_SHOWN = 50
 _RESULTS_OPEN = 4
+_BESIDE_HEIGHT = 420
 
 
 def render_html(record: RunRecord, samples: pd.DataFrame, predictions: pd.DataFrame | None) -> str:
@@ -44,11 +45,12 @@ def render_html(record: RunRecord, samples: pd.DataFrame, predictions: pd.DataFr
     plotly, starter = (_plotly_js(), _template("report.js")) if figures else ("", "")
     return _environment().get_template("report.html.j2").render(
         policy=_policy([plotly, starter]),
-        style=Markup(_template("report.css")),
-        plotly=Markup(plotly),
-        starter=Markup(starter),
-        figures=Markup(_json({chart.key: {"data": chart.traces, "layout": chart.layout} for chart in figures})),
+        style=_own(_template("report.css")),
+        plotly=_own(plotly),
+        starter=_own(starter),
+        figures=_own(_json({chart.key: {"data": chart.traces, "layout": chart.layout} for chart in figures})),
         charts={chart.key: chart for chart in figures},
+        bars_beside=all(chart.height <= _BESIDE_HEIGHT for chart in figures if chart.key in ("size", "memory")),
         command=" ".join(clean(word) for word in record.command),
         **_main(record, table),
         **_accuracy(table, results, figures, predictions),
@@ -82,12 +84,13 @@ def _pads(table: Table) -> dict[str, dict[str, str]]:
     for column in table.columns:
         texts = {row.case.case_id: row.cells[column.key].text for row in table.rows}
         longest = max((len(text.partition(".")[2]) for text in texts.values()), default=0)
-        pads[column.key] = {
-            case_id: "" if not column.numeric or "." in text and len(text.partition(".")[2]) == longest
-            else ("." if "." not in text and longest else "") + "0" * (longest - len(text.partition(".")[2]))
-            for case_id, text in texts.items()
-        }  # fmt: skip
+        pads[column.key] = {case_id: _pad(text, longest) if column.numeric else "" for case_id, text in texts.items()}
     return pads
+
+
+def _pad(text: str, decimals: int) -> str:
+    digits = text.partition(".")[2]
+    return ("." if decimals and "." not in text else "") + "0" * (decimals - len(digits))
 
 
 def _accuracy(
@@ -170,6 +173,11 @@ def _policy(scripts: Sequence[str]) -> str:
     hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts if text)
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
     return f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {allowed}"
+
+
+def _own(text: str) -> Markup:
+    """Return ``text`` unescaped: only for this package's files, plotly.js and ``_json``'s output."""
+    return Markup(text)  # noqa: S704
 
 
 def _json(value: object) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .charts import Chart, Trace, axis, label
+from .charts import Chart, Trace, axis, label, rows_axis
 from .palette import colours
 from .tables import Row, Table
-from .text import clean, shortened
+from .text import shortened
 
 #: Points kept per case: enough for the shape, few enough for fifty cases on one page.
 _POINTS = 120
@@ -40,18 +40,20 @@ def thinned(values: _Values, limit: int = _POINTS) -> _Values:
 def _spread(rows: list[Row], by_case: dict[str, pd.DataFrame]) -> Chart | None:
     paint = colours(row.case.variant for row in rows)
     traces: list[Trace] = []
+    names: list[str] = []
     extremes: list[float] = []
     for row in rows:
         frame = by_case[row.case.case_id]
         steady = frame.loc[~frame["warmup"].astype(bool), "latency_ns"].to_numpy(dtype=np.float64) / 1e6
         if steady.size:
-            traces.append(_box(row, steady, paint[clean(row.case.variant)]))
+            traces.append(_box(row, len(traces), steady, paint[row.variant]))
+            names.append(row.label)
             extremes += [float(steady.min()), float(steady.max())]
     if not traces:
         return None
     layout = {
         "xaxis": axis("latency, ms", extremes, zero=False),
-        "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
+        "yaxis": rows_axis(names),
         "margin": {"l": 10, "r": 20, "t": 10, "b": 45},
         "showlegend": False,
     }
@@ -59,16 +61,24 @@ def _spread(rows: list[Row], by_case: dict[str, pd.DataFrame]) -> Chart | None:
         f"Warm-up excluded. Box: p25, p50, p75; whiskers: p5 and p95; dots: up to {_POINTS} runs at even ranks, "
         "fastest and slowest among them."
     )
-    return Chart("spread", "Latency of single runs", about, traces, layout, 90 + 46 * len(traces))
+    return Chart(
+        "spread",
+        "Latency of single runs",
+        about,
+        traces,
+        layout,
+        90 + (46 if len(traces) <= 12 else 32) * len(traces),
+    )
 
 
-def _box(row: Row, steady_ms: _Values, colour: str) -> Trace:
+def _box(row: Row, position: int, steady_ms: _Values, colour: str) -> Trace:
     low, q1, median, q3, high = (float(f"{value:.5g}") for value in np.quantile(steady_ms, _QUANTILES))
     return {
         "type": "box",
         "orientation": "h",
-        "name": label(shortened(row.label, 32)),
-        "y": [label(shortened(row.label, 32))],
+        "name": label(shortened(row.label, 44)),
+        "y": [position],
+        "width": 0.4,
         "x": [_short(thinned(steady_ms))],
         "lowerfence": [low],
         "q1": [q1],
@@ -94,7 +104,7 @@ def _warmup(rows: list[Row], by_case: dict[str, pd.DataFrame]) -> Chart | None:
         first = frame[frame["block"] == frame["block"].min()].sort_values("start_ns").head(_WARMUP_POINTS)
         values = first["latency_ns"].to_numpy(dtype=np.float64) / 1e6
         largest.append(float(values.max()))
-        traces.append(_run_order(row, values, first["warmup"].astype(bool).tolist(), paint[clean(row.case.variant)]))
+        traces.append(_run_order(row, values, first["warmup"].astype(bool).tolist(), paint[row.variant]))
     for trace in traces[_TRACES_SHOWN:]:
         trace["visible"] = "legendonly"
     if not traces:
@@ -114,7 +124,7 @@ def _run_order(row: Row, values_ms: _Values, warmup: list[bool], colour: str) ->
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": label(shortened(row.label, 32)),
+        "name": label(shortened(row.label, 44)),
         "y": _short(values_ms),
         "x0": 1,
         "dx": 1,

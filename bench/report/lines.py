@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..records import CaseResult, Coverage, DelegateKind, Delegation, RunRecord, Status
 from .naming import Names, delegate_name, who
 from .tables import has_accuracy
-from .text import clean, count, joined, milliseconds
+from .text import clean, count, joined
 
 _MEDICAL = (
     "Not a medical device. Accuracy here describes image files of one data set; "
@@ -147,9 +147,9 @@ def settings_line(record: RunRecord) -> str:
     """Return how long each case was measured."""
     used = record.settings
     return (
-        f"Each case: {used.min_runs:,} to {used.max_runs:,} timed runs over {milliseconds(used.min_time_ns)} to "
-        f"{milliseconds(used.max_time_ns)} ms, after a warm-up of at least {used.warmup_min_runs:,} runs and "
-        f"{milliseconds(used.warmup_time_ns)} ms; seed {used.seed}; time limit {used.timeout_s:g} s."
+        f"Each case: {used.min_runs:,} to {used.max_runs:,} timed runs in {used.min_time_ns / 1e9:g} to "
+        f"{used.max_time_ns / 1e9:g} s, after a warm-up of at least {used.warmup_min_runs:,} runs and "
+        f"{used.warmup_time_ns / 1e9:g} s; seed {used.seed}; time limit {used.timeout_s:g} s."
     )
 
 
@@ -169,7 +169,11 @@ def environment_pairs(record: RunRecord) -> list[tuple[str, str]]:
             "cpus_allowed",
             None if env.cpus_allowed is None else str(env.cpus_allowed),
         ),
-        ("Memory", "memory_total_bytes", None if memory is None else f"{memory / 1e9:.1f} GB (10^9 bytes)"),
+        (
+            "Memory",
+            "memory_total_bytes",
+            None if memory is None else f"{memory / 1e9:.1f} GB (1 GB = 1,000,000,000 bytes)",
+        ),
         ("Python", "python", env.python),
         ("edgebench", "edgebench", env.edgebench),
     )

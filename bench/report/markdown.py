@@ -70,7 +70,7 @@ def _main(table: Table) -> list[str]:
     for title, rows in table.groups():
         body = [
             [
-                clean(row.case.variant),
+                row.variant,
                 *([row.how] if with_how else []),
                 *(cell.text for cell in row.cells.values()),
             ]

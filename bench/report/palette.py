@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from .text import clean
 
-#: Okabe and Ito 2008, without black and yellow, which one of the two grounds would swallow.
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7fb8", "#999999")
+#: After Okabe and Ito 2008: no black or yellow, a lighter blue, so that neither ground swallows one.
+_COLOURS = ("#1f83c5", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a7fb8", "#999999")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "x")
 #: A grey that reads on both grounds.
 NEUTRAL = "#8a8f98"

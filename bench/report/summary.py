@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..records import RunRecord
+from ..records import RunRecord, Status
 from .front import non_dominated
 from .naming import who
 from .recall import RecallRow, recall_tables
@@ -31,17 +31,20 @@ def front_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def summary(record: RunRecord, table: Table) -> list[str]:
-    """Return the sentences for the top of a report: at most four groups of model and device are spelt out."""
-    sentences = []
+    """Return the sentences for the top of a report; several models get one each, at most four are spelt out."""
     groups = table.groups()
-    for title, rows in groups[:_GROUPS_SHOWN]:
-        told = _extremes(rows) + _front(rows) + _recall_cost(record, table, rows)
-        sentences += [f"{title}: {text[0].lower()}{text[1:]}" for text in told] if len(groups) > 1 else told
-    if len(groups) > _GROUPS_SHOWN:
-        sentences.append(f"In the table as well: {count(len(groups) - _GROUPS_SHOWN, 'more model', 'more models')}.")
-    failed = len(record.cases) - len([case for case in record.cases if case.status.value == "ok"])
-    if failed:
-        sentences.append(f"{failed} of {count(len(record.cases), 'case')} did not finish; the reasons are listed.")
+    sentences: list[str] = []
+    if len(groups) == 1:
+        rows = groups[0][1]
+        sentences += _extremes(rows) + _front(rows) + _recall_cost(record, table, rows)
+    else:
+        told = [(title, _extremes(rows) + _front(rows)) for title, rows in groups]
+        sentences += [f"{title}: {' '.join(text)}" for title, text in told[:_GROUPS_SHOWN] if text]
+        if len(groups) > _GROUPS_SHOWN:
+            sentences.append(f"And {count(len(groups) - _GROUPS_SHOWN, 'more model')} in the table.")
+    unfinished = sum(case.status is not Status.OK for case in record.cases)
+    if unfinished:
+        sentences.append(f"{unfinished} of {count(len(record.cases), 'case')} did not finish; the reasons are listed.")
     return sentences
 
 
@@ -90,7 +93,7 @@ def _front(rows: Sequence[Row]) -> list[str]:
     names = joined([row.short for row in front], 6)
     if len(front) == 1:
         return [f"No other case is faster or more accurate than {names}."]
-    return [f"On the front of p50 latency and accuracy (no other case beats them in both): {names}."]
+    return [f"Front of p50 latency and accuracy (no other case is better in one and not worse in the other): {names}."]
 
 
 def _recall_cost(record: RunRecord, table: Table, rows: Sequence[Row]) -> list[str]:

@@ -23,7 +23,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the main table. ``unit`` is the heading's second part; ``minor`` columns may go where space is short."""
+    """A column. ``unit`` is the heading's second part; ``minor`` columns may go where space is short."""
 
     key: str
     name: str
@@ -53,6 +53,11 @@ class Row:
     short: str
     how: str
     cells: Mapping[str, Cell]
+
+    @property
+    def variant(self) -> str:
+        """The variant's name, safe to show."""
+        return clean(self.case.variant)
 
 
 @dataclass(frozen=True)

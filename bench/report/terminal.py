@@ -82,7 +82,7 @@ def _needed(table: Table, columns: Sequence[Column], name_width: int) -> int:
 
 
 def _names(row: Row, table: Table) -> list[str]:
-    return [clean(row.case.variant), row.how] if any(table.names.how.values()) else [clean(row.case.variant)]
+    return [row.variant, row.how] if any(table.names.how.values()) else [row.variant]
 
 
 def _grid(rows: Sequence[Row], columns: Sequence[Column], table: Table, name_width: int) -> str:

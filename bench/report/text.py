@@ -21,11 +21,14 @@ def significant(value: float) -> str:
     """Return ``value`` with three significant digits, integer digits never dropped: 0.348, 7.43, 1234."""
     if value == 0:
         return "0"
-    decimals = 2 - math.floor(math.log10(abs(value)))
-    # Rounding can add a digit (9.996 -> 10.00): count again from the rounded value.
+    decimals = _decimals(value)
+    # Rounding can add a digit (9.996 to 10.00): count again from the rounded value.
     rounded = round(value, decimals)
-    decimals = min(max(2 - math.floor(math.log10(abs(rounded))), 0), 9)
-    return f"{rounded:.{decimals}f}"
+    return f"{rounded:.{_decimals(rounded)}f}" if rounded else "0"
+
+
+def _decimals(value: float) -> int:
+    return min(max(2 - math.floor(math.log10(abs(value))), 0), 9)
 
 
 def milliseconds(duration_ns: float) -> str:

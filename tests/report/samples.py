@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-
 from edgebench.records import (
     Accuracy,
     CaseResult,
@@ -108,9 +107,7 @@ def latency(p50_ms: float, count: int = 400) -> Latency:
     needed = {"p50_ns": 11, "p90_ns": 64, "p95_ns": 130, "p99_ns": 662}
     factor = {"p50_ns": 1.0, "p90_ns": 1.061, "p95_ns": 1.094, "p99_ns": 1.31}
     values = {name: p50_ms * 1e6 * factor[name] for name, least in needed.items() if count >= least}
-    reasons = {
-        name: f"n too small: {count} samples, {least} needed" for name, least in needed.items() if count < least
-    }
+    reasons = {name: f"n too small: {count} samples, {least} needed" for name, least in needed.items() if count < least}
     return Latency(
         count=count,
         min_ns=int(p50_ms * 0.96e6),
@@ -264,7 +261,12 @@ def four_variants() -> RunRecord:
 
 def two_runtimes() -> RunRecord:
     """Return the same variants on two runtimes, int8 slow on the old one, dynamic refused by it."""
-    cases = [make_case("float32", 7.43), make_case("float16", 7.91), make_case("dynamic", 14.2), make_case("int8", 3.58)]
+    cases = [
+        make_case("float32", 7.43),
+        make_case("float16", 7.91),
+        make_case("dynamic", 14.2),
+        make_case("int8", 3.58),
+    ]
     cases += [make_case("float32", 9.31, runtime=TFLITE), make_case("float16", 7.72, runtime=TFLITE),
               make_case("int8", 104.6, runtime=TFLITE, count=40)]  # fmt: skip
     refused = replace(
@@ -327,7 +329,7 @@ def samples_of(record: RunRecord, steady: int = 400, warmup: int = 20, blocks: i
     for case in record.cases:
         if case.latency is None:
             continue
-        p50_ns = (case.latency.p50_ns or case.latency.mean_ns)
+        p50_ns = case.latency.p50_ns or case.latency.mean_ns
         for block in range(blocks):
             count = warmup + steady // blocks
             tail = np.where(random.random(count) < 0.03, random.exponential(0.4, count), 0)
