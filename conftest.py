@@ -10,6 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent
 #: Where the real data and models are; the fallback is a folder beside the checkout.
 DATA_VARIABLE = "EDGEBENCH_DATA"
+#: A Python with tflite-runtime, to compare runtimes with.
+TFLITE_VARIABLE = "EDGEBENCH_TFLITE_PYTHON"
+#: When set, a test that skips because one of these variables leads nowhere fails the session.
+STRICT_VARIABLE = "EDGEBENCH_STRICT"
 
 
 def shared_data_folder() -> Path | None:
@@ -25,6 +29,27 @@ def shared_data() -> Path:
     if folder is None:
         pytest.skip(f"no real data here: set {DATA_VARIABLE} to a folder with models/ and ham10000/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tflite_python() -> str:
+    """A Python with tflite-runtime 2.14 and numpy 1, or a skip that says how to provide it."""
+    path = os.environ.get(TFLITE_VARIABLE)
+    if not path or not Path(path).exists():
+        pytest.skip(f"no Python with tflite-runtime here: set {TFLITE_VARIABLE} to one")
+    return path
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a strict session in which something skipped that the environment was meant to provide."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get(STRICT_VARIABLE) or reporter is None:
+        return
+    lacking = {report.nodeid for report in reporter.stats.get("skipped", []) if "EDGEBENCH_" in str(report.longrepr)}
+    if lacking:
+        reporter.write_line(f"{STRICT_VARIABLE} is set, but skipped: {', '.join(sorted(lacking))}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session", autouse=True)

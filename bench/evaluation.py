@@ -32,9 +32,10 @@ Advance = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Reading:
-    """How one variant's images are made and its scores are read."""
+    """How one variant's images are made and its scores are read. ``table`` [1 or channels, 256] maps a pixel value."""
 
     preprocessing: Preprocessing
+    table: np.ndarray[Any, Any]
     labels: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
@@ -100,7 +101,8 @@ class Evaluator:
             normalization_from=normalization_from,
             labels_from=labels_from,
         )
-        return Reading(preprocessing, labels, notes)
+        table = normalization.exact_table() if needs.input.scale else normalization.float_table()
+        return Reading(preprocessing, table, labels, notes)
 
     def images(self, preprocessing: Preprocessing) -> CachedImages:
         """Return the decoded images for a geometry, decoding them at the first call."""
@@ -122,7 +124,7 @@ class Evaluator:
     ) -> Scored:
         """Classify every image in the worker and return scores and accuracy."""
         images = self.images(reading.preprocessing)
-        session.open_images(place(images.pixels_path), reading.preprocessing.mean, reading.preprocessing.std)
+        session.open_images(place(images.pixels_path), reading.table)
         total = len(images.items)
         parts: list[np.ndarray[Any, Any]] = []
         done = 0

@@ -10,13 +10,13 @@ from typing import Any
 
 from .analysis.latency import summarise_latency
 from .devices.base import Device
-from .errors import EdgebenchError, RuntimeRefused, ScoreError, WorkerError
+from .errors import DataError, EdgebenchError, RuntimeRefused, ScoreError, WorkerError
 from .evaluation import Evaluator, Reading, Scored
 from .plan import Case, Plan
 from .progress import Progress
 from .records import CaseResult, Coverage, DelegateKind, Delegation, Failure, Memory, RuntimeInfo, Settings, Status
 from .rounds import SampleLog, is_finished, rotated, take_burst, warm_up
-from .session import Loaded, LoadRequest, Session
+from .session import ImageNeeds, Loaded, LoadRequest, Session
 from .spec import PythonTarget
 
 #: Workers that stay loaded together while they take turns; memory of the machine bounds it further.
@@ -131,8 +131,7 @@ class Runner:
             session.burst(_MEMORY_RUNS, _MEMORY_RUNS, 0)
             outcome.update(memory=_memory(before, after_load, after_first, session.memory()))
             if self._evaluator is not None:
-                outcome.reading = self._evaluator.read(outcome.case.variant, session.image_needs())
-                reading = outcome.reading
+                outcome.reading = reading = self._evaluator.read(outcome.case.variant, _image_needs(outcome, session))
                 outcome.update(preprocessing=reading.preprocessing, notes=outcome.result.notes + reading.notes)
 
     def _decode_images(self) -> None:
@@ -208,6 +207,13 @@ class Runner:
                 session, outcome.reading, self._device.place, self._progress.detail_count
             )
         outcome.update(accuracy=outcome.scored.accuracy)
+
+
+def _image_needs(outcome: Outcome, session: Session) -> ImageNeeds:
+    try:
+        return session.image_needs()
+    except RuntimeRefused as refusal:
+        raise DataError(f"{outcome.case.case_id}: {refusal}; leave --data out to measure it without accuracy") from None
 
 
 def _guarded(outcome: Outcome, action: Callable[..., None], *arguments: Any) -> bool:

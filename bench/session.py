@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from .devices.base import WorkerLink
 from .errors import ProtocolError
 from .records import Coverage, Delegate, Delegation, Engine, RuntimeInfo, TensorInfo
 from .worker import PROTOCOL_VERSION
+from .worker.protocol import decode_array, encode_array
 
 Answered = TypeVar("Answered")
 
@@ -120,9 +120,9 @@ class Session:
         """Ask what images the loaded model takes. Raises RuntimeRefused where it takes none."""
         return self._read(_image_needs, self._ask("open_images"))
 
-    def open_images(self, pixels_path: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        """Get ready to classify a pixel file."""
-        self._ask("open_images", pixels_path=pixels_path, mean=list(mean), std=list(std))
+    def open_images(self, pixels_path: str, table: np.ndarray[Any, Any]) -> None:
+        """Get ready to classify a pixel file; ``table`` [1 or channels, 256] gives each pixel value's real value."""
+        self._ask("open_images", pixels_path=pixels_path, table=encode_array(table))
 
     def predict(self, start: int, stop: int, max_ns: int) -> np.ndarray[Any, Any]:
         """Return float32 [rows, classes] for rows from ``start``; fewer than asked for where time ran out."""
@@ -140,13 +140,6 @@ class Session:
             return reader(answer)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ProtocolError(f"the worker's answer lacks or garbles a field: {error!r}") from error
-
-
-def decode_array(data: dict[str, Any]) -> np.ndarray[Any, Any]:
-    """Return the array behind dtype, shape and base64. Raises KeyError or ValueError where they do not fit."""
-    raw = base64.b64decode(data["base64"], validate=True)
-    dtype: np.dtype[Any] = np.dtype(data["dtype"])
-    return np.asarray(np.frombuffer(raw, dtype=dtype).reshape(data["shape"]))
 
 
 def _hello(answer: dict[str, Any]) -> Hello:

@@ -35,11 +35,37 @@ class Normalization:
         if not all(math.isfinite(value) for value in self.mean + self.std) or min(self.std) <= 0:
             raise UsageError(f"normalization {self.name!r}: mean must be finite and std above 0")
 
+    def float_table(self) -> npt.NDArray[np.float32]:
+        """The float32 input for each of the 256 pixel values, [1 or channels, 256].
+
+        Where mean equals std this is pixel / std - 1 in float32, Keras's own ``preprocess_input`` for "-1..1", else
+        (pixel - mean) / std. The two differ in the last bit for some pixels, and that is enough to change answers of
+        a dynamic-range model, which rounds its activations: training and every device use this one table.
+        """
+        pixels = np.arange(256, dtype=np.float32)
+        rows = []
+        for mean, std in zip(self.mean, self.std, strict=True):
+            if mean == std:
+                rows.append(pixels / np.float32(std) - np.float32(1))
+            else:
+                rows.append((pixels - np.float32(mean)) / np.float32(std))
+        return np.stack(rows)
+
+    def exact_table(self) -> npt.NDArray[np.float64]:
+        """The real value of each of the 256 pixel values in float64, [1 or channels, 256]: what gets quantized.
+
+        With scale 2/255 and zero point -1 every pixel of "-1..1" lies within float32's rounding of a tie; float64
+        decides them by the scale's true value, so that (but for one) no two pixel values become one.
+        """
+        pixels = np.arange(256, dtype=np.float64)
+        return np.stack([(pixels - mean) / std for mean, std in zip(self.mean, self.std, strict=True)])
+
     def apply(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """float32 of the same shape [..., channels]."""
-        mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
-        real: npt.NDArray[np.float32] = (pixels.astype(np.float32) - mean) / std
-        return real
+        """float32 of the same shape [..., channels], from :meth:`float_table`."""
+        table = self.float_table()
+        if len(table) == 1:
+            return np.asarray(table[0][pixels])
+        return np.stack([row[pixels[..., channel]] for channel, row in enumerate(table)], axis=-1)
 
 
 _NAMED = {

@@ -13,7 +13,9 @@ from .refusal import Refusal, one_line
 from .runtime_words import explain
 from .runtimes import Runtime
 
-#: Dtypes that the binding cannot move but whose bytes it can, as another dtype of the same width.
+#: The first release in which this engine was seen to work.
+_SINCE = "2.2.0"
+#: What ``TensorBuffer.write`` and ``read`` can move.
 _BINDING_DTYPES = ("float32", "float16", "int32", "int8", "uint8", "bool", "bfloat16")
 
 
@@ -23,7 +25,7 @@ class CompiledEngine(Engine):
     def __init__(self, runtime: Runtime, request: LoadRequest) -> None:
         self._runtime, self._request = runtime, request
         self._quantization: Dict[str, Tensor] = {}
-        module = _compiled_module(runtime)
+        module = _module(runtime, "compiled_model")
         try:
             self._open(module)
         except (RuntimeError, ValueError) as error:
@@ -31,7 +33,7 @@ class CompiledEngine(Engine):
         self.invoke = self._bound_invoke()
 
     def _open(self, module: Any) -> None:
-        self._model = module.CompiledModel.from_file(self._request.model_path, options=_options(self._request))
+        self._model = module.CompiledModel.from_file(self._request.model_path, options=_options(self._runtime, self._request))
         self._signature = self._select_signature(self._request.signature)
         key = list(self._model.get_signature_list())[self._signature]
         listing = self._model.get_signature_list()[key]
@@ -123,22 +125,23 @@ class CompiledEngine(Engine):
         return tensor._replace(scale=known.scale, zero_point=known.zero_point)
 
 
-def _compiled_module(runtime: Runtime) -> Any:
+def _module(runtime: Runtime, name: str) -> Any:
+    """Return a module of ai-edge-litert; older releases have no CompiledModel, or one without CPU options."""
+    needed = "engine compiled needs ai-edge-litert %s or newer, this is %s %s"
+    refusal = Refusal("no-engine", needed % (_SINCE, runtime.package, runtime.version))
     if runtime.name != "litert":
-        raise Refusal("no-engine", "engine compiled needs ai-edge-litert 2 or newer, this is %s" % runtime.package)
+        raise refusal
     try:
-        return importlib.import_module("ai_edge_litert.compiled_model")
+        return importlib.import_module("ai_edge_litert." + name)
     except ImportError as error:
-        raise Refusal(
-            "no-engine", "engine compiled needs ai-edge-litert 2 or newer, this is %s" % runtime.version
-        ) from error
+        raise refusal from error
 
 
-def _options(request: LoadRequest) -> Any:
-    kernel_mode = importlib.import_module("ai_edge_litert.cpu_kernel_mode").CpuKernelMode
-    cpu_options = importlib.import_module("ai_edge_litert.cpu_options").CpuOptions
-    options = importlib.import_module("ai_edge_litert.options").Options
-    accelerator = importlib.import_module("ai_edge_litert.hardware_accelerator").HardwareAccelerator
+def _options(runtime: Runtime, request: LoadRequest) -> Any:
+    kernel_mode = _module(runtime, "cpu_kernel_mode").CpuKernelMode
+    cpu_options = _module(runtime, "cpu_options").CpuOptions
+    options = _module(runtime, "options").Options
+    accelerator = _module(runtime, "hardware_accelerator").HardwareAccelerator
     modes = {"default": None, "xnnpack": kernel_mode.DELEGATE, "none": kernel_mode.BUILTIN}
     cpu = cpu_options(num_threads=request.threads, kernel_mode=modes[request.delegate])
     return options(hardware_accelerators=accelerator.CPU, cpu_options=cpu)

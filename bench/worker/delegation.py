@@ -37,9 +37,10 @@ def executed_nodes(nodes: Sequence[Node], outputs: Iterable[int]) -> List[Node]:
 def delegation_report(before: Sequence[Node], after: Sequence[Node], outputs: Sequence[int]) -> Dict[str, Any]:
     """Return nodes in the graph, nodes taken, partitions, and the operators left to the CPU with their counts.
 
-    ``before`` are the nodes listed before the delegate was applied, ``after`` those listed afterwards.
+    ``before`` are the nodes listed before ``allocate_tensors``, ``after`` those listed afterwards.
     """
-    graph = executed_nodes(before, outputs)
+    # An external delegate is applied when the interpreter is made, so its nodes are in ``before`` already.
+    graph = executed_nodes([node for node in before if node["op_name"] != "DELEGATE"], outputs)
     running = executed_nodes(after, outputs)
     on_cpu = [node for node in running if node["op_name"] != "DELEGATE"]
     partitions = len(running) - len(on_cpu)

@@ -14,19 +14,17 @@ from .refusal import Refusal
 class ImageClassifier:
     """Feeds a model with one image input and one score output from a memory-mapped pixel file.
 
-    Every pixel value has one of 256 inputs per channel, so normalisation and quantization are a table that is
-    computed once in float64 and rounded once.
+    ``table`` holds the real value of each of the 256 pixel values, [1 or channels, 256], as the controller computed
+    it; a quantized input is rounded here, with the model's own scale and zero point.
     """
 
-    def __init__(self, engine: Engine, pixels_path: str, mean: Sequence[float], std: Sequence[float]) -> None:
-        if len(engine.inputs) != 1:
-            raise Refusal("not-a-classifier", "the model takes %d inputs, not one image" % len(engine.inputs))
+    def __init__(self, engine: Engine, pixels_path: str, table: Any) -> None:
         self._engine = engine
         self._input = engine.input_tensor(0)
         self._pixels = np.load(pixels_path, mmap_mode="r")
         self._channels_first = is_channels_first(self._input.shape)
         self._check_pixels()
-        self._tables = _input_tables(self._input, mean, std, self._pixels.shape[3])
+        self._tables = _input_tables(self._input, table, self._pixels.shape[3])
         self._batch = self._input.shape[0]
 
     def scores(self, start: int, stop: int) -> "np.ndarray[Any, Any]":
@@ -75,29 +73,29 @@ def image_geometry(shape: Sequence[int]) -> Tuple[int, int, int]:
     return int(shape[1]), int(shape[2]), int(shape[3])
 
 
-def _input_tables(tensor: Tensor, mean: Sequence[float], std: Sequence[float], channels: int) -> List[Any]:
-    if len(mean) not in (1, channels) or len(std) not in (1, channels):
-        raise Refusal(
-            "normalization", "normalisation for %d channels, the model takes %d" % (max(len(mean), len(std)), channels)
-        )
-    width = max(len(mean), len(std))
-    tables = []
-    for channel in range(width):
-        offset = mean[channel if len(mean) > 1 else 0]
-        divisor = std[channel if len(std) > 1 else 0]
-        real = (np.arange(256, dtype=np.float64) - offset) / divisor
-        tables.append(quantize(real, tensor))
-    return tables
+def _input_tables(tensor: Tensor, table: Any, channels: int) -> List[Any]:
+    if table.ndim != 2 or table.shape[0] not in (1, channels) or table.shape[1] != 256:
+        raise Refusal("normalization", "a table of shape %s for %d channels" % (list(table.shape), channels))
+    return [quantize(row, tensor) for row in table]
 
 
 def describe_images(engine: Engine) -> Dict[str, Any]:
-    """Return the image geometry and the input's and output's quantization, for the controller to plan with."""
+    """Return the image geometry, the input's quantization and the number of scores, for the controller to plan with.
+
+    Raises:
+        Refusal: ``not-a-classifier``, when it is not one image in and one score per class out.
+    """
+    if len(engine.inputs) != 1:
+        raise Refusal("not-a-classifier", "the model takes %d inputs, not one image" % len(engine.inputs))
     height, width, channels = image_geometry(engine.inputs[0].shape)
     output = engine.output_tensor(0)
+    batch = engine.inputs[0].shape[0]
+    if output.shape[:1] != (batch,) or sum(size > 1 for size in output.shape[1:]) > 1:
+        raise Refusal("not-a-classifier", "the model's output %s is not one score per class" % (list(output.shape),))
     return {
         "height": height,
         "width": width,
         "channels": channels,
         "input": engine.input_tensor(0).describe(),
-        "scores": int(np.prod(output.shape[1:])) if len(output.shape) > 1 else int(np.prod(output.shape)),
+        "scores": int(np.prod(output.shape[1:])),
     }

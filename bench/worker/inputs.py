@@ -50,7 +50,10 @@ def seeded_input(tensor: Tensor, seed: int) -> "np.ndarray[Any, Any]":
     if tensor.dtype in ("string", "bytes"):
         words = [b"s%d" % value for value in rng.integers(0, 1000, size=int(np.prod(shape)))]
         return np.array(words, dtype=np.bytes_).reshape(shape)
-    dtype = np.dtype(tensor.dtype)
+    try:
+        dtype = np.dtype(tensor.dtype)
+    except TypeError:
+        dtype = np.dtype("V")
     if dtype.kind == "b":
         return rng.integers(0, 2, size=shape).astype(dtype)
     if dtype.kind in "iu":
@@ -74,7 +77,9 @@ def quantize(real: "np.ndarray[Any, Any]", tensor: Tensor) -> "np.ndarray[Any, A
     if not tensor.quantized:
         if dtype.kind in "iu":
             info = np.iinfo(dtype)
-            return np.asarray(np.clip(np.rint(real), info.min, info.max).astype(dtype))
+            # float32 cannot hold the limits of int32: clipped in it, large values would wrap.
+            wide = np.rint(np.asarray(real, np.float64))
+            return np.asarray(np.clip(wide, info.min, info.max).astype(dtype))
         return np.asarray(real.astype(dtype))
     info = np.iinfo(dtype)
     scaled = np.rint(real / np.float32(tensor.scale)) + tensor.zero_point

@@ -47,3 +47,9 @@ def encode_array(array: "np.ndarray[Any, Any]") -> Dict[str, Any]:
         "shape": list(little.shape),
         "base64": base64.b64encode(little.tobytes()).decode("ascii"),
     }
+
+
+def decode_array(data: Dict[str, Any]) -> "np.ndarray[Any, Any]":
+    """Return the array behind dtype, shape and base64."""
+    raw = base64.b64decode(data["base64"])
+    return np.asarray(np.frombuffer(raw, dtype=np.dtype(data["dtype"])).reshape(data["shape"]))

@@ -15,7 +15,7 @@ from .engines import Engine, LoadRequest, open_engine
 from .images import ImageClassifier, describe_images
 from .inputs import seeded_input
 from .memory import memory_snapshot
-from .protocol import encode_array, read_requests, take_over_streams, write_answer
+from .protocol import decode_array, encode_array, read_requests, take_over_streams, write_answer
 from .refusal import Refusal, one_line
 from .runtimes import Runtime, load_runtime
 from .timing import burst
@@ -94,7 +94,7 @@ class Service:
         engine = self._loaded()
         answer = describe_images(engine)
         if request.get("pixels_path"):
-            self._classifier = ImageClassifier(engine, request["pixels_path"], request["mean"], request["std"])
+            self._classifier = ImageClassifier(engine, request["pixels_path"], decode_array(request["table"]))
         return answer
 
     def predict(self, request: Answer) -> Answer:

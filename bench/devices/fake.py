@@ -1,0 +1,175 @@
+"""A device that runs nothing: scripted workers on a virtual clock, for tests of everything above the worker.
+
+Public, so that users can test their own gates and reports without a board::
+
+    device = FakeDevice({"float32": FakeModel(latency_ns=8_000_000), "int8": FakeModel(latency_ns=4_000_000)})
+    edgebench.api.run_spec(Spec(models=("models/sample",)), device=device)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import WorkerError
+from ..records import Environment
+from ..worker import PROTOCOL_VERSION
+from ..worker.protocol import encode_array
+from .base import Device, WorkerLink
+
+_IMAGE: Mapping[str, Any] = {
+    "name": "image",
+    "shape": [1, 8, 8, 3],
+    "dtype": "float32",
+    "scale": 0.0,
+    "zero_point": 0,
+    "dynamic": False,
+}
+
+
+@dataclass(frozen=True)
+class FakeModel:
+    """How one model behaves.
+
+    ``latency_ns`` is one number, or a function of the run's index since loading. ``fails`` maps a command to the error
+    that it ends in. ``scores`` gives the scores [rows, classes] for rows ``start`` to ``stop``.
+    """
+
+    latency_ns: int | Callable[[int], int] = 1_000_000
+    peak_rss_bytes: int = 50_000_000
+    classes: int = 7
+    delegated_nodes: int = 3
+    fails: Mapping[str, WorkerError] = field(default_factory=dict)
+    scores: Callable[[int, int], Sequence[Sequence[float]]] | None = None
+
+
+class FakeDevice(Device):
+    """Answers for models by the stem of their file. ``log`` lists (worker number, command) in the order asked."""
+
+    name = "fake"
+
+    def __init__(self, models: Mapping[str, FakeModel]) -> None:
+        self.models = models
+        self.now_ns = 0
+        self.log: list[tuple[int, str]] = []
+        self.open_workers = 0
+        self._started = 0
+
+    def start_worker(self, python: str) -> WorkerLink:
+        self._started += 1
+        self.open_workers += 1
+        return _FakeLink(self, self._started)
+
+    def place(self, path: Path) -> str:
+        return str(path)
+
+    def default_python(self) -> str:
+        return "python3"
+
+    def environment(self) -> Environment:
+        return Environment(
+            hostname="fake",
+            system="none",
+            kernel="none",
+            machine="fake",
+            cpu_model=None,
+            cpus_logical=4,
+            cpus_allowed=4,
+            memory_total_bytes=8_000_000_000,
+            python="3",
+            edgebench="0",
+            unavailable={"cpu_model": "a fake device has no processor"},
+        )
+
+
+class _FakeLink(WorkerLink):
+    def __init__(self, device: FakeDevice, number: int) -> None:
+        self._device = device
+        self._number = number
+        self._model = FakeModel()
+        self._runs = 0
+        self._closed = False
+
+    def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:
+        self._device.log.append((self._number, command))
+        if command == "load":
+            self._model = self._device.models[Path(fields["model_path"]).stem]
+        error = self._model.fails.get(command)
+        if error is not None:
+            raise error
+        answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "hello": self._hello,
+            "memory": lambda _: {"rss_bytes": 30_000_000, "peak_rss_bytes": self._model.peak_rss_bytes},
+            "load": self._load,
+            "first": lambda _: {"start_ns": self._device.now_ns, "latency_ns": self._run()},
+            "burst": self._burst,
+            "open_images": lambda _: {
+                "height": 8,
+                "width": 8,
+                "channels": 3,
+                "input": _IMAGE,
+                "scores": self._model.classes,
+            },
+            "predict": self._predict,
+        }
+        return {"ok": True, **answers[command](fields)}
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._device.open_workers -= 1
+
+    def _hello(self, _: dict[str, Any]) -> dict[str, Any]:
+        runtime = {"name": "litert", "package": "ai-edge-litert", "version": "0", "import_ns": 1}
+        return {
+            "protocol": PROTOCOL_VERSION,
+            "python": "3",
+            "numpy": "1",
+            "machine": "fake",
+            "pid": self._number,
+            "runtime": runtime,
+        }
+
+    def _load(self, _: dict[str, Any]) -> dict[str, Any]:
+        taken = self._model.delegated_nodes
+        delegation = {
+            "total_nodes": 3,
+            "delegated_nodes": taken,
+            "partitions": min(1, taken),
+            "cpu_operators": {"SOFTMAX": 3 - taken} if taken < 3 else {},
+        }
+        output = {**_IMAGE, "name": "scores", "shape": [1, self._model.classes]}
+        return {"load_ns": 5_000_000, "inputs": [dict(_IMAGE)], "outputs": [output], "delegation": delegation}
+
+    def _run(self) -> int:
+        latency = self._model.latency_ns
+        taken = latency if isinstance(latency, int) else latency(self._runs)
+        self._runs += 1
+        self._device.now_ns += taken
+        return taken
+
+    def _burst(self, fields: dict[str, Any]) -> dict[str, Any]:
+        starts: list[int] = []
+        latencies: list[int] = []
+        end = self._device.now_ns + int(fields["max_ns"])
+        while len(starts) < int(fields["max_runs"]):
+            starts.append(self._device.now_ns)
+            latencies.append(self._run())
+            if self._device.now_ns >= end and len(starts) >= int(fields["min_runs"]):
+                break
+        return {
+            "start_ns": encode_array(np.array(starts, np.int64)),
+            "latency_ns": encode_array(np.array(latencies, np.int64)),
+        }
+
+    def _predict(self, fields: dict[str, Any]) -> dict[str, Any]:
+        start, stop = int(fields["start"]), int(fields["stop"])
+        if self._model.scores is not None:
+            scores = np.array(self._model.scores(start, stop), np.float32)
+        else:
+            scores = np.eye(self._model.classes, dtype=np.float32)[np.arange(start, stop) % self._model.classes]
+        return {"scores": encode_array(scores)}

@@ -1,0 +1,94 @@
+"""The run as CSV for pandas and spreadsheets: one row a case, full precision, units in the column names."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+
+from ..records import CaseResult, RunRecord
+from .text import known
+
+Value = str | int | float | None
+
+_LATENCY = ("count", "warmup_count", "min_ns", "mean_ns", "stdev_ns", "p50_ns", "p90_ns", "p95_ns", "p99_ns")
+_MEMORY = ("rss_before_load_bytes", "rss_after_load_bytes", "rss_after_first_bytes", "peak_rss_bytes")
+_NODES = ("total_nodes", "delegated_nodes", "partitions")
+_ACCURACY = ("images", "top1", "top2", "balanced_accuracy", "macro_f1", "weighted_f1")
+
+
+def render_csv(record: RunRecord) -> str:
+    """Return one header line and one line per case, failed ones included; an absent value is an empty field.
+
+    Columns ``recall:<label>`` and ``support:<label>`` follow for each class in order of appearance. Names are written
+    as they are: open files from people you do not trust as text, since a spreadsheet runs cells that start with ``=``.
+    """
+    labels = list(dict.fromkeys(
+        label for case in record.cases if case.accuracy for label in case.accuracy.labels
+    ))  # fmt: skip
+    found = [_row(record, case, labels) for case in record.cases]
+    heads = list(found[0]) if found else ["run_id", "case_id"]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, heads, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)
+    return out.getvalue()
+
+
+def _row(record: RunRecord, case: CaseResult, labels: list[str]) -> dict[str, Value]:
+    row: dict[str, Value] = {"run_id": record.run_id, "created_utc": record.created_utc, **_identity(case)}
+    row |= {"runtime_import_ns": case.runtime_import_ns, "load_ns": case.load_ns}
+    row |= {"first_inference_ns": case.first_inference_ns}
+    row |= {f"latency_{name}": _number(case.latency, name) for name in _LATENCY}
+    row |= {name: _number(case.memory, name) for name in _MEMORY}
+    row |= {"delegate_coverage": case.delegation.coverage.value if case.delegation else None}
+    row |= {name: _number(case.delegation, name) for name in _NODES}
+    row["cpu_operators"] = _json(case.delegation.cpu_operators) if case.delegation else None
+    row |= {name: _number(case.accuracy, name) for name in _ACCURACY}
+    return row | _classes(case, labels)
+
+
+def _identity(case: CaseResult) -> dict[str, Value]:
+    runtime = case.runtime
+    return {
+        "case_id": case.case_id,
+        "model": case.model,
+        "variant": case.variant,
+        "device": case.device,
+        "engine": case.engine.value,
+        "runtime": runtime.name if runtime else None,
+        "runtime_package": runtime.package if runtime else None,
+        "runtime_version": runtime.version if runtime else None,
+        "delegate": case.delegate.kind.value,
+        "delegate_library": case.delegate.library,
+        "delegate_options": _json(case.delegate.options) if case.delegate.options else None,
+        "threads": case.threads,
+        "signature": case.signature,
+        "status": case.status.value,
+        "failure_code": case.failure.code if case.failure else None,
+        "failure_message": case.failure.message if case.failure else None,
+        "model_path": case.file.path,
+        "model_sha256": case.file.sha256,
+        "scheme": case.file.scheme,
+        "size_bytes": case.file.size_bytes,
+    }
+
+
+def _number(owner: object, name: str) -> int | float | None:
+    value: int | float | None = getattr(owner, name, None)
+    return value if known(value) else None
+
+
+def _classes(case: CaseResult, labels: list[str]) -> dict[str, Value]:
+    measured = {item.label: item for item in case.accuracy.classes} if case.accuracy else {}
+    row: dict[str, Value] = {}
+    for label in labels:
+        item = measured.get(label)
+        row[f"recall:{label}"] = _number(item, "recall")
+        row[f"support:{label}"] = _number(item, "support")
+    return row
+
+
+def _json(mapping: Mapping[str, str] | Mapping[str, int]) -> str:
+    return json.dumps(dict(mapping), sort_keys=True, ensure_ascii=False)

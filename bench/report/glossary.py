@@ -1,0 +1,56 @@
+"""What every number in a report means."""
+
+from __future__ import annotations
+
+_GENERAL: tuple[tuple[str, str], ...] = (
+    ("variant", "one .tflite file of a model: float32, float16, dynamic, int8 …"),
+    ("case", "one variant on one device with one engine, delegate and thread count"),
+    ("engine", "the runtime's API that runs the model: interpreter (classic) or compiled (CompiledModel)"),
+    ("delegate", "code that takes over parts of the graph; default is whatever the runtime does by itself"),
+    ("t1, t2 …", "threads asked for"),
+    ("size MB", "the file's size; MB = 1,000,000 bytes everywhere"),
+    ("load ms", "from opening the file until inputs can be set: reading, delegates, tensor allocation"),
+    ("first ms", "the first inference after loading, which often prepares buffers; not part of p50 or p90"),
+    ("latency", "wall time of one inference (invoke), warm-up excluded; input and output copies are not part of it"),
+    ("warm-up", "runs before timing counts; kept with the samples, left out of every summary"),
+    ("p50 ms, p90 ms", "the latency that 50 % or 90 % of the timed runs stay under; linear interpolation"),
+    ("n too small", "a percentile is shown only from enough samples: p50 11, p90 64, p95 130, p99 662"),
+    ("peak MB", "peak RSS: the kernel's high-water mark of resident memory (VmHWM) of a separate, clean worker "
+                "process that only loads and runs the model; Python and the runtime are included"),
+    ("delegated", "nodes of the graph that the delegate took / all nodes; parts = pieces of the graph it took them in; "
+                  "all = every node, but the runtime gives no numbers; ? = it does not tell"),
+    ("coverage", "full: the delegate took every node; partial: some; nothing: none; unknown: it is not told"),
+    ("–", "absent, for the reason given; never zero"),
+)  # fmt: skip
+_ACCURACY: tuple[tuple[str, str], ...] = (
+    ("top-1, top-2", "share of images whose true class has the highest score, or one of the two highest"),
+    ("recall", "of the images of a class, the share answered as that class; n = images of the class"),
+    ("precision", "of the images answered as a class, the share that are of it"),
+    ("F1", "harmonic mean of precision and recall"),
+    ("bal. acc.", "balanced accuracy: the mean of the recalls of the classes that have images, so that rare classes "
+                  "weigh as much as common ones"),
+    ("macro F1, weighted F1", "mean F1 over the classes with images: each class equal, or by its number of images"),
+    ("confusion matrix", "counts of images; rows: true classes, columns: answers, colour: share of the row"),
+    ("lesion", "the thing photographed; several images can show one lesion, so images are not independent"),
+)  # fmt: skip
+_PAGE: tuple[tuple[str, str], ...] = (
+    ("p5, p25, p75, p95", "percentiles of the timed runs, drawn in the latency plot"),
+    ("front", "the cases worth choosing between: no other case of the same model on the same device is better in p50 "
+              "latency or accuracy and not worse in the other"),
+    ("Python and runtime", "resident memory of the clean worker before the model is loaded"),
+    ("scale, zero point", "quantized tensors: real value = scale × (stored value − zero point)"),
+    ("runtime import", "time to import the runtime's Python package; not part of load"),
+    ("SHA-256", "fingerprint of the model file: equal fingerprints are the same file"),
+)  # fmt: skip
+_CHANGED: tuple[tuple[str, str], ...] = (
+    ("changed answers", "images whose highest-scoring class differs from that of the float32 case"),
+)
+
+
+def glossary(*, accuracy: bool, page: bool = False, changed: bool = False) -> list[tuple[str, str]]:
+    """Return (term, meaning) for the numbers shown: with accuracy, on the HTML page, with changed answers."""
+    terms = list(_GENERAL)
+    terms += _ACCURACY if accuracy else ()
+    terms += _PAGE if page else ()
+    terms += _CHANGED if changed else ()
+    return terms

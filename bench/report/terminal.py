@@ -1,0 +1,148 @@
+"""The run as a table for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from ..records import RunRecord
+from . import lines
+from .recall import RecallTable, recall_tables
+from .summary import summary
+from .tables import Column, Row, Table, build_table
+from .text import clean, shortened
+
+_CLASSES_SHOWN = 20
+_NARROWEST_NAME = 12
+
+
+def render_table(record: RunRecord, *, width: int | None = None) -> str:
+    """Return the run as plain text, ending in a newline, in lines of at most ``width`` characters where given.
+
+    Minor columns are left out, and said to be, where ``width`` has no room for them; no column that answers the
+    question is ever dropped, so tables need about 80 characters.
+    """
+    table = build_table(record)
+    results = recall_tables(record, table.names)
+    parts = [_wrapped([_header(record), *_same(table)], width)]
+    parts += _main(table, width)
+    parts.append(_wrapped([*table.absences], width))
+    parts.append(_listed("Did not finish", [str(item) for item in lines.failures(record, table.names)], width))
+    for found in results:
+        parts.append(_recall(found, width))
+    parts.append(_listed("Delegates", lines.delegate_lines(record, table.names), width))
+    parts.append(_listed("Notes", lines.notes(record, table.names), width))
+    told = summary(record, table)
+    parts.append(_listed("In short", [*told, lines.untested()] if len(table.rows) > 1 else told, width))
+    parts.append(_wrapped([lines.data_line(record), lines.notice(record)], width))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _header(record: RunRecord) -> str:
+    return f"Run {clean(record.run_id)}, {clean(record.created_utc)}"
+
+
+def _same(table: Table) -> list[str]:
+    common = table.names.common
+    return [f"Same for all: {', '.join(common)}"] if common else []
+
+
+def _main(table: Table, width: int | None) -> list[str]:
+    columns, name_width = _fit(table, width)
+    left_out = [column.title for column in table.columns if column not in columns]
+    parts = []
+    groups = table.groups()
+    for title, rows in groups:
+        body = _grid(rows, columns, table, name_width)
+        parts.append(f"{title}\n{body}")
+    if left_out:
+        parts.append(f"Left out at this width: {', '.join(left_out)}.")
+    return parts
+
+
+def _fit(table: Table, width: int | None) -> tuple[list[Column], int]:
+    """Return the columns that fit and the room for names: drop minor columns from the right, then cut names."""
+    columns = list(table.columns)
+    longest = max((len(name) for row in table.rows for name in _names(row, table)), default=0)
+    if width is None:
+        return columns, longest
+    minor = [column for column in columns if column.minor]
+    while minor and _needed(table, columns, longest) > width:
+        columns.remove(minor.pop())
+    while longest > _NARROWEST_NAME and _needed(table, columns, longest) > width:
+        longest -= 1
+    return columns, longest
+
+
+def _needed(table: Table, columns: Sequence[Column], name_width: int) -> int:
+    grids = [_grid(rows, columns, table, name_width) for _, rows in table.groups()]
+    return max((len(line) for grid in grids for line in grid.splitlines()), default=0)
+
+
+def _names(row: Row, table: Table) -> list[str]:
+    return [row.variant, row.how] if any(table.names.how.values()) else [row.variant]
+
+
+def _grid(rows: Sequence[Row], columns: Sequence[Column], table: Table, name_width: int) -> str:
+    heads = ["variant", table.names.how_title] if any(table.names.how.values()) else ["variant"]
+    names = len(heads)
+    body = [
+        [shortened(name, name_width) for name in _names(row, table)]
+        + [row.cells[column.key].text for column in columns]
+        for row in rows
+    ]
+    heads = [shortened(head, max(name_width, len("variant"))) for head in heads]
+    align = ["left"] * names + ["decimal" if column.numeric else "left" for column in columns]
+    # Units stand below the names: tables as wide as their numbers fit next to each other.
+    return _tabulated([*heads, *(f"{column.name}\n{column.unit}" for column in columns)], body, align)
+
+
+def _tabulated(heads: Sequence[str], body: Sequence[Sequence[str]], align: Sequence[str]) -> str:
+    text = tabulate(body, headers=heads, colalign=align, disable_numparse=True, tablefmt="simple")
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def _recall(found: RecallTable, width: int | None) -> str:
+    """Return recall by class, one line a result; many classes go below each other in blocks."""
+    shown = found.lowest(_CLASSES_SHOWN)
+    title = "Recall by class" + (f", {found.title}" if found.title else "")
+    if len(shown) < len(found.labels):
+        title += f": the {len(shown)} of {len(found.labels)} classes with the lowest recall (all: --format csv)"
+    blocks = [_recall_grid(found, block) for block in _blocks(found, shown, width)]
+    return "\n".join([title, "\n\n".join(blocks), *(_wrapped([line], width) for line in found.absences)])
+
+
+def _blocks(found: RecallTable, shown: Sequence[int], width: int | None) -> list[list[int]]:
+    blocks: list[list[int]] = [[]]
+    for index in shown:
+        trial = [*blocks[-1], index]
+        too_wide = width is not None and len(_recall_grid(found, trial).splitlines()[1]) > width
+        if too_wide and blocks[-1]:
+            blocks.append([index])
+        else:
+            blocks[-1] = trial
+    return blocks
+
+
+def _recall_grid(found: RecallTable, block: Sequence[int]) -> str:
+    heads = ["variant", *(shortened(found.labels[i], 16) for i in block)]
+    support = ["(images)", *(found.support[i] for i in block)]
+    body = [[shortened(row.name, 40), *(row.cells[i].text for i in block)] for row in found.rows]
+    return _tabulated(heads, [*body, support], ["left"] + ["right"] * len(block))
+
+
+def _listed(title: str, items: Sequence[str], width: int | None) -> str:
+    return "\n".join([title, *(_wrap(f"  {item}", width) for item in items)]) if items else ""
+
+
+def _wrapped(items: Sequence[str], width: int | None) -> str:
+    return "\n".join(_wrap(item, width) for item in items)
+
+
+def _wrap(line: str, width: int | None) -> str:
+    if width is None or len(line) <= width:
+        return line
+    indent = "    " if line.startswith("  ") else "  "
+    return textwrap.fill(line, max(width, 20), subsequent_indent=indent, break_on_hyphens=False)

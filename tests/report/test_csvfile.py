@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import replace
+
+import pandas as pd
+from edgebench.records import Latency, RunRecord
+from edgebench.report.csvfile import render_csv
+from samples import LABELS, four_variants, hostile, make_case, make_record, without_accuracy
+
+
+def load(record: RunRecord) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(render_csv(record)))
+
+
+def test_one_row_a_case_with_numbers_as_numbers_at_full_precision() -> None:
+    record = four_variants()
+    frame = load(record)
+    assert list(frame["case_id"]) == [case.case_id for case in record.cases]
+    for name in ("size_bytes", "load_ns", "latency_p50_ns", "peak_rss_bytes", "top1", "recall:mel", "support:mel"):
+        assert pd.api.types.is_numeric_dtype(frame[name]), name
+    case = record.cases[3]
+    assert case.latency is not None
+    assert case.accuracy is not None
+    row = list(csv.DictReader(io.StringIO(render_csv(record))))[3]
+    assert float(row["latency_p50_ns"]) == case.latency.p50_ns
+    assert float(row["balanced_accuracy"]) == case.accuracy.balanced_accuracy
+    assert [float(row[f"recall:{label}"]) for label in LABELS] == [item.recall for item in case.accuracy.classes]
+
+
+def test_failed_cases_have_a_row_with_empty_numbers() -> None:
+    last = load(four_variants()).iloc[4]
+    assert last["status"] == "failed"
+    assert last["failure_code"] == "runtime-refused"
+    for name in (
+        "load_ns",
+        "latency_p50_ns",
+        "latency_count",
+        "peak_rss_bytes",
+        "delegated_nodes",
+        "top1",
+        "recall:nv",
+    ):
+        assert math.isnan(last[name]), name
+
+
+def test_nothing_absent_is_written_as_a_number() -> None:
+    record = make_record([replace(make_case("int8", 1.0), latency=Latency(3, 1, math.nan, math.inf))])
+    row = load(record).iloc[0]
+    assert math.isnan(row["latency_p50_ns"])
+    assert math.isnan(row["latency_mean_ns"])
+    assert math.isnan(row["latency_stdev_ns"])
+
+
+def test_without_accuracy_there_are_no_class_columns() -> None:
+    assert not [name for name in load(without_accuracy()).columns if name.startswith("recall:")]
+
+
+def test_names_come_back_exactly() -> None:
+    record = hostile()
+    frame = load(record)
+    assert list(frame["variant"]) == [case.variant for case in record.cases]
+    assert "recall:'\"><svg/onload=alert(3)>" in frame.columns
+
+
+def test_no_case_gives_a_header() -> None:
+    assert render_csv(make_record([], data=None)) == "run_id,case_id\n"
