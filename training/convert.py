@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import warnings
 from collections.abc import Iterator
 from enum import Enum
@@ -43,17 +44,37 @@ def convert(reference: Reference, variant: Variant, calibration: Array | None = 
     has float input and output. Raises ConversionError with the converter's reason.
     """
     tf = tensorflow()
-    with captured_output() as chatter:
+    with captured_output() as chatter, tempfile.TemporaryDirectory(prefix="edgebench-convert-") as folder:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                converter = tf.lite.TFLiteConverter.from_concrete_functions([reference.concrete()], reference.trackable)
+                _save_frozen(tf, reference, folder)
+                converter = tf.lite.TFLiteConverter.from_saved_model(folder)
                 _configure(tf, converter, variant, calibration)
                 return bytes(converter.convert())
         # The converter raises ConverterError, ValueError, RuntimeError and whatever its passes raise.
         except Exception as error:
             failure = error
     raise ConversionError(_reason(failure, chatter.text)) from failure
+
+
+def _save_frozen(tf: Any, reference: Reference, folder: str) -> None:
+    """A SavedModel of one image, with the weights as constants.
+
+    Straight from a Keras 3 model the converter leaves variables uninitialised where the batch is fixed (the
+    scores are NaN); from a frozen function alone the file has no signature.
+    """
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    frozen = convert_variables_to_constants_v2(reference.concrete())
+    shape = (1, reference.height, reference.width, reference.channels)
+
+    def classify(image: Any) -> dict[str, Any]:
+        return {"scores": frozen(image)[0]}
+
+    module = tf.Module()
+    module.classify = tf.function(classify, input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
+    tf.saved_model.save(module, folder, signatures={"serving_default": module.classify})
 
 
 def _configure(tf: Any, converter: Any, variant: Variant, calibration: Array | None) -> None:
