@@ -289,6 +289,7 @@ def _data_spec(options: argparse.Namespace) -> DataSpec | None:
 
 
 def show_run(stored: StoredRun, *, as_json: bool) -> None:
+    """Print a run's table and where it is stored, or with ``as_json`` its record alone."""
     from .report.terminal import render_table
     from .store import PAGE_FILE, to_json
 
@@ -305,6 +306,7 @@ def _width() -> int | None:
 
 
 def exit_code(stored: StoredRun) -> int:
+    """What a run's command ends with: 0, 3 where a case or model failed, 130 where it was interrupted."""
     from .records import Status
 
     record = stored.record

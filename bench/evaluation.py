@@ -12,6 +12,8 @@ import numpy as np
 
 from .analysis.accuracy import measure_accuracy
 from .card import read_labels
+from .embedded import SOURCE as EMBEDDED
+from .embedded import Embedded, read_embedded
 from .errors import DataError, UsageError
 from .images.cache import CachedImages, cached_images
 from .images.dataset import Dataset, open_dataset, stratified_limit
@@ -87,8 +89,10 @@ class Evaluator:
             UsageError, DataError: something is missing or does not fit; the line says which flag helps.
         """
         name = f"{variant.model}/{variant.variant}"
-        labels, labels_from, notes = self._choose_labels(name, variant, needs)
-        normalization, normalization_from = self._choose_normalization(name, variant, needs)
+        embedded = read_embedded(Path(variant.file.path))
+        labels, labels_from, notes = self._choose_labels(name, variant, embedded, needs)
+        normalization, normalization_from = self._choose_normalization(name, variant, embedded, needs)
+        notes += _disagreements(embedded, normalization, labels, needs)
         card_resize = variant.card.resize if variant.card else None
         preprocessing = Preprocessing(
             height=needs.height,
@@ -169,13 +173,15 @@ class Evaluator:
         return tuple(notes)
 
     def _choose_labels(
-        self, name: str, variant: ModelVariant, needs: ImageNeeds
+        self, name: str, variant: ModelVariant, embedded: Embedded, needs: ImageNeeds
     ) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
         notes: tuple[str, ...] = ()
         if self._labels is not None:
             labels, source = self._labels, f"--labels {self._spec.labels}"
         elif variant.card is not None and variant.card.labels is not None:
             labels, source = variant.card.labels, "card"
+        elif embedded.labels is not None:
+            labels, source = embedded.labels, EMBEDDED
         else:
             labels, source = self._dataset.classes, "assumed: the data set's classes in alphabetical order"
             notes = ("label order is assumed (alphabetical); check it, or give --labels FILE",)
@@ -192,11 +198,15 @@ class Evaluator:
             )
         return labels, source, notes
 
-    def _choose_normalization(self, name: str, variant: ModelVariant, needs: ImageNeeds) -> tuple[Normalization, str]:
+    def _choose_normalization(
+        self, name: str, variant: ModelVariant, embedded: Embedded, needs: ImageNeeds
+    ) -> tuple[Normalization, str]:
         if self._normalization is not None:
             return self._fitting(name, self._normalization, needs), "--normalize"
         if variant.card is not None and variant.card.normalization is not None:
             return self._fitting(name, variant.card.normalization, needs), "card"
+        if embedded.normalization is not None:
+            return self._fitting(name, embedded.normalization, needs), EMBEDDED
         tensor = needs.input
         if tensor.dtype == "uint8" and tensor.scale == 0.0:
             return parse_normalization("0..255"), "the input is plain uint8"
@@ -218,6 +228,27 @@ class Evaluator:
                     f"the model takes {needs.channels}"
                 )
         return normalization
+
+
+def _disagreements(
+    embedded: Embedded, normalization: Normalization, labels: tuple[str, ...], needs: ImageNeeds
+) -> tuple[str, ...]:
+    """Where a model file says otherwise than what is used: worth a line, as one of the two is wrong."""
+    notes = [embedded.note] if embedded.note else []
+    if embedded.labels is not None and embedded.labels != labels:
+        notes.append("the model's own metadata has other labels, or another order, than those used here")
+    said = embedded.normalization
+    if said is not None and not (said.float_table() == normalization.float_table()).all():
+        notes.append("the model's own metadata has another normalisation than the one used here")
+    tensor = needs.input
+    implied = normalization_from_quantization(tensor.dtype, tensor.scale, tensor.zero_point) if tensor.scale else None
+    if said is not None and said is normalization and implied is not None:
+        real, wanted = said.float_table(), implied.float_table()
+        if abs(real[:, [0, -1]] - wanted[:, [0, -1]]).max() > 0.1 * float(wanted[0, -1] - wanted[0, 0]):
+            notes.append(
+                f"the input's scale and zero point imply {implied.name}, the model's own metadata says otherwise"
+            )
+    return tuple(notes)
 
 
 def _model_splits(variants: Sequence[ModelVariant]) -> list[ModelSplit]:

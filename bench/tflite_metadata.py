@@ -105,9 +105,7 @@ def _parse(data: Data, stream: IO[bytes], name: str) -> TfliteMetadata | None:
         runtime = entry_buffer(root, schema.MIN_RUNTIME_ENTRY)
         return _metadata(info, b"" if runtime is None else _content(data, runtime), stream)
     except DamagedBuffer as error:
-        raise ModelError(
-            f"{name}: its metadata is damaged ({error}); export or download the model again"
-        ) from error
+        raise ModelError(f"{name}: its metadata is damaged ({error}); export or download the model again") from error
 
 
 def _content(data: Data, buffer: Table) -> bytes:
@@ -151,10 +149,7 @@ def _normalization(inputs: list[Table]) -> tuple[tuple[float, ...] | None, tuple
 
 def _is_image(tensor: Table) -> bool:
     content = tensor.table(schema.TensorInfo.CONTENT)
-    return (
-        content is not None
-        and content.scalar(schema.Content.PROPERTIES_TYPE, "B") == schema.ContentKind.IMAGE
-    )
+    return content is not None and content.scalar(schema.Content.PROPERTIES_TYPE, "B") == schema.ContentKind.IMAGE
 
 
 def _normalization_options(tensor: Table) -> Iterator[Table]:
@@ -187,9 +182,7 @@ def _shortest(value: float) -> float:
 def _labels(outputs: list[Table], stream: IO[bytes]) -> tuple[str, ...] | None:
     files = [file for tensor in outputs for file in tensor.tables(schema.TensorInfo.ASSOCIATED_FILES)]
     files = [
-        file
-        for file in files
-        if file.scalar(schema.AssociatedFile.TYPE, "b") == schema.FileKind.TENSOR_AXIS_LABELS
+        file for file in files if file.scalar(schema.AssociatedFile.TYPE, "b") == schema.FileKind.TENSOR_AXIS_LABELS
     ]
     # Translations carry a locale; the file without one holds the model's own labels.
     files.sort(key=lambda file: bool(file.text(schema.AssociatedFile.LOCALE)))

@@ -33,7 +33,7 @@ def augmented(pixels: Array, ranges: Augmentation, rng: np.random.Generator) -> 
     middle = images.mean(axis=(1, 2, 3), keepdims=True)
     images = (images - middle) * contrast.astype(np.float32) + middle
     images *= (light * colour).astype(np.float32)
-    return np.clip(images, 0.0, 255.0, out=images)
+    return np.asarray(np.clip(images, 0.0, 255.0))
 
 
 def _resampled(images: Array, scale: Array, move: Array, axis: int) -> Array:

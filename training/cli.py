@@ -117,8 +117,7 @@ def _train(options: argparse.Namespace, _given: Sequence[str]) -> int:
     validation = result.trained.validation
     _say(
         f"{options.out}: validation balanced accuracy {validation.balanced_accuracy:.3f}, top-1 {validation.top1:.3f} "
-        f"over {validation.images} images"
-        + (" (generated images)" if result.trained.data.dataset.generated else "")
+        f"over {validation.images} images" + (" (generated images)" if result.trained.data.dataset.generated else "")
     )
     return _tell(result.reports)
 

@@ -15,7 +15,9 @@ from .backend import captured_output, tensorflow
 from .reference import Reference
 
 Array = np.ndarray[Any, Any]
-_NOISE = re.compile(r"^(\s*$|WARNING|INFO|I\d{4}|W\d{4}|E\d{4}|\d{4}-|\s*(at|File|from) |.*loc\(|.*see current operation)")
+_NOISE = re.compile(
+    r"^(\s*$|WARNING|INFO|I\d{4}|W\d{4}|E\d{4}|\d{4}-|\s*(at|File|from) |.*loc\(|.*see current operation)"
+)
 
 
 class Variant(str, Enum):

@@ -103,7 +103,9 @@ def export_variants(
                 raise TrainingError(f"{plan.name}: no variant could be made; the first: {reports[0].problem}")
             _publish(Path(temporary), out, reports)
         except OSError as error:
-            raise TrainingError(f"{out}: the variants cannot be written ({error.strerror or error}); make room") from error
+            raise TrainingError(
+                f"{out}: the variants cannot be written ({error.strerror or error}); make room"
+            ) from error
     return tuple(reports)
 
 

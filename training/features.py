@@ -32,7 +32,9 @@ _HEADER_BYTES = 128
 class Source(Protocol):
     """Gives inputs of a phase. ``places`` are positions in the source, not rows of the pixel cache."""
 
-    copies: int
+    @property
+    def copies(self) -> int:
+        """How many copies of each image there are."""
 
     def batch(self, places: Array, copies: Array, rng: np.random.Generator) -> Array:
         """float32 inputs of these images as these copies."""
@@ -50,7 +52,9 @@ class Pixels:
 
     def batch(self, places: Array, copies: Array, rng: np.random.Generator) -> Array:
         """float32 [n, size, size, channels] as the model takes them."""
-        images = np.stack([dihedral(self.pixels[self.rows[i]][None], int(c))[0] for i, c in zip(places, copies, strict=True)])
+        images = np.stack(
+            [dihedral(self.pixels[self.rows[i]][None], int(c))[0] for i, c in zip(places, copies, strict=True)]
+        )
         if self.changes is None:
             return self.normalization.apply(images)
         changed = augmented(images, self.changes, rng)
@@ -144,9 +148,7 @@ def cache_features(
         raise DataError(f"cached features {path} cannot be read ({error}); run again to rebuild them") from error
 
 
-def _write(
-    path: Path, source: Computed, shape: tuple[int, ...], dtype: np.dtype[Any], on_step: Advance | None
-) -> None:
+def _write(path: Path, source: Computed, shape: tuple[int, ...], dtype: np.dtype[Any], on_step: Advance | None) -> None:
     """Plain writes, in order: a full disk is then an error, where a map would kill the process."""
     rng = np.random.default_rng(0)
     total, done = shape[0] * shape[1], 0

@@ -103,14 +103,10 @@ def _type(tensor: Table) -> int:
 def _check(metadata: ClassifierMetadata, channels: int, scores: Table) -> None:
     classes = int((scores.numbers(schema.Tensor.SHAPE, "i") or (0,))[-1])
     if len(metadata.labels) != classes:
-        raise DataError(
-            f"{len(metadata.labels)} labels for a model with {classes} classes; give one per class"
-        )
+        raise DataError(f"{len(metadata.labels)} labels for a model with {classes} classes; give one per class")
     for label in metadata.labels:
         if not label or "\n" in label or "\r" in label:
-            raise DataError(
-                f"the label {label!r} is empty or has a line break; give one line of text per class"
-            )
+            raise DataError(f"the label {label!r} is empty or has a line break; give one line of text per class")
     mean, std = metadata.mean, metadata.std
     if len(mean) != len(std) or len(mean) not in (1, channels):
         raise DataError(
@@ -191,23 +187,17 @@ def _scores(builder: flatbuffers.Builder, scores_type: int) -> int:
 
 
 def _content(builder: flatbuffers.Builder, kind: schema.ContentKind, properties: int) -> int:
-    return _table(
-        builder, {schema.Content.PROPERTIES: properties}, {schema.Content.PROPERTIES_TYPE: int(kind)}
-    )
+    return _table(builder, {schema.Content.PROPERTIES: properties}, {schema.Content.PROPERTIES_TYPE: int(kind)})
 
 
 def _stats(builder: flatbuffers.Builder, tensor_type: int, real: _Limits) -> int:
     """Range of the values stored in the tensor: ``real`` for floats, else the integer type's own."""
     integers = {int(kind): ((low,), (high,)) for kind, (low, high) in _INTEGER_RANGES.items()}
     low, high = integers.get(tensor_type, real)
-    return _table(
-        builder, {schema.Stats.MAX: _floats(builder, high), schema.Stats.MIN: _floats(builder, low)}
-    )
+    return _table(builder, {schema.Stats.MAX: _floats(builder, high), schema.Stats.MIN: _floats(builder, low)})
 
 
-def _table(
-    builder: flatbuffers.Builder, references: dict[int, int], bytes_: dict[int, int] | None = None
-) -> int:
+def _table(builder: flatbuffers.Builder, references: dict[int, int], bytes_: dict[int, int] | None = None) -> int:
     """A table of references to parts built before and of one-byte enums, both by slot."""
     small = bytes_ or {}
     builder.StartObject(max((*references, *small), default=-1) + 1)

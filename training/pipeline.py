@@ -164,7 +164,9 @@ def _save_keras(model: Any, out: Path) -> None:
         model.save(str(partial))
         partial.replace(out / MODEL_NAME)
     except OSError as error:
-        raise TrainingError(f"{out}: the Keras model cannot be written ({error.strerror or error}); make room") from error
+        raise TrainingError(
+            f"{out}: the Keras model cannot be written ({error.strerror or error}); make room"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -232,7 +234,9 @@ def _calibration_subsets(images: CachedImages, dataset: Dataset, split: Split | 
     found = [parts.get(item.image_id) for item in images.items]
     masks = {part: np.array([other is part for other in found]) for part in (Part.TRAIN, Part.VALIDATION)}
     if not all(mask.any() for mask in masks.values()):
-        raise DataError(f"{dataset.source}: has no images of the card's training and validation parts; give its data set")
+        raise DataError(
+            f"{dataset.source}: has no images of the card's training and validation parts; give its data set"
+        )
     learnt, judged = (Subset(rows[mask], labels[mask]) for mask in masks.values())
     return learnt, judged, "calibrated with class-balanced images of the training part"
 
@@ -279,4 +283,3 @@ def _carried_files(folder: Path, card: dict[str, Any]) -> dict[str, str]:
         return {}
     names = [name for name in (SPLIT_NAME, HISTORY_NAME) if (folder / name).exists()]
     return {name: (folder / name).read_text(encoding="utf-8") for name in names}
-

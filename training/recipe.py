@@ -187,6 +187,8 @@ def _merge(base: dict[str, Any], changes: Mapping[str, Any], origin: str, prefix
             hint = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(base)}"
             raise UsageError(f"{origin}: {prefix}{name} is no part of a recipe; {hint}")
         if isinstance(base[name], dict) != isinstance(value, Mapping):
-            raise UsageError(f"{origin}: {prefix}{name} must be a {'table' if isinstance(base[name], dict) else 'value'}")
+            raise UsageError(
+                f"{origin}: {prefix}{name} must be a {'table' if isinstance(base[name], dict) else 'value'}"
+            )
         merged[name] = _merge(base[name], value, origin, f"{prefix}{name}.") if isinstance(value, Mapping) else value
     return merged

@@ -109,7 +109,9 @@ def _saved_model(path: Path) -> Reference:
         raise ModelError(f"{path}: the SavedModel has no signature serving_default; save it with one", path)
     inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
     if len(inputs) != 1 or len(outputs) != 1:
-        raise ModelError(f"{path}: has {len(inputs)} inputs and {len(outputs)} outputs; an image classifier has one each")
+        raise ModelError(
+            f"{path}: has {len(inputs)} inputs and {len(outputs)} outputs; an image classifier has one each"
+        )
     (input_name, spec), (output_name, result) = next(iter(inputs.items())), next(iter(outputs.items()))
 
     def infer(images: Any) -> Any:

@@ -6,14 +6,12 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from edgebench.analysis.accuracy import measure_accuracy
-from edgebench.errors import TrainingError, UsageError
 from edgebench.images.geometry import Geometry
 from edgebench.images.normalization import Normalization, parse_normalization
 from edgebench.images.splits import Part, split_digest
@@ -23,7 +21,7 @@ from edgebench.records import Accuracy
 from .backend import tensorflow
 from .checkpoint import FOLDER_NAME, Checkpoint, EpochRow, State, load_checkpoint, save_checkpoint
 from .data import TrainingData, load_training_data
-from .features import Cached, Computed, Pixels, Source, apply_model, cache_features
+from .features import Computed, Pixels, Source, apply_model, cache_features
 from .loop import PhaseLoop, Setup
 from .model import Network, build_network, tunable, weights_digest
 from .recipe import Recipe, recipe_dict
@@ -80,9 +78,7 @@ def forget(out: Path) -> None:
 
 
 class _Training:
-    def __init__(
-        self, network: Network, data: TrainingData, recipe: Recipe, folder: Path, progress: Progress
-    ) -> None:
+    def __init__(self, network: Network, data: TrainingData, recipe: Recipe, folder: Path, progress: Progress) -> None:
         self._network, self._data, self._recipe = network, data, recipe
         self._folder, self._progress = folder, progress
         self._pixels = data.images.pixels

@@ -193,9 +193,7 @@ def _decoded(
             executor.shutdown(cancel_futures=True)
 
 
-def _pixels_or_reason(
-    item: ImageItem, geometry: Geometry, grayscale: GrayscalePolicy
-) -> npt.NDArray[np.uint8] | str:
+def _pixels_or_reason(item: ImageItem, geometry: Geometry, grayscale: GrayscalePolicy) -> npt.NDArray[np.uint8] | str:
     if item.recipe is not None:
         return draw(item.recipe, geometry)
     try:

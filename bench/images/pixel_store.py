@@ -61,7 +61,8 @@ def default_cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
 def entry_key(items: Sequence[ImageItem], geometry: Geometry, grayscale: GrayscalePolicy) -> str:
     """A folder name that changes whenever the pixels could.
 
-    That is with any file's id, place, size or time, any generated image's recipe, the order of images, geometry, grayscale policy, this
+    That is with any file's id, place, size or time, any generated image's recipe, the order of images,
+    geometry, grayscale policy, this
     format or Pillow's major version. Labels are not part of it.
     """
     digest = hashlib.sha256()

@@ -118,9 +118,7 @@ def _check_fractions(fractions: Sequence[float]) -> None:
 
 
 def _check_classes(by_class: Mapping[str, Sequence[str]]) -> None:
-    small = [
-        f"class {label} has {len(keys)}" for label, keys in sorted(by_class.items()) if len(keys) < _LEAST_LESIONS
-    ]
+    small = [f"class {label} has {len(keys)}" for label, keys in sorted(by_class.items()) if len(keys) < _LEAST_LESIONS]
     if small:
         raise DataError(
             f"{', '.join(small)} lesions, at least {_LEAST_LESIONS} needed (one each for train, validation and "
