@@ -62,8 +62,7 @@ def entry_key(items: Sequence[ImageItem], geometry: Geometry, grayscale: Graysca
     """A folder name that changes whenever the pixels could.
 
     That is with any file's id, place, size or time, any generated image's recipe, the order of images,
-    geometry, grayscale policy, this
-    format or Pillow's major version. Labels are not part of it.
+    geometry, grayscale policy, this format or Pillow's major version. Labels are not part of it.
     """
     digest = hashlib.sha256()
     head = [FORMAT_VERSION, PIL.__version__.split(".")[0], geometry.key(), grayscale.value]
