@@ -43,7 +43,7 @@ def untested() -> str:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A case that did not end well: its name, its state and why."""
+    """A case that did not end well, or a file that gave no case: its name, its state and why."""
 
     label: str
     status: str
@@ -55,12 +55,15 @@ class Unfinished:
 
 
 def failures(record: RunRecord, names: Names) -> list[Unfinished]:
-    """Return the cases that did not end well, in the record's order."""
+    """Return the cases that did not end well, in the record's order, then the files that gave no case."""
     found = []
     for case in record.cases:
         if case.status is not Status.OK or case.failure:
             why = f"{clean(case.failure.code)}: {clean(case.failure.message)}" if case.failure else "no reason recorded"
             found.append(Unfinished(names.labels[case.case_id], case.status.value.upper(), why))
+    for rejected in record.rejected:
+        why = clean(rejected.failure.message.removeprefix(f"{rejected.path}: "))
+        found.append(Unfinished(clean(rejected.path), "REJECTED", why))
     return found
 
 
@@ -127,7 +130,7 @@ def data_line(record: RunRecord) -> str:
     parts = [count(data.images, "image")]
     parts.append(count(data.lesions, "lesion") if data.lesions is not None else "lesions not known")
     parts.append(f"{len(data.skipped):,} skipped")
-    return f"Data: {clean(data.source)}; {', '.join(parts)}."
+    return f"Data: {clean(data.source)}; {', '.join([*parts, *(clean(note) for note in data.notes)])}."
 
 
 def class_counts(counts: Mapping[str, int]) -> str:
