@@ -19,7 +19,7 @@ from .plan import Plan, make_plan
 from .progress import Progress
 from .records import SCHEMA_VERSION, Engine, Failure, RejectedModel, RunRecord, Settings
 from .runner import Runner, probe_runtime
-from .spec import DEFAULT_SETTINGS, DataSpec, Spec, parse_choice, parse_delegate, parse_python
+from .spec import DEFAULT_SETTINGS, DataSpec, Spec, parse_choice, parse_delegates, parse_python
 from .store import StoredRun, find_run, new_run_id, prepare_out, save
 from .store import load as load_folder
 
@@ -39,8 +39,6 @@ def run_spec(
     Raises:
         UsageError, InputError: nothing was measured.
     """
-    if out is not None:
-        prepare_out(out)
     device = device or LocalDevice()
     progress = progress or Progress()
     plan = make_plan(
@@ -51,6 +49,8 @@ def run_spec(
     )
     variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
     evaluator = Evaluator(spec.data, variants=variants, on_decode=progress.detail_count) if spec.data else None
+    if out is not None:
+        prepare_out(out)
     runner = Runner(device, plan, spec.settings, evaluator, progress)
     interrupted = False
     try:
@@ -155,7 +155,7 @@ def run(
     spec = Spec(
         models=tuple(str(model) for model in models),
         engines=tuple(parse_choice(Engine, name, "engine") for name in _listed(engine)),
-        delegates=tuple(parse_delegate(name, delegate_options) for name in _listed(delegate)),
+        delegates=parse_delegates(_listed(delegate), delegate_options),
         threads=tuple(_listed(threads)),
         pythons=tuple(parse_python(name) for name in _listed(python)),
         runtime=runtime,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import ModelError
+from .errors import ModelError, UsageError
 from .images.geometry import ResizeMode
 from .images.normalization import Normalization
 
@@ -48,15 +49,23 @@ def read_card(folder: Path) -> Card | None:
     """
     labels_path, card_path = folder / LABELS_NAME, folder / CARD_NAME
     data = _read_json(card_path) if card_path.exists() else {}
-    labels = read_labels(labels_path) if labels_path.exists() else _card_labels(card_path, data)
+    labels = _card_labels(card_path, data)
+    if labels_path.exists():
+        listed = read_labels(labels_path)
+        if labels is not None and labels != listed:
+            raise ModelError(f"{labels_path} and {card_path.name} beside it name different labels; remove one of them")
+        labels = listed
     if not data and labels is None:
         return None
     preprocessing = data.get("preprocessing", {})
     if not isinstance(preprocessing, Mapping):
         raise ModelError(f"{card_path}: 'preprocessing' must be an object")
+    name = data.get("name")
+    if name is not None and not isinstance(name, str):
+        raise ModelError(f"{card_path}: 'name' must be text")
     return Card(
         folder=folder,
-        name=str(data["name"]) if data.get("name") else None,
+        name=name or None,
         labels=labels,
         resize=_resize(card_path, preprocessing),
         normalization=_normalization(card_path, preprocessing),
@@ -80,7 +89,11 @@ def read_labels(path: Path) -> tuple[str, ...]:
         labels = labels[:-1]
     if not labels or "" in labels:
         raise ModelError(f"{path}: must hold one label a line, without gaps")
-    repeated = next((label for label in labels if labels.count(label) > 1), None)
+    return _unrepeated(path, labels)
+
+
+def _unrepeated(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = next((label for label, count in Counter(labels).items() if count > 1), None)
     if repeated is not None:
         raise ModelError(f"{path}: the label {repeated!r} stands there twice")
     return labels
@@ -88,8 +101,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 def _read_json(path: Path) -> Mapping[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(data, dict):
         raise ModelError(f"{path}: must hold a JSON object")
@@ -110,9 +123,10 @@ def _card_labels(path: Path, data: Mapping[str, Any]) -> tuple[str, ...] | None:
     labels = data.get("labels")
     if labels is None:
         return None
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels) or not labels:
+    named = isinstance(labels, list) and all(isinstance(label, str) and label.strip() for label in labels)
+    if not named or not labels:
         raise ModelError(f"{path}: 'labels' must be a list of names in the model's output order")
-    return tuple(labels)
+    return _unrepeated(path, tuple(label.strip() for label in labels))
 
 
 def _resize(path: Path, preprocessing: Mapping[str, Any]) -> ResizeMode | None:
@@ -131,11 +145,16 @@ def _normalization(path: Path, preprocessing: Mapping[str, Any]) -> Normalizatio
     if data is None:
         return None
     try:
+        if not isinstance(data["mean"], list) or not isinstance(data["std"], list):
+            raise TypeError
         mean = tuple(float(value) for value in data["mean"])
         std = tuple(float(value) for value in data["std"])
         name = str(data.get("name", "card"))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise ModelError(f"{path}: 'preprocessing.normalization' needs 'mean' and 'std' as lists of numbers") from None
     if not mean or not std or any(value == 0 for value in std):
         raise ModelError(f"{path}: 'preprocessing.normalization' has an empty mean or a std of 0")
-    return Normalization(name, mean, std)
+    try:
+        return Normalization(name, mean, std)
+    except UsageError as error:
+        raise ModelError(f"{path}: {error}") from None

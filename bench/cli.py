@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import shutil
 import sys
@@ -50,10 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a sign gets "?", not a trace
     try:
         options = _parser(given).parse_args(_join_values(given))
         command: Callable[[argparse.Namespace, Sequence[str]], int] = options.command
-        return command(options, given)
+        code = command(options, given)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a reader that went away can be told from an error
+        return code
     except EdgebenchError as error:
         if debug:
             raise
@@ -64,8 +71,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away (`edgebench report | head`): not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return EXIT_OK
+    except OSError as error:
+        if debug:
+            raise
+        _drop_output()
+        about = f"{error.filename}: " if error.filename else ""
+        _say(f"edgebench: error: {about}{error.strerror or error}")
+        return EXIT_USAGE
+
+
+def _drop_output() -> None:
+    """Let what is still buffered for stdout go nowhere, so that Python does not try it again at exit."""
+    with contextlib.suppress(OSError, AttributeError):  # no stdout at all, or one without a descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _join_values(arguments: Sequence[str]) -> list[str]:
@@ -174,10 +194,8 @@ def _add_data_flags(data: argparse._ArgumentGroup) -> None:
     data.add_argument("--limit", type=int, metavar="N", help="evaluate N images, drawn by class")
     data.add_argument("--normalize", metavar="HOW", help="-1..1, 0..1, 0..255, imagenet or MEAN/STD")
     data.add_argument("--resize", metavar="HOW", help="stretch (default), crop, pad")
-    data.add_argument("--grayscale", default="skip", metavar="HOW", help="skip (default) or convert, for RGB models")
-    data.add_argument(
-        "--max-bad", type=float, default=0.05, metavar="SHARE", help="tolerated share of bad images (0.05)"
-    )
+    data.add_argument("--grayscale", metavar="HOW", help="skip (default) or convert, for RGB models")
+    data.add_argument("--max-bad", type=float, metavar="SHARE", help="tolerated share of bad images (0.05)")
 
 
 def _add_time_flags(time: argparse._ArgumentGroup) -> None:
@@ -229,13 +247,13 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
 
 def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
     from .records import Engine, Settings
-    from .spec import Spec, parse_choice, parse_delegate, parse_duration_ns, parse_python, parse_threads
+    from .spec import Spec, parse_choice, parse_delegates, parse_duration_ns, parse_python, parse_threads
 
     engines = _split(options.engine, "interpreter")
     return Spec(
         models=tuple(options.models),
         engines=tuple(parse_choice(Engine, name, "--engine") for name in engines),
-        delegates=tuple(parse_delegate(name, options.delegate_option) for name in _split(options.delegate, "default")),
+        delegates=parse_delegates(_split(options.delegate, "default"), options.delegate_option),
         threads=parse_threads(options.threads),
         pythons=tuple(parse_python(text) for text in options.python),
         runtime=options.runtime,
@@ -270,10 +288,10 @@ def _data_spec(options: argparse.Namespace) -> DataSpec | None:
     from .spec import DataSpec, parse_choice
 
     if options.data is None:
-        needing = ("metadata", "labels", "split", "limit", "normalize", "resize")
+        needing = ("metadata", "labels", "split", "limit", "normalize", "resize", "grayscale", "max_bad")
         for name in needing:
             if getattr(options, name) is not None:
-                raise UsageError(f"--{name} is about images: it needs --data SOURCE")
+                raise UsageError(f"--{name.replace('_', '-')} is about images: it needs --data SOURCE")
         return None
     return DataSpec(
         source=options.data,
@@ -282,8 +300,8 @@ def _data_spec(options: argparse.Namespace) -> DataSpec | None:
         limit=options.limit,
         normalize=options.normalize,
         resize=parse_choice(ResizeMode, options.resize, "--resize") if options.resize else None,
-        grayscale=parse_choice(GrayscalePolicy, options.grayscale, "--grayscale"),
-        max_bad_fraction=options.max_bad,
+        grayscale=parse_choice(GrayscalePolicy, options.grayscale or "skip", "--grayscale"),
+        max_bad_fraction=0.05 if options.max_bad is None else options.max_bad,
         split=SplitChoice(options.split) if options.split else None,
     )
 
@@ -302,7 +320,7 @@ def show_run(stored: StoredRun, *, as_json: bool) -> None:
 
 
 def _width() -> int | None:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
 def exit_code(stored: StoredRun) -> int:

@@ -14,7 +14,7 @@ from .analysis.accuracy import measure_accuracy
 from .card import read_labels
 from .embedded import SOURCE as EMBEDDED
 from .embedded import Embedded, read_embedded
-from .errors import DataError, UsageError
+from .errors import DataError, ScoreError, UsageError
 from .images.cache import CachedImages, cached_images
 from .images.dataset import Dataset, open_dataset, stratified_limit
 from .images.geometry import Geometry, ResizeMode
@@ -134,6 +134,8 @@ class Evaluator:
         done = 0
         while done < total:
             scores = session.predict(done, total, _CHUNK_NS)
+            if scores.shape[1] != len(reading.labels):
+                raise ScoreError(f"the worker answered {scores.shape[1]} scores an image, not {len(reading.labels)}")
             parts.append(scores)
             done += scores.shape[0]
             if advance is not None:
@@ -148,22 +150,27 @@ class Evaluator:
         items = cached.items if cached else self._dataset.items
         lesions = {item.lesion_id for item in items if item.lesion_id}
         skipped = {problem.image_id: problem.reason for problem in self._dataset.problems}
-        if cached:
-            skipped.update({problem.image_id: problem.reason for problem in cached.skipped})
+        for other in self._caches.values():
+            skipped.update({problem.image_id: problem.reason for problem in other.skipped})
         return DataInfo(
             source=self._dataset.source,
             images=len(items),
             lesions=len(lesions) or None,
             class_counts=dict(sorted(Counter(item.label or "" for item in items).items())),
             skipped=tuple(SkippedImage(image_id, reason) for image_id, reason in sorted(skipped.items())),
-            notes=self._notes(),
+            notes=self._notes(len(items)),
             generated=self._dataset.generated,
         )
 
-    def _notes(self) -> tuple[str, ...]:
+    def _notes(self, images: int) -> tuple[str, ...]:
         notes = list(self._split_notes)
         if self._dataset.generated:
             notes.append("generated images: drawn by a program, they say nothing about photographs")
+        notes += [
+            f"models that take {geometry.key()} images had {len(cached.items)} of them"
+            for geometry, cached in self._caches.items()
+            if len(cached.items) != images
+        ]
         if self._dataset.rows_without_image:
             notes.append(f"{self._dataset.rows_without_image} metadata rows have no image here and were left out")
         if self._dataset.images_without_row:

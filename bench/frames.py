@@ -43,7 +43,8 @@ def samples_frame(logs: Sequence[tuple[str, SampleLog]]) -> pd.DataFrame:
         for block, round_index, warmup, burst in log.bursts
     ]
     if not parts:
-        return pd.DataFrame({name: np.empty(0, kind) for name, kind in _SAMPLE_TYPES.items()})
+        empty = pd.DataFrame({name: np.empty(0, kind) for name, kind in _SAMPLE_TYPES.items()})
+        return empty.astype({"case": "category"})
     return pd.concat(parts, ignore_index=True).astype({"case": "category"})
 
 
@@ -59,7 +60,7 @@ def predictions_frame(scored: Sequence[tuple[str, Scored]]) -> pd.DataFrame | No
         items = result.images.items
         columns: dict[str, Any] = {
             "case": case_id,
-            "image_id": [item.image_id for item in items],
+            "image_id": [_storable(item.image_id) for item in items],
             "lesion_id": [item.lesion_id for item in items],
             "label": [item.label for item in items],
         }
@@ -68,3 +69,8 @@ def predictions_frame(scored: Sequence[tuple[str, Scored]]) -> pd.DataFrame | No
     if not parts:
         return None
     return pd.concat(parts, ignore_index=True).astype({"case": "category"})
+
+
+def _storable(text: str) -> str:
+    """Return the text with bytes that are no UTF-8 (a file name may hold them) written out as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

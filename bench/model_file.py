@@ -45,6 +45,8 @@ def read_model_file(path: Path) -> ModelFile:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ModelError(f"{path}: is a pipe or device, not a file")  # reading it might never end
         return path.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file") from None

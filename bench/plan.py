@@ -52,6 +52,7 @@ class Case:
             signature=self.signature,
             failure=failure,
             python_path=self.python.path,
+            python_name=self.python.name,
         )
 
 
@@ -185,6 +186,9 @@ def find_variants(models: Sequence[str]) -> tuple[list[ModelVariant], list[Model
         except ModelError as error:
             rejected.append(ModelError(str(error), text))
             continue
+        except OSError as error:  # a name that is too long, a folder that may not be entered
+            rejected.append(ModelError(f"{text[:200]}: cannot be reached: {error.strerror}", text))
+            continue
         for file in files:
             try:
                 variants.append(_variant(file, path.is_dir(), model, variant))
@@ -194,15 +198,22 @@ def find_variants(models: Sequence[str]) -> tuple[list[ModelVariant], list[Model
 
 
 def _split_names(text: str) -> tuple[str | None, str | None, Path]:
-    path = Path(text).expanduser()
+    path = _user_path(text)
     names, separator, rest = text.partition("=")
     if path.exists() or not separator or not names or not rest:
         return None, None, path
     model, _, variant = names.partition("/")
-    path = Path(rest).expanduser()
+    path = _user_path(rest)
     if variant and path.is_dir():
         raise ModelError(f"{text}: a folder holds several variants; name the model only: {model}={rest}")
     return model, variant or None, path
+
+
+def _user_path(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ModelError(f"{text}: no such user's home folder; write the path in full") from None
 
 
 def _folder_files(folder: Path) -> list[Path]:
@@ -216,7 +227,8 @@ def _folder_files(folder: Path) -> list[Path]:
 
 def _variant(file: Path, from_folder: bool, model: str | None, variant: str | None) -> ModelVariant:
     contents = read_model_file(file)
-    folder = file.resolve().parent
+    # Not file.resolve(): files of caches (Git annex, DVC, Hugging Face) are links into a store without cards.
+    folder = file.parent.resolve()
     carded = (folder / CARD_NAME).exists()
     card = read_card(folder) if carded or from_folder else None
     if from_folder or carded:

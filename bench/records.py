@@ -207,6 +207,7 @@ class CaseResult:
     failure: Failure | None = None
     runtime: RuntimeInfo | None = None
     python_path: str | None = None
+    python_name: str | None = None
     inputs: tuple[TensorInfo, ...] = ()
     outputs: tuple[TensorInfo, ...] = ()
     runtime_import_ns: int | None = None

@@ -25,6 +25,7 @@ MAX_GROUP = 8
 GROUP_MEMORY_SHARE = 0.6
 #: Runs after the first one in the memory process: buffers that only a second run allocates show up.
 _MEMORY_RUNS = 5
+_MEMORY_TIME_NS = 1_000_000_000
 
 
 @dataclass
@@ -105,7 +106,7 @@ class Runner:
     def _session(self, case: Case) -> Session:
         return Session(self._device.start_worker(case.python.path), self._settings.timeout_s)
 
-    def _load(self, case: Case, session: Session) -> Loaded:
+    def _load(self, case: Case, session: Session, *, exclusive: bool = False) -> Loaded:
         return session.load(
             LoadRequest(
                 model_path=self._device.place(Path(case.variant.file.path)),
@@ -113,22 +114,37 @@ class Runner:
                 delegate=case.delegate,
                 threads=case.threads,
                 signature=case.signature,
+                exclusive=exclusive,
             )
         )
 
+    def _external_alone(self, case: Case) -> Delegation | None:
+        """Return what an external delegate takes by itself, or None for others.
+
+        The runtime adds its default delegate for the rest and names neither. A process of its own, ended before the
+        next begins: some accelerators open only once.
+        """
+        if case.delegate.kind is not DelegateKind.EXTERNAL:
+            return None
+        with self._session(case) as session:
+            session.hello(case.runtime)
+            return self._load(case, session, exclusive=True).delegation
+
     def _inspect(self, outcome: Outcome) -> None:
         """Load and run the case in a clean process, reading memory at each step; learn which images the model takes."""
+        alone = self._external_alone(outcome.case)
         with self._session(outcome.case) as session:
             hello = session.hello(outcome.case.runtime)
             outcome.update(runtime=hello.runtime, runtime_import_ns=hello.import_ns)
             before = session.memory()
             loaded = self._load(outcome.case, session)
             after_load = session.memory()
-            outcome.update(inputs=loaded.inputs, outputs=loaded.outputs, delegation=loaded.delegation)
-            _check_delegate(outcome.case, loaded.delegation)
+            outcome.update(inputs=loaded.inputs, outputs=loaded.outputs, delegation=alone or loaded.delegation)
+            outcome.update(notes=_default_delegates_part(alone, loaded.delegation))
+            _check_delegate(outcome.case, outcome.result.delegation)
             session.first(self._settings.seed)
             after_first = session.memory()
-            session.burst(_MEMORY_RUNS, _MEMORY_RUNS, 0)
+            session.burst(1, _MEMORY_RUNS, _MEMORY_TIME_NS)
             outcome.update(memory=_memory(before, after_load, after_first, session.memory()))
             if self._evaluator is not None:
                 outcome.reading = reading = self._evaluator.read(outcome.case.variant, _image_needs(outcome, session))
@@ -231,10 +247,18 @@ def probe_runtime(device: Device, python: PythonTarget, runtime: str | None, tim
         return session.hello(runtime).runtime
 
 
-def _check_delegate(case: Case, delegation: Delegation) -> None:
+def _default_delegates_part(alone: Delegation | None, together: Delegation) -> tuple[str, ...]:
+    """Return a note on what the default delegate took beside an external one."""
+    if alone is None or alone.delegated_nodes is None or together.delegated_nodes is None:
+        return ()
+    rest = together.delegated_nodes - alone.delegated_nodes
+    return (f"beside the external delegate the runtime's default one took {rest} nodes",) if rest > 0 else ()
+
+
+def _check_delegate(case: Case, delegation: Delegation | None) -> None:
     """An explicit delegate that took nothing is an error: the figures would be another delegate's."""
     asked = case.delegate.kind in (DelegateKind.XNNPACK, DelegateKind.EXTERNAL)
-    if asked and delegation.coverage is Coverage.NOTHING:
+    if asked and delegation is not None and delegation.coverage is Coverage.NOTHING:
         raise RuntimeRefused(
             f"delegate {case.delegate.kind.value} took none of the {delegation.total_nodes} nodes", "delegate-idle"
         )

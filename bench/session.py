@@ -19,13 +19,14 @@ Answered = TypeVar("Answered")
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What a worker shall load. ``model_path`` is a path on the device."""
+    """What a worker shall load. ``model_path`` is a path on the device; ``exclusive`` keeps default delegates out."""
 
     model_path: str
     engine: Engine
     delegate: Delegate
     threads: int
     signature: str | None
+    exclusive: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Session:
             delegate_options=dict(request.delegate.options),
             threads=request.threads,
             signature=request.signature,
+            exclusive=request.exclusive,
         )
         return self._read(_loaded, answer)
 
@@ -138,7 +140,7 @@ class Session:
     def _read(self, reader: Callable[[dict[str, Any]], Answered], answer: dict[str, Any]) -> Answered:
         try:
             return reader(answer)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ProtocolError(f"the worker's answer lacks or garbles a field: {error!r}") from error
 
 
@@ -194,6 +196,8 @@ def _samples(answer: dict[str, Any]) -> Samples:
     starts, latencies = decode_array(answer["start_ns"]), decode_array(answer["latency_ns"])
     if starts.shape != latencies.shape or starts.ndim != 1 or not starts.size:
         raise ValueError(f"samples of shapes {starts.shape} and {latencies.shape}")
+    if {starts.dtype.kind, latencies.dtype.kind} != {"i"}:
+        raise ValueError(f"samples of dtypes {starts.dtype} and {latencies.dtype}")
     return Samples(starts, latencies)
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from .errors import UsageError
 from .images.cache import GrayscalePolicy
+from .images.files import user_path
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
 from .records import Delegate, DelegateKind, Engine, Settings
@@ -25,6 +26,10 @@ DEFAULT_SETTINGS = Settings(
     warmup_min_runs=3,
     timeout_s=120.0,
 )
+
+
+#: Far beyond any sensible wait, and below what the system's own waiting calls accept.
+_MAX_TIMEOUT_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,9 @@ class Spec:
     def __post_init__(self) -> None:
         if not self.models:
             raise UsageError("no model given: name a .tflite file or a folder of them")
+        for name in ("engines", "delegates", "threads"):
+            if not getattr(self, name):
+                raise UsageError(f"no {name} given: leave the argument out for the default")
         for count in self.threads:
             if not 1 <= count <= 256:
                 raise UsageError(f"--threads {count}: must be between 1 and 256")
@@ -95,7 +103,11 @@ def _check_settings(settings: Settings) -> None:
             settings.max_time_ns >= settings.min_time_ns,
             "--max-time must not be below --min-time",
         ),
-        (settings.timeout_s > 0, f"--timeout {settings.timeout_s}: must be above 0"),
+        (settings.seed >= 0, f"--seed {settings.seed}: must not be negative"),
+        (
+            0 < settings.timeout_s <= _MAX_TIMEOUT_S,
+            f"--timeout {settings.timeout_s:g}s: must be above 0 and at most 24h",
+        ),
     )
     for fine, message in checks:
         if not fine:
@@ -131,11 +143,20 @@ def parse_delegate(text: str, options: Iterable[str] = ()) -> Delegate:
     if not library:
         raise UsageError("--delegate external needs a path: external:PATH/TO/LIBRARY.so")
     pairs = [_key_value(option) for option in options]
-    path = Path(library).expanduser()
+    path = user_path(library)
     # A bare name is left to the dynamic loader, as load_delegate does; a path must exist.
-    if len(path.parts) > 1 and not path.exists():
+    if "/" in library and not path.exists():
         raise UsageError(f"--delegate external: no such library: {library}")
     return Delegate(known, str(path.resolve()) if path.exists() else library, dict(pairs))
+
+
+def parse_delegates(texts: Iterable[str], options: Iterable[str] = ()) -> tuple[Delegate, ...]:
+    """Return the delegates of several texts. Raises UsageError also where options have no external delegate."""
+    listed = tuple(options)
+    delegates = tuple(parse_delegate(text, listed) for text in texts)
+    if listed and not any(delegate.kind is DelegateKind.EXTERNAL for delegate in delegates):
+        raise UsageError(f"--delegate-option {listed[0]}: goes with --delegate external:PATH only")
+    return delegates
 
 
 def _key_value(text: str) -> tuple[str, str]:
@@ -154,7 +175,10 @@ def parse_duration_ns(text: str, flag: str) -> int:
     found = _DURATION.fullmatch(text.strip())
     if not found:
         raise UsageError(f"{flag} {text}: not a duration; write 500ms, 2s or 5m")
-    return int(float(found.group(1)) * _UNIT_NS[found.group(2) or "s"])
+    try:
+        return int(float(found.group(1)) * _UNIT_NS[found.group(2) or "s"])
+    except OverflowError:
+        raise UsageError(f"{flag}: this duration is beyond all numbers") from None
 
 
 def parse_threads(text: str) -> tuple[int, ...]:
@@ -175,6 +199,8 @@ def parse_python(text: str) -> PythonTarget:
     from .devices.local import resolve_python
 
     name, separator, path = text.partition("=")
-    if separator and re.fullmatch(r"[A-Za-z0-9._-]+", name):
-        return PythonTarget(resolve_python(path), name)
-    return PythonTarget(resolve_python(text))
+    named = bool(separator) and re.fullmatch(r"[A-Za-z0-9._-]+", name) is not None
+    try:
+        return PythonTarget(resolve_python(path if named else text), name if named else None)
+    except RuntimeError:
+        raise UsageError(f"--python {text}: no such user's home folder; write the path in full") from None

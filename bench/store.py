@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import functools
 import json
 import os
 import re
@@ -13,16 +15,21 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import StoreError
+from .errors import DataError, StoreError
+from .images.files import user_path
 from .records import SCHEMA_VERSION, RunRecord
 
 if TYPE_CHECKING:
+    import cattrs
     import pandas as pd
 
 RUN_FILE = "run.json"
 SAMPLES_FILE = "samples.parquet"
 PREDICTIONS_FILE = "predictions.parquet"
 PAGE_FILE = "report.html"
+_STAMPED = re.compile(r"\d{8}-\d{6}-")
+_SAMPLE_COLUMNS = ("case", "block", "round", "start_ns", "latency_ns", "warmup")
+_PREDICTION_COLUMNS = ("case", "image_id", "lesion_id", "label")
 
 
 @dataclass(frozen=True)
@@ -78,11 +85,14 @@ def save(run: StoredRun, out: Path, page: str | None = None) -> Path:
         if run.predictions is not None:
             run.predictions.to_parquet(partial / PREDICTIONS_FILE, index=False)
         if page is not None:
-            (partial / PAGE_FILE).write_text(page, encoding="utf-8")
+            # A file name may hold bytes that are no text: Python keeps them as what UTF-8 cannot express.
+            (partial / PAGE_FILE).write_text(page, encoding="utf-8", errors="replace")
         return _move_into_place(partial, out / run.record.run_id)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or _first_line(error)
+        raise StoreError(f"{out}: the run could not be stored: {reason}") from error
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise StoreError(f"{out}: the run could not be stored: {error.strerror or error}") from error
 
 
 def _move_into_place(partial: Path, target: Path) -> Path:
@@ -92,8 +102,10 @@ def _move_into_place(partial: Path, target: Path) -> Path:
             continue
         try:
             partial.rename(place)
-        except FileExistsError:
-            continue
+        except OSError as error:  # another run took the name since
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                continue
+            raise
         return place
     raise OSError(f"{target} and its numbered siblings all exist")
 
@@ -104,17 +116,26 @@ def find_run(name: str, out: Path) -> Path:
     Raises:
         StoreError: there is no such run.
     """
-    candidates = [Path(name).expanduser(), out / name]
-    if name == "latest":
-        candidates = sorted((path.parent for path in out.glob(f"*/{RUN_FILE}")), reverse=True)
-        if not candidates:
-            raise StoreError(f"{out}: holds no run yet; make one with: edgebench run MODEL")
-    for path in candidates:
-        if path.name == RUN_FILE and path.is_file():
-            return path.parent
-        if (path / RUN_FILE).is_file():
-            return path
+    try:
+        if name == "latest":
+            return _latest(out)
+        for path in (user_path(name), out / name):
+            if path.name == RUN_FILE and path.is_file():
+                return path.parent
+            if (path / RUN_FILE).is_file():
+                return path
+    except (OSError, DataError) as error:
+        raise StoreError(f"{name[:200]}: no such run: {getattr(error, 'strerror', None) or error}") from error
     raise StoreError(f"{name}: no such run (looked for {name}/{RUN_FILE} here and in {out})")
+
+
+def _latest(out: Path) -> Path:
+    """Return the newest run by the time in its name; folders that a person renamed come after all others."""
+    runs = [path for path in out.glob(f"*/{RUN_FILE}") if not path.parent.name.startswith(".")]
+    if not runs:
+        raise StoreError(f"{out}: holds no run yet; make one with: edgebench run MODEL")
+    stamped = [path for path in runs if _STAMPED.match(path.parent.name)]
+    return max(stamped or runs, key=lambda path: (path.parent.name[:15], path.stat().st_mtime_ns)).parent
 
 
 def load(folder: Path) -> StoredRun:
@@ -128,11 +149,20 @@ def load(folder: Path) -> StoredRun:
     record = read_record(folder / RUN_FILE)
     try:
         samples = pd.read_parquet(folder / SAMPLES_FILE)
+        _check_columns(samples, _SAMPLE_COLUMNS, SAMPLES_FILE)
         path = folder / PREDICTIONS_FILE
         predictions = pd.read_parquet(path) if path.exists() else None
+        if predictions is not None:
+            _check_columns(predictions, _PREDICTION_COLUMNS, PREDICTIONS_FILE)
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder}: its samples or predictions cannot be read: {_first_line(error)}") from error
     return StoredRun(record, samples, predictions, folder)
+
+
+def _check_columns(frame: pd.DataFrame, needed: Iterable[str], name: str) -> None:
+    missing = [column for column in needed if column not in frame.columns]
+    if missing:
+        raise ValueError(f"{name} lacks the column {missing[0]}")
 
 
 def read_record(path: Path) -> RunRecord:
@@ -141,7 +171,7 @@ def read_record(path: Path) -> RunRecord:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path}: cannot be read: {_first_line(error)}") from error
     return from_dict(data, str(path))
 
@@ -151,22 +181,39 @@ def from_dict(data: Any, origin: str) -> RunRecord:
     import cattrs
 
     version = data.get("schema_version") if isinstance(data, dict) else None
-    if not isinstance(version, int):
+    if not isinstance(version, int) or isinstance(version, bool):
         raise StoreError(f"{origin}: is no edgebench run (it has no schema_version)")
     if version > SCHEMA_VERSION:
         raise StoreError(
             f"{origin}: has schema version {version}, this edgebench knows {SCHEMA_VERSION}: update edgebench"
         )
     try:
-        return cattrs.structure(data, RunRecord)
+        return _strict_converter().structure(data, RunRecord)
     except cattrs.BaseValidationError as error:
         where = "; ".join(cattrs.transform_error(error)[:2])
         raise StoreError(f"{origin}: does not fit the schema: {where}") from error
 
 
+def _strict_converter() -> cattrs.Converter:
+    """Return a converter that takes ``null`` or ``"1"`` neither for text nor for a number."""
+    import cattrs
+
+    converter = cattrs.Converter()
+    accepted: dict[type, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (int, float)}
+    for kind, types in accepted.items():
+        converter.register_structure_hook(kind, functools.partial(_plain, types))
+    return converter
+
+
+def _plain(types: tuple[type, ...], value: Any, kind: type) -> Any:
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        raise TypeError(f"expected {kind.__name__}, got {value!r:.40}")
+    return kind(value)
+
+
 def to_json(record: RunRecord) -> str:
-    """Return ``run.json``'s text: plain JSON, no NaN."""
-    return json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False, allow_nan=False)
+    """Return ``run.json``'s text: plain JSON in ASCII, so that it passes any terminal or pipe; no NaN."""
+    return json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False)
 
 
 def _first_line(error: Exception) -> str:

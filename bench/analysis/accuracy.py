@@ -72,6 +72,7 @@ def _balanced(metric: Any, y_true: np.ndarray[Any, Any], y_pred: np.ndarray[Any,
     with warnings.catch_warnings():
         # Predictions of a class that has no image are expected on a subset; they count as errors already.
         warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
+        warnings.filterwarnings("ignore", message="A single label was found")
         return float(metric(y_true, y_pred))
 
 

@@ -113,7 +113,8 @@ class ProcessLink(WorkerLink):
         return WorkerDied(f"the worker {_how_it_ended(status)} during '{command}'{tail}")
 
     def _last_words(self) -> str:
-        self._stderr.flush()
+        if self._stderr.closed:
+            return ""
         size = self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, size - _STDERR_TAIL_BYTES))
         text = self._stderr.read().decode("utf-8", "replace")

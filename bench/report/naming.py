@@ -70,6 +70,8 @@ def _parts(case: CaseResult, with_version: bool) -> dict[str, str | None]:
     runtime = None
     if case.runtime:
         runtime = f"{case.runtime.name} {case.runtime.version}" if with_version else case.runtime.name
+        if case.python_name:
+            runtime += f"~{case.python_name}"
     return {
         "device": clean(case.device),
         "engine": case.engine.value,

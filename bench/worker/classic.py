@@ -118,7 +118,7 @@ class ClassicEngine(Engine):
 def _create(runtime: Runtime, request: LoadRequest) -> Any:
     module = runtime.module
     options: Dict[str, Any] = {"model_path": request.model_path, "num_threads": request.threads}
-    if request.delegate == "none":
+    if request.delegate == "none" or request.exclusive:
         resolver = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         options["experimental_op_resolver_type"] = resolver
     if request.delegate == "external":

@@ -33,7 +33,9 @@ class CompiledEngine(Engine):
         self.invoke = self._bound_invoke()
 
     def _open(self, module: Any) -> None:
-        self._model = module.CompiledModel.from_file(self._request.model_path, options=_options(self._runtime, self._request))
+        self._model = module.CompiledModel.from_file(
+            self._request.model_path, options=_options(self._runtime, self._request)
+        )
         self._signature = self._select_signature(self._request.signature)
         key = list(self._model.get_signature_list())[self._signature]
         listing = self._model.get_signature_list()[key]

@@ -10,7 +10,10 @@ from .runtimes import Runtime
 
 
 class LoadRequest(NamedTuple):
-    """What to load and how: ``delegate`` is default, xnnpack, none or external."""
+    """What to load and how: ``delegate`` is default, xnnpack, none or external.
+
+    ``exclusive`` keeps the runtime's default delegates out, so that what an external one took can be told apart.
+    """
 
     model_path: str
     engine: str
@@ -19,6 +22,7 @@ class LoadRequest(NamedTuple):
     signature: Optional[str] = None
     delegate_library: Optional[str] = None
     delegate_options: Optional[Dict[str, str]] = None
+    exclusive: Optional[bool] = None
 
 
 class Engine(ABC):

@@ -25,24 +25,24 @@ class ImageClassifier:
         self._channels_first = is_channels_first(self._input.shape)
         self._check_pixels()
         self._tables = _input_tables(self._input, table, self._pixels.shape[3])
-        self._batch = self._input.shape[0]
+        self.batch = self._input.shape[0]
 
     def scores(self, start: int, stop: int) -> "np.ndarray[Any, Any]":
         """Return float32 [stop - start, classes]: the dequantised first output for those rows of the pixel file."""
         rows: List[Any] = []
-        for first in range(start, stop, self._batch):
-            wanted = min(self._batch, stop - first)
+        for first in range(start, stop, self.batch):
+            wanted = min(self.batch, stop - first)
             batch = self._prepare(first, wanted)
             self._engine.set_inputs([batch])
             self._engine.invoke()
             output = dequantize(self._engine.read_output(0), self._engine.output_tensor(0))
-            rows.append(output.reshape(self._batch, -1)[:wanted])
+            rows.append(output.reshape(self.batch, -1)[:wanted])
         return np.concatenate(rows) if rows else np.empty((0, 0), np.float32)
 
     def _prepare(self, first: int, wanted: int) -> Any:
         pixels = np.asarray(self._pixels[first : first + wanted])
-        if wanted < self._batch:  # a model with a fixed batch gets its last batch filled up with the last image
-            pixels = np.concatenate([pixels, np.repeat(pixels[-1:], self._batch - wanted, axis=0)])
+        if wanted < self.batch:  # a model with a fixed batch gets its last batch filled up with the last image
+            pixels = np.concatenate([pixels, np.repeat(pixels[-1:], self.batch - wanted, axis=0)])
         if len(self._tables) == 1:
             values = self._tables[0][pixels]
         else:

@@ -37,4 +37,4 @@ def explain(error: Exception) -> Refusal:
         return Refusal("not-a-model", "the file is not a valid TFLite flatbuffer")
     if "No subgraph in the model" in text:
         return Refusal("no-subgraph", "the model has no subgraph")
-    return Refusal("runtime-refused", one_line(text))
+    return Refusal("runtime-refused", one_line(error))

@@ -105,7 +105,7 @@ class Service:
         deadline = time.perf_counter_ns() + int(request["max_ns"])
         parts: List[Any] = []
         while position < stop:
-            upto = min(stop, position + 16)
+            upto = min(stop, position + self._classifier.batch)
             parts.append(self._classifier.scores(position, upto))
             position = upto
             if time.perf_counter_ns() >= deadline:
