@@ -18,6 +18,7 @@ from edgebench.images.normalization import Normalization, parse_normalization
 from edgebench.images.splits import SPLIT_NAME, Part, Split, read_split
 from edgebench.progress import Progress
 
+from .backend import tensorflow, versions
 from .card import (
     CARD_FORMAT,
     HISTORY_NAME,
@@ -66,6 +67,7 @@ def train_and_export(
     TrainingError: see ``train`` and ``export_variants``.
     """
     progress = progress or Progress()
+    tensorflow()  # where it is not installed, nothing shall be touched
     _prepare_folder(out, overwrite=overwrite)
     trained = train(source, recipe, out, metadata=metadata, progress=progress)
     _save_keras(trained.model, out)
@@ -244,8 +246,6 @@ def _calibration_subsets(images: CachedImages, dataset: Dataset, split: Split | 
 def _export_card(
     plan: ExportPlan, dataset: Dataset | None, geometry: Geometry, reports: Sequence[VariantReport], note: str
 ) -> dict[str, Any]:
-    from .backend import versions
-
     return {
         "format": CARD_FORMAT,
         "name": plan.name,

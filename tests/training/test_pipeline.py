@@ -144,6 +144,7 @@ def test_without_tensorflow_the_commands_say_how_to_install_it(colours: Path, tm
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert 'pip install "edgebench[train]" 2' in found.stdout
     assert found.stdout.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_train_command_tells_each_variant(
@@ -155,10 +156,8 @@ def test_the_train_command_tells_each_variant(
     recipe.write_text("copies = 1\nfine_tune_from = 'none'\ncalibration_images = 9\n[head]\nepochs = 1\n")
     parser = argparse.ArgumentParser()
     cli.train.configure(parser)
-    options = parser.parse_args(
-        ["--data", f"folder:{colours}", "--out", str(tmp_path / "m"), "--alpha", "0.1", "--size", "32", "--quiet"]
-        + ["--weights", str(weights), "--recipe", str(recipe), "--variants", "float32"]
-    )
+    flags = f"--alpha 0.1 --size 32 --quiet --variants float32 --data folder:{colours} --out {tmp_path / 'm'}"
+    options = parser.parse_args([*flags.split(), "--weights", str(weights), "--recipe", str(recipe)])
     assert cli.train.run(options, []) == 0
     told = capsys.readouterr()
     assert told.out == ""
