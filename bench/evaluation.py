@@ -188,7 +188,7 @@ class Evaluator:
         tensor = needs.input
         if tensor.dtype == "uint8" and tensor.scale == 0.0:
             return parse_normalization("0..255"), "the input is plain uint8"
-        if tensor.scale:
+        if tensor.scale and tensor.zero_point is not None:
             implied = normalization_from_quantization(tensor.dtype, tensor.scale, tensor.zero_point)
             if implied is not None:
                 return implied, "the input's own scale and zero point"
