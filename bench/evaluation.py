@@ -57,6 +57,9 @@ class Evaluator:
         self._labels = read_labels(spec.labels) if spec.labels else None
         self._normalization = parse_normalization(spec.normalize) if spec.normalize else None
         dataset = open_dataset(spec.source, metadata=spec.metadata)
+        for name in dataset.classes:
+            if name.encode("utf-8", "ignore").decode() != name:  # columns of the stored scores carry these names
+                raise DataError(f"{spec.source}: the class folder {name!a} has bytes that are no UTF-8; rename it")
         self._dataset = stratified_limit(dataset, spec.limit, seed=0) if spec.limit else dataset
         self._caches: dict[Geometry, CachedImages] = {}
 

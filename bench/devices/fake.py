@@ -35,8 +35,8 @@ _IMAGE: Mapping[str, Any] = {
 class FakeModel:
     """How one model behaves.
 
-    ``latency_ns`` is one number, or a function of the run's index since loading. ``fails`` maps a command to the error
-    that it ends in. ``scores`` gives the scores [rows, classes] for rows ``start`` to ``stop``.
+    ``latency_ns`` is one number, or a function of the run's index since loading. ``fails`` maps a command from
+    ``load`` on to the error that it ends in. ``scores`` gives scores [rows, classes] for rows ``start`` to ``stop``.
     """
 
     latency_ns: int | Callable[[int], int] = 1_000_000
