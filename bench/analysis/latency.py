@@ -23,7 +23,7 @@ def summarise_latency(latency_ns: np.ndarray[Any, Any], warmup_count: int) -> La
     if count == 0:
         return None
     percentiles: dict[str, float] = {}
-    unavailable: dict[str, str] = {}
+    unavailable = {} if count > 1 else {"stdev_ns": "n too small: 1 sample, 2 needed"}
     for name, needed in MIN_SAMPLES.items():
         if count >= needed:
             percentiles[name] = float(np.quantile(latency_ns, _QUANTILES[name]))
@@ -33,7 +33,7 @@ def summarise_latency(latency_ns: np.ndarray[Any, Any], warmup_count: int) -> La
         count=count,
         min_ns=int(latency_ns.min()),
         mean_ns=float(latency_ns.mean()),
-        stdev_ns=float(latency_ns.std(ddof=1)) if count > 1 else 0.0,
+        stdev_ns=float(latency_ns.std(ddof=1)) if count > 1 else None,
         warmup_count=warmup_count,
         unavailable=unavailable,
         **percentiles,
