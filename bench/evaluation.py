@@ -251,7 +251,9 @@ def _disagreements(
     if said is not None and not (said.float_table() == normalization.float_table()).all():
         notes.append("the model's own metadata has another normalisation than the one used here")
     tensor = needs.input
-    implied = normalization_from_quantization(tensor.dtype, tensor.scale, tensor.zero_point) if tensor.scale else None
+    implied = None
+    if tensor.scale and tensor.zero_point is not None:
+        implied = normalization_from_quantization(tensor.dtype, tensor.scale, tensor.zero_point)
     if said is not None and said is normalization and implied is not None:
         real, wanted = said.float_table(), implied.float_table()
         if abs(real[:, [0, -1]] - wanted[:, [0, -1]]).max() > 0.1 * float(wanted[0, -1] - wanted[0, 0]):

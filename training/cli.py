@@ -85,8 +85,8 @@ def _configure_demo(parser: argparse.ArgumentParser) -> None:
         "machine, in about two minutes. The images are generated; the figures say nothing about real skin."
     )
     parser.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="where it goes (results/)")
-    parser.add_argument("--count", type=int, default=1500, metavar="N", help="generated images (1500)")
-    parser.add_argument("--epochs", type=int, default=14, metavar="N", help="training epochs (14)")
+    parser.add_argument("--count", type=int, default=2000, metavar="N", help="generated images (2000)")
+    parser.add_argument("--epochs", type=int, default=18, metavar="N", help="training epochs (18)")
     _add_output(parser)
 
 

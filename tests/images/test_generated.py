@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
-from edgebench.errors import UsageError
-from edgebench.images import pixel_store
+from edgebench.errors import DataError, UsageError
+from edgebench.images import drawing, pixel_store
 from edgebench.images.cache import cached_images
 from edgebench.images.dataset import open_dataset
 from edgebench.images.generated import parse_phantom
@@ -29,6 +30,20 @@ def test_pixels_are_those_of_the_generator_and_are_drawn_once(tmp_path: Path) ->
     again = cached_images(dataset, SMALL, cache_dir=tmp_path, progress=lambda done, _: seen.append(done))
     assert len(seen) == 12
     assert again == cached
+
+
+def test_several_processes_draw_the_same_and_leave_nothing_running(tmp_path: Path) -> None:
+    dataset = open_dataset("phantom:count=60,size=32,seed=4")
+    one, three = (cached_images(dataset, SMALL, cache_dir=tmp_path / str(jobs), jobs=jobs) for jobs in (1, 3))
+    np.testing.assert_array_equal(one.pixels, three.pixels)
+    assert psutil.Process().children(recursive=True) == []
+
+
+def test_a_drawing_process_that_dies_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "__name__", "edgebench.no_such_module")
+    with pytest.raises(DataError, match="ended early"):
+        cached_images(open_dataset("phantom:count=60,size=32"), SMALL, cache_dir=tmp_path, jobs=2)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_changed_generator_is_not_served_old_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
