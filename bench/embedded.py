@@ -23,6 +23,8 @@ class Embedded:
 
 def read_embedded(path: Path) -> Embedded:
     """What the standard TFLite Metadata in a file says; a file with damaged metadata can still be measured."""
+    if not path.is_file():
+        return Embedded()
     try:
         found = read_metadata(path)
         if found is None:

@@ -86,7 +86,7 @@ def _configure_demo(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="where it goes (results/)")
     parser.add_argument("--count", type=int, default=2000, metavar="N", help="generated images (2000)")
-    parser.add_argument("--epochs", type=int, default=18, metavar="N", help="training epochs (18)")
+    parser.add_argument("--epochs", type=int, default=22, metavar="N", help="training epochs (22)")
     _add_output(parser)
 
 
