@@ -14,6 +14,7 @@ from .evaluation import Evaluator
 from .frames import predictions_frame, samples_frame
 from .images.cache import GrayscalePolicy
 from .images.geometry import ResizeMode
+from .images.unseen import SplitChoice
 from .plan import Plan, make_plan
 from .progress import Progress
 from .records import SCHEMA_VERSION, DelegateKind, Engine, Environment, Failure, RejectedModel, RunRecord, Settings
@@ -47,7 +48,8 @@ def run_spec(
         device.default_python(),
         lambda python: probe_runtime(device, python, spec.runtime, spec.settings.timeout_s),
     )
-    evaluator = Evaluator(spec.data, on_decode=progress.detail_count) if spec.data else None
+    variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
+    evaluator = Evaluator(spec.data, variants=variants, on_decode=progress.detail_count) if spec.data else None
     if out is not None:
         prepare_out(out)
     runner = Runner(device, plan, spec.settings, evaluator, progress)
@@ -122,6 +124,7 @@ def run(
     resize: str | None = None,
     grayscale: str = "skip",
     max_bad: float = 0.05,
+    split: str | None = None,
     engine: str | Sequence[str] = "interpreter",
     delegate: str | Sequence[str] = "default",
     delegate_options: Sequence[str] = (),
@@ -136,7 +139,9 @@ def run(
 
     Args:
         models: ``.tflite`` files, folders of them, or ``MODEL/VARIANT=FILE``.
-        data: ``folder:DIR`` or ``ham10000:DIR`` to measure accuracy too.
+        data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too.
+        split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
+            train or all.
         out: folder below which the run is stored; None stores nothing.
 
     Returns:
@@ -156,6 +161,7 @@ def run(
             resize=parse_choice(ResizeMode, resize, "resize") if resize else None,
             grayscale=parse_choice(GrayscalePolicy, grayscale, "grayscale"),
             max_bad_fraction=max_bad,
+            split=parse_choice(SplitChoice, split, "split") if split else None,
         )
     spec = Spec(
         models=tuple(str(model) for model in models),

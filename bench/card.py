@@ -18,14 +18,27 @@ LABELS_NAME = "labels.txt"
 
 
 @dataclass(frozen=True)
+class CardSplit:
+    """The ``split.csv`` that belongs to a card, and the SHA-256 that the card has of it."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Card:
-    """What a card says as far as measuring needs it. Unsaid parts are None."""
+    """What a card says as far as measuring needs it. Unsaid parts are None.
+
+    ``generated``: the model was trained with images drawn by a program.
+    """
 
     folder: Path
     name: str | None = None
     labels: tuple[str, ...] | None = None
     resize: ResizeMode | None = None
     normalization: Normalization | None = None
+    split: CardSplit | None = None
+    generated: bool = False
 
 
 def read_card(folder: Path) -> Card | None:
@@ -56,6 +69,8 @@ def read_card(folder: Path) -> Card | None:
         labels=labels,
         resize=_resize(card_path, preprocessing),
         normalization=_normalization(card_path, preprocessing),
+        split=_split(card_path, data.get("split")),
+        generated=data.get("generated") is True,
     )
 
 
@@ -92,6 +107,16 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         raise ModelError(f"{path}: must hold a JSON object")
     return data
+
+
+def _split(path: Path, data: Any) -> CardSplit | None:
+    if data is None:
+        return None
+    if not isinstance(data, Mapping) or not all(isinstance(data.get(name), str) for name in ("file", "sha256")):
+        raise ModelError(f"{path}: 'split' needs 'file' and 'sha256'")
+    if Path(data["file"]).name != data["file"]:
+        raise ModelError(f"{path}: 'split.file' is {data['file']!r}; it must be a file's name in the same folder")
+    return CardSplit(path.parent / data["file"], data["sha256"])
 
 
 def _card_labels(path: Path, data: Mapping[str, Any]) -> tuple[str, ...] | None:

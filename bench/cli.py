@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .spec import DataSpec, Spec
     from .store import StoredRun
 
+#: Entry points of this group are commands that other packages provide.
+COMMANDS_GROUP = "edgebench.commands"
+
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_CASES_FAILED = 3
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a sign gets "?", not a trace
     try:
-        options = _parser().parse_args(_join_values(given))
+        options = _parser(given).parse_args(_join_values(given))
         command: Callable[[argparse.Namespace, Sequence[str]], int] = options.command
         code = command(options, given)
         if sys.stdout is not None:
@@ -100,7 +103,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="edgebench",
         description="Which variant of a TFLite model should run on which device, and what does it cost each class?",
@@ -109,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_report(commands)
+    # Looking for installed commands takes time, so a built-in command does not.
+    if not given or given[0] not in commands.choices:
+        _add_installed(commands)
     return parser
 
 
@@ -117,6 +123,32 @@ def _folder(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise argparse.ArgumentTypeError(f"{text}: no such user's home folder; write the path in full") from None
+
+
+def _add_installed(commands: argparse._SubParsersAction[_Parser]) -> None:
+    """Add what other packages provide: objects with ``help``, ``configure(parser)`` and ``run(options, given)``."""
+    from importlib.metadata import entry_points
+
+    for entry in sorted(entry_points(group=COMMANDS_GROUP), key=lambda found: found.name):
+        if entry.name in commands.choices:
+            continue
+        try:
+            command = entry.load()
+        except ImportError as error:
+            commands.add_parser(entry.name, help=f"cannot be loaded: {error}").set_defaults(
+                command=_unloadable(entry.name, str(error))
+            )
+            continue
+        parser = commands.add_parser(entry.name, help=command.help)
+        command.configure(parser)
+        parser.set_defaults(command=command.run)
+
+
+def _unloadable(name: str, reason: str) -> Callable[[argparse.Namespace, Sequence[str]], int]:
+    def refuse(_options: argparse.Namespace, _given: Sequence[str]) -> int:
+        raise UsageError(f"{name}: its package cannot be loaded ({reason}); install it again")
+
+    return refuse
 
 
 def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -156,9 +188,16 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_data_flags(data: argparse._ArgumentGroup) -> None:
-    data.add_argument("--data", metavar="SOURCE", help="folder:DIR (one sub-folder per class) or ham10000:DIR")
+    data.add_argument(
+        "--data", metavar="SOURCE", help="folder:DIR (one sub-folder per class), ham10000:DIR or phantom (generated)"
+    )
     data.add_argument("--metadata", type=Path, metavar="FILE", help="CSV with image_id and dx")
     data.add_argument("--labels", type=Path, metavar="FILE", help="one label a line, in the model's output order")
+    data.add_argument(
+        "--split",
+        choices=("test", "validation", "train", "all"),
+        help="part of the card's split to evaluate (test, where a card has a split)",
+    )
     data.add_argument("--limit", type=int, metavar="N", help="evaluate N images, drawn by class")
     data.add_argument("--normalize", metavar="HOW", help="-1..1, 0..1, 0..255, imagenet or MEAN/STD")
     data.add_argument("--resize", metavar="HOW", help="stretch (default), crop, pad")
@@ -211,12 +250,12 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
         stored = run_spec(spec, out=options.out, progress=progress)
     except StoreError as error:
         if isinstance(error.run, StoredRun):  # minutes of measuring are worth showing, stored or not
-            _show_run(error.run, as_json=options.json)
+            show_run(error.run, as_json=options.json)
         raise
     finally:
         progress.close()
-    _show_run(stored, as_json=options.json)
-    return _exit_code(stored)
+    show_run(stored, as_json=options.json)
+    return exit_code(stored)
 
 
 def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
@@ -258,10 +297,11 @@ def _split(texts: Sequence[str] | None, default: str) -> tuple[str, ...]:
 def _data_spec(options: argparse.Namespace) -> DataSpec | None:
     from .images.cache import GrayscalePolicy
     from .images.geometry import ResizeMode
+    from .images.unseen import SplitChoice
     from .spec import DataSpec, parse_choice
 
     if options.data is None:
-        needing = ("metadata", "labels", "limit", "normalize", "resize", "grayscale", "max_bad")
+        needing = ("metadata", "labels", "split", "limit", "normalize", "resize", "grayscale", "max_bad")
         for name in needing:
             if getattr(options, name) is not None:
                 raise UsageError(f"--{name.replace('_', '-')} is about images: it needs --data SOURCE")
@@ -275,10 +315,12 @@ def _data_spec(options: argparse.Namespace) -> DataSpec | None:
         resize=parse_choice(ResizeMode, options.resize, "--resize") if options.resize else None,
         grayscale=parse_choice(GrayscalePolicy, options.grayscale or "skip", "--grayscale"),
         max_bad_fraction=0.05 if options.max_bad is None else options.max_bad,
+        split=SplitChoice(options.split) if options.split else None,
     )
 
 
-def _show_run(stored: StoredRun, *, as_json: bool) -> None:
+def show_run(stored: StoredRun, *, as_json: bool) -> None:
+    """Print a run's table and where it is stored, or with ``as_json`` its record alone."""
     from .report.terminal import render_table
     from .store import PAGE_FILE, to_json
 
@@ -294,7 +336,8 @@ def _width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
-def _exit_code(stored: StoredRun) -> int:
+def exit_code(stored: StoredRun) -> int:
+    """What a run's command ends with: 0, 3 where a case or model failed, 130 where it was interrupted."""
     from .records import Status
 
     record = stored.record

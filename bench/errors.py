@@ -9,6 +9,7 @@ The tree::
     │   ├── DataError               images, labels or metadata that do not fit
     │   │   └── ScoreError          a model's scores that cannot be judged: becomes that case's result
     │   └── StoreError              a stored run that cannot be read or written
+    ├── TrainingError               a training or an export that began and could not go on   exit code 3
     └── WorkerError                 the measuring process failed: becomes that case's result, exit code 3
         ├── RuntimeRefused          the runtime said no (unsupported operator, cannot allocate ...)
         ├── WorkerDied              the process ended by itself or by a signal
@@ -71,6 +72,13 @@ class StoreError(InputError):
     def __init__(self, message: str, run: object = None) -> None:
         super().__init__(message)
         self.run = run
+
+
+class TrainingError(EdgebenchError):
+    """A training or an export began and could not go on: NaN loss, a full disk, nothing that converts."""
+
+    exit_code = 3
+    code = "training"
 
 
 class WorkerError(EdgebenchError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,15 @@ import numpy as np
 
 from .analysis.accuracy import measure_accuracy
 from .card import read_labels
+from .embedded import SOURCE as EMBEDDED
+from .embedded import Embedded, read_embedded
 from .errors import DataError, ScoreError, UsageError
 from .images.cache import CachedImages, cached_images
 from .images.dataset import Dataset, open_dataset, stratified_limit
 from .images.geometry import Geometry, ResizeMode
 from .images.normalization import Normalization, normalization_from_quantization, parse_normalization
+from .images.splits import read_split
+from .images.unseen import ModelSplit, select_images
 from .plan import ModelVariant
 from .records import Accuracy, DataInfo, Preprocessing, SkippedImage
 from .session import ImageNeeds, Session
@@ -51,7 +55,13 @@ class Scored:
 class Evaluator:
     """Holds the data set and its caches for all cases of a run."""
 
-    def __init__(self, spec: DataSpec, *, on_decode: Advance | None = None) -> None:
+    def __init__(
+        self, spec: DataSpec, *, variants: Sequence[ModelVariant] = (), on_decode: Advance | None = None
+    ) -> None:
+        """``variants`` are the models to be judged: images that their cards' splits trained with are left out.
+
+        Raises UsageError, DataError: the images, labels or splits do not fit.
+        """
         self._spec = spec
         self._on_decode = on_decode
         self._labels = read_labels(spec.labels) if spec.labels else None
@@ -60,6 +70,14 @@ class Evaluator:
         for name in dataset.classes:
             if name.encode("utf-8", "ignore").decode() != name:  # columns of the stored scores carry these names
                 raise DataError(f"{spec.source}: the class folder {name!a} has bytes that are no UTF-8; rename it")
+        selection = select_images(
+            dataset,
+            _model_splits(variants),
+            spec.split,
+            sorted({item.model for item in variants if not (item.card and item.card.split)}),
+        )
+        dataset = selection.dataset
+        self._split_notes = selection.notes
         self._dataset = stratified_limit(dataset, spec.limit, seed=0) if spec.limit else dataset
         self._caches: dict[Geometry, CachedImages] = {}
 
@@ -75,8 +93,10 @@ class Evaluator:
             UsageError, DataError: something is missing or does not fit; the line says which flag helps.
         """
         name = f"{variant.model}/{variant.variant}"
-        labels, labels_from, notes = self._choose_labels(name, variant, needs)
-        normalization, normalization_from = self._choose_normalization(name, variant, needs)
+        embedded = read_embedded(Path(variant.file.path))
+        labels, labels_from, notes = self._choose_labels(name, variant, embedded, needs)
+        normalization, normalization_from = self._choose_normalization(name, variant, embedded, needs)
+        notes += _disagreements(embedded, normalization, labels, needs)
         card_resize = variant.card.resize if variant.card else None
         preprocessing = Preprocessing(
             height=needs.height,
@@ -143,10 +163,14 @@ class Evaluator:
             class_counts=dict(sorted(Counter(item.label or "" for item in items).items())),
             skipped=tuple(SkippedImage(image_id, reason) for image_id, reason in sorted(skipped.items())),
             notes=self._notes(len(items)),
+            generated=self._dataset.generated,
         )
 
     def _notes(self, images: int) -> tuple[str, ...]:
-        notes = [
+        notes = list(self._split_notes)
+        if self._dataset.generated:
+            notes.append("generated images: drawn by a program, they say nothing about photographs")
+        notes += [
             f"models that take {geometry.key()} images had {len(cached.items)} of them"
             for geometry, cached in self._caches.items()
             if len(cached.items) != images
@@ -160,13 +184,15 @@ class Evaluator:
         return tuple(notes)
 
     def _choose_labels(
-        self, name: str, variant: ModelVariant, needs: ImageNeeds
+        self, name: str, variant: ModelVariant, embedded: Embedded, needs: ImageNeeds
     ) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
         notes: tuple[str, ...] = ()
         if self._labels is not None:
             labels, source = self._labels, f"--labels {self._spec.labels}"
         elif variant.card is not None and variant.card.labels is not None:
             labels, source = variant.card.labels, "card"
+        elif embedded.labels is not None:
+            labels, source = embedded.labels, EMBEDDED
         else:
             labels, source = self._dataset.classes, "assumed: the data set's classes in alphabetical order"
             notes = ("label order is assumed (alphabetical); check it, or give --labels FILE",)
@@ -183,11 +209,15 @@ class Evaluator:
             )
         return labels, source, notes
 
-    def _choose_normalization(self, name: str, variant: ModelVariant, needs: ImageNeeds) -> tuple[Normalization, str]:
+    def _choose_normalization(
+        self, name: str, variant: ModelVariant, embedded: Embedded, needs: ImageNeeds
+    ) -> tuple[Normalization, str]:
         if self._normalization is not None:
             return self._fitting(name, self._normalization, needs), "--normalize"
         if variant.card is not None and variant.card.normalization is not None:
             return self._fitting(name, variant.card.normalization, needs), "card"
+        if embedded.normalization is not None:
+            return self._fitting(name, embedded.normalization, needs), EMBEDDED
         tensor = needs.input
         if tensor.dtype == "uint8" and tensor.scale == 0.0:
             return parse_normalization("0..255"), "the input is plain uint8"
@@ -209,3 +239,33 @@ class Evaluator:
                     f"the model takes {needs.channels}"
                 )
         return normalization
+
+
+def _disagreements(
+    embedded: Embedded, normalization: Normalization, labels: tuple[str, ...], needs: ImageNeeds
+) -> tuple[str, ...]:
+    """Where a model file says otherwise than what is used: worth a line, as one of the two is wrong."""
+    notes = [embedded.note] if embedded.note else []
+    if embedded.labels is not None and embedded.labels != labels:
+        notes.append("the model's own metadata has other labels, or another order, than those used here")
+    said = embedded.normalization
+    if said is not None and not (said.float_table() == normalization.float_table()).all():
+        notes.append("the model's own metadata has another normalisation than the one used here")
+    tensor = needs.input
+    implied = normalization_from_quantization(tensor.dtype, tensor.scale, tensor.zero_point) if tensor.scale else None
+    if said is not None and said is normalization and implied is not None:
+        real, wanted = said.float_table(), implied.float_table()
+        if abs(real[:, [0, -1]] - wanted[:, [0, -1]]).max() > 0.1 * float(wanted[0, -1] - wanted[0, 0]):
+            notes.append(
+                f"the input's scale and zero point imply {implied.name}, the model's own metadata says otherwise"
+            )
+    return tuple(notes)
+
+
+def _model_splits(variants: Sequence[ModelVariant]) -> list[ModelSplit]:
+    cards = {item.card.split.path: item for item in variants if item.card and item.card.split}
+    return [
+        ModelSplit(item.model, read_split(split.path, split.sha256), split.sha256)
+        for item in cards.values()
+        if item.card and (split := item.card.split)
+    ]

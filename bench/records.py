@@ -234,7 +234,7 @@ class SkippedImage:
 
 @dataclass(frozen=True)
 class DataInfo:
-    """The images that accuracy was measured on."""
+    """The images that accuracy was measured on. ``generated``: drawn by a program, no photographs."""
 
     source: str
     images: int
@@ -242,6 +242,7 @@ class DataInfo:
     class_counts: Mapping[str, int]
     skipped: tuple[SkippedImage, ...] = ()
     notes: tuple[str, ...] = ()
+    generated: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from .errors import UsageError
 from .images.cache import GrayscalePolicy
 from .images.files import user_path
 from .images.geometry import ResizeMode
+from .images.unseen import SplitChoice
 from .records import Delegate, DelegateKind, Engine, Settings
 
 DEFAULT_SETTINGS = Settings(
@@ -51,6 +52,7 @@ class DataSpec:
     resize: ResizeMode | None = None
     grayscale: GrayscalePolicy = GrayscalePolicy.SKIP
     max_bad_fraction: float = 0.05
+    split: SplitChoice | None = None
 
 
 @dataclass(frozen=True)

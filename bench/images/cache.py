@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import math
+import multiprocessing
 import os
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from PIL import Image
 from ..errors import DataError, UsageError
 from .decode import GrayscalePolicy, UnusableImageError, decode
 from .files import user_path
+from .generated import draw
 from .geometry import Geometry
 from .items import Dataset, ImageItem, ImageProblem, some_names
 from .pixel_store import (
@@ -165,14 +168,8 @@ def _decoded(
 ) -> Generator[tuple[ImageItem, npt.NDArray[np.uint8] | str], None, None]:
     """Each item in order with its pixels or the reason why not; a few images are in memory at a time."""
 
-    def work(item: ImageItem) -> npt.NDArray[np.uint8] | str:
-        try:
-            return decode(item.path, geometry, grayscale)
-        except UnusableImageError as error:
-            return str(error)
-
     waiting: deque[tuple[ImageItem, Future[npt.NDArray[np.uint8] | str]]] = deque()
-    executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="decode")
+    executor = _executor(items, jobs)
     with warnings.catch_warnings():
         # Filters hold for all threads, and may only be changed here, outside them. Pillow's other warnings
         # are about metadata that the pixels do not depend on.
@@ -180,15 +177,36 @@ def _decoded(
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             for item in items:
-                waiting.append((item, executor.submit(work, item)))
+                waiting.append((item, executor.submit(_pixels_or_reason, item, geometry, grayscale)))
                 if len(waiting) >= jobs * _IN_FLIGHT_PER_JOB:
                     first, future = waiting.popleft()
                     yield first, future.result()
             while waiting:
                 first, future = waiting.popleft()
                 yield first, future.result()
+        except BrokenProcessPool as error:
+            raise DataError(
+                "a process that draws images died; a script that uses generated images needs its code under "
+                'if __name__ == "__main__":, as Python starts processes by importing it'
+            ) from error
         finally:
             executor.shutdown(cancel_futures=True)
+
+
+def _pixels_or_reason(item: ImageItem, geometry: Geometry, grayscale: GrayscalePolicy) -> npt.NDArray[np.uint8] | str:
+    if item.recipe is not None:
+        return draw(item.recipe, geometry)
+    try:
+        return decode(item.path, geometry, grayscale)
+    except UnusableImageError as error:
+        return str(error)
+
+
+def _executor(items: tuple[ImageItem, ...], jobs: int) -> Executor:
+    """Threads for files, whose decoders let go of Python's lock; processes for images that Python draws."""
+    if items and items[0].recipe is not None:
+        return ProcessPoolExecutor(max_workers=jobs, mp_context=multiprocessing.get_context("spawn"))
+    return ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="decode")
 
 
 def _check_bad(dataset: Dataset, skipped: tuple[ImageProblem, ...], max_bad_fraction: float) -> None:

@@ -9,26 +9,33 @@ from pathlib import Path
 
 from ..errors import DataError, UsageError
 from .class_folders import open_class_folders
+from .generated import open_phantom
 from .ham10000 import open_ham10000
 from .items import Dataset, ImageItem, ImageProblem
 
 __all__ = ["Dataset", "ImageItem", "ImageProblem", "open_dataset", "stratified_limit"]
 
-_FORMS = "folder:DIR (one sub-folder per class) or ham10000:DIR"
+_FORMS = "folder:DIR (one sub-folder per class), ham10000:DIR or phantom"
 
 
 def open_dataset(source: str, *, metadata: Path | None = None) -> Dataset:
-    """The data set that ``source`` names: ``folder:DIR`` or ``ham10000:DIR``; no image is opened yet.
+    """The data set that ``source`` names: ``folder:DIR``, ``ham10000:DIR`` or ``phantom``; no image is opened yet.
+
+    ``phantom`` or ``phantom:count=400,size=96,seed=0`` are generated images, see ``open_phantom``.
 
     ``metadata`` is a CSV file with the columns image_id and dx (optionally lesion_id) for ``ham10000:``, in
     place of the folder's own. See ``open_class_folders`` and ``open_ham10000`` for what each form accepts.
     Raises DataError for a source or folder that is not as described, UsageError for metadata with
-    ``folder:``.
+    ``folder:`` or ``phantom``.
     """
     source = source.strip()
     prefix, colon, location = source.partition(":")
     prefix = prefix.strip().lower()
     location = location.strip()
+    if prefix == "phantom":
+        if metadata is not None:
+            raise UsageError("--metadata does not go with phantom, whose images are generated with their labels")
+        return open_phantom(source, location)
     if not colon or prefix not in ("folder", "ham10000"):
         is_path = not colon or len(prefix) == 1  # one letter is a Windows drive
         hint = f"write folder:{source} or ham10000:{source}" if is_path else f"expected {_FORMS}"

@@ -14,12 +14,16 @@ _NAMES_SHOWN = 3
 
 @dataclass(frozen=True)
 class ImageItem:
-    """One image to evaluate. ``lesion_id`` groups images of one lesion, where the source knows it."""
+    """One image to evaluate. ``lesion_id`` groups images of one lesion, where the source knows it.
+
+    ``recipe`` is set where the image is generated and has no file: a text that fully determines it.
+    """
 
     image_id: str
     path: Path
     label: str | None
     lesion_id: str | None = None
+    recipe: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Dataset:
     ``classes`` is sorted. ``problems`` are images that should be there and are not usable.
     ``rows_without_image`` counts metadata rows outside this subset, ``images_without_row`` image files that
     no row or class folder names (both are ignored), ``duplicate_rows`` identical metadata rows that were
-    dropped.
+    dropped. ``generated``: the images are drawn by a program.
 
     Raises DataError where two items share an image id.
     """
@@ -58,6 +62,7 @@ class Dataset:
     rows_without_image: int = 0
     images_without_row: int = 0
     duplicate_rows: int = 0
+    generated: bool = False
 
     def __post_init__(self) -> None:
         """Check that ids are unique."""

@@ -25,6 +25,7 @@ import PIL
 from ..errors import DataError
 from .decode import GrayscalePolicy
 from .files import user_path
+from .generated import generator_digest
 from .geometry import Geometry
 from .items import ImageItem
 
@@ -60,14 +61,17 @@ def default_cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
 def entry_key(items: Sequence[ImageItem], geometry: Geometry, grayscale: GrayscalePolicy) -> str:
     """A folder name that changes whenever the pixels could.
 
-    That is with any file's id, place, size or time, the order of images, geometry, grayscale policy, this
-    format or Pillow's major version. Labels are not part of it.
+    That is with any file's id, place, size or time, any generated image's recipe, the order of images,
+    geometry, grayscale policy, this format or Pillow's major version. Labels are not part of it.
     """
     digest = hashlib.sha256()
     head = [FORMAT_VERSION, PIL.__version__.split(".")[0], geometry.key(), grayscale.value]
     digest.update(json.dumps(head).encode())
     folders: dict[Path, Path] = {}
     for item in items:
+        if item.recipe is not None:
+            digest.update(json.dumps([item.image_id, item.recipe, generator_digest()]).encode())
+            continue
         if item.path.parent not in folders:
             folders[item.path.parent] = item.path.parent.resolve()
         place = folders[item.path.parent] / item.path.name
