@@ -118,6 +118,13 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(f"{text}: no such user's home folder; write the path in full") from None
+
+
 def _add_installed(commands: argparse._SubParsersAction[_Parser]) -> None:
     """Add what other packages provide: objects with ``help``, ``configure(parser)`` and ``run(options, given)``."""
     from importlib.metadata import entry_points
@@ -142,13 +149,6 @@ def _unloadable(name: str, reason: str) -> Callable[[argparse.Namespace, Sequenc
         raise UsageError(f"{name}: its package cannot be loaded ({reason}); install it again")
 
     return refuse
-
-
-def _folder(text: str) -> Path:
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        raise argparse.ArgumentTypeError(f"{text}: no such user's home folder; write the path in full") from None
 
 
 def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:

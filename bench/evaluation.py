@@ -22,7 +22,7 @@ from .images.normalization import Normalization, normalization_from_quantization
 from .images.splits import read_split
 from .images.unseen import ModelSplit, select_images
 from .plan import ModelVariant
-from .records import Accuracy, DataInfo, Preprocessing, SkippedImage
+from .records import Accuracy, DataInfo, Preprocessing, SkippedImage, TensorInfo
 from .session import ImageNeeds, Session
 from .spec import DataSpec
 
@@ -66,17 +66,18 @@ class Evaluator:
         self._on_decode = on_decode
         self._labels = read_labels(spec.labels) if spec.labels else None
         self._normalization = parse_normalization(spec.normalize) if spec.normalize else None
+        dataset = open_dataset(spec.source, metadata=spec.metadata)
+        for name in dataset.classes:
+            if name.encode("utf-8", "ignore").decode() != name:  # columns of the stored scores carry these names
+                raise DataError(f"{spec.source}: the class folder {name!a} has bytes that are no UTF-8; rename it")
         selection = select_images(
-            open_dataset(spec.source, metadata=spec.metadata),
+            dataset,
             _model_splits(variants),
             spec.split,
             sorted({item.model for item in variants if not (item.card and item.card.split)}),
         )
         dataset = selection.dataset
         self._split_notes = selection.notes
-        for name in dataset.classes:
-            if name.encode("utf-8", "ignore").decode() != name:  # columns of the stored scores carry these names
-                raise DataError(f"{spec.source}: the class folder {name!a} has bytes that are no UTF-8; rename it")
         self._dataset = stratified_limit(dataset, spec.limit, seed=0) if spec.limit else dataset
         self._caches: dict[Geometry, CachedImages] = {}
 
@@ -220,10 +221,9 @@ class Evaluator:
         tensor = needs.input
         if tensor.dtype == "uint8" and tensor.scale == 0.0:
             return parse_normalization("0..255"), "the input is plain uint8"
-        if tensor.scale and tensor.zero_point is not None:
-            implied = normalization_from_quantization(tensor.dtype, tensor.scale, tensor.zero_point)
-            if implied is not None:
-                return implied, "the input's own scale and zero point"
+        implied = _implied(tensor)
+        if implied is not None:
+            return implied, "the input's own scale and zero point"
         raise UsageError(
             f"{name}: nothing says how the {tensor.dtype} input is normalised; "
             "add --normalize -1..1, 0..1, 0..255, imagenet or MEAN/STD"
@@ -240,6 +240,13 @@ class Evaluator:
         return normalization
 
 
+def _implied(tensor: TensorInfo) -> Normalization | None:
+    """Return the normalisation that an integer input's own range implies, if it is one of the usual."""
+    if not tensor.scale or tensor.zero_point is None:
+        return None
+    return normalization_from_quantization(tensor.dtype, tensor.scale, tensor.zero_point)
+
+
 def _disagreements(
     embedded: Embedded, normalization: Normalization, labels: tuple[str, ...], needs: ImageNeeds
 ) -> tuple[str, ...]:
@@ -250,10 +257,7 @@ def _disagreements(
     said = embedded.normalization
     if said is not None and not (said.float_table() == normalization.float_table()).all():
         notes.append("the model's own metadata has another normalisation than the one used here")
-    tensor = needs.input
-    implied = None
-    if tensor.scale and tensor.zero_point is not None:
-        implied = normalization_from_quantization(tensor.dtype, tensor.scale, tensor.zero_point)
+    implied = _implied(needs.input)
     if said is not None and said is normalization and implied is not None:
         real, wanted = said.float_table(), implied.float_table()
         if abs(real[:, [0, -1]] - wanted[:, [0, -1]]).max() > 0.1 * float(wanted[0, -1] - wanted[0, 0]):

@@ -403,11 +403,12 @@ def test_ctrl_c_before_the_measurement_stores_nothing(
 
 
 def test_a_worker_that_hangs_is_killed_after_the_time_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = psutil.Process().children(recursive=True)  # pytest's own, and what other tests keep
     code = main(["run", model("endless"), "--timeout", "2s", "--out", str(tmp_path), "--quiet"])
     said = capsys.readouterr()
     assert code == 3
     assert "no answer to 'first' within 2 s: the worker was killed" in said.out
-    assert psutil.Process().children(recursive=True) == []
+    assert set(psutil.Process().children(recursive=True)) <= set(before)
 
 
 def test_several_pythons_stand_in_one_table(

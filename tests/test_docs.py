@@ -1,6 +1,6 @@
 """Every command in the README and docs runs, except blocks marked ``<!-- not-run: reason -->``.
 
-The two README commands that install are run by ``.ci/run``, in fresh clones.
+The README commands that install are run by ``.ci/run``, in fresh clones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from colours import write_folder
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"(?:<!-- ([^\n]*?) -->\n)?```(\w*)\n(.*?)```", re.DOTALL)
-_RUN_BY_CI = ("command: run", "command: test")
+_RUN_BY_CI = ("command: run", "command: test", "command: demo")
 
 
 @dataclass(frozen=True)

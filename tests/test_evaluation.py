@@ -19,6 +19,8 @@ from edgebench.session import ImageNeeds, Session
 from edgebench.spec import DataSpec
 from PIL import Image
 
+#: A real file without embedded metadata.
+MODEL = Path(__file__).resolve().parent / "fixtures" / "models" / "float32.tflite"
 LABELS = tuple(COLOURS)
 HALVES = Normalization("halves", (127.5,), (127.5,))
 FLOAT = TensorInfo("image", (1, 8, 8, 3), "float32")
@@ -30,7 +32,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def variant(tmp_path: Path = Path(), **card: Any) -> ModelVariant:
-    return ModelVariant("m", "v", ModelFile("m.tflite", "0", 1), Card(tmp_path, **card) if card else None)
+    return ModelVariant("m", "v", ModelFile(str(MODEL), "0", 1), Card(tmp_path, **card) if card else None)
 
 
 def needs(tensor: TensorInfo = FLOAT, scores: int = 7, size: int = 8, channels: int = 3) -> ImageNeeds:

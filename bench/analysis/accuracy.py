@@ -82,7 +82,7 @@ def _per_class(
     from sklearn.metrics import precision_recall_fscore_support
 
     precision, recall, f1, support = precision_recall_fscore_support(
-        y_true, y_pred, labels=list(range(len(labels))), zero_division=np.nan
+        y_true, y_pred, labels=list(range(len(labels))), zero_division=0
     )
     predicted = np.bincount(y_pred, minlength=len(labels))
     return tuple(

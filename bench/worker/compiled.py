@@ -28,7 +28,7 @@ class CompiledEngine(Engine):
         module = _module(runtime, "compiled_model")
         try:
             self._open(module)
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, IndexError) as error:
             raise self._reason(error) from error
         self.invoke = self._bound_invoke()
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from edgebench.errors import DataError, UsageError
 from edgebench.images import drawing, pixel_store
-from edgebench.images.cache import cached_images
+from edgebench.images.cache import GrayscalePolicy, cached_images
 from edgebench.images.dataset import open_dataset
 from edgebench.images.generated import parse_phantom
 from edgebench.images.geometry import Geometry, ResizeMode
@@ -48,9 +48,9 @@ def test_a_drawing_process_that_dies_is_one_line(tmp_path: Path, monkeypatch: py
 
 def test_a_changed_generator_is_not_served_old_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     items = open_dataset("phantom:count=3").items
-    before = pixel_store.entry_key(items, SMALL, pixel_store.GrayscalePolicy.SKIP)
+    before = pixel_store.entry_key(items, SMALL, GrayscalePolicy.SKIP)
     monkeypatch.setattr(pixel_store, "generator_digest", lambda: "another program")
-    assert pixel_store.entry_key(items, SMALL, pixel_store.GrayscalePolicy.SKIP) != before
+    assert pixel_store.entry_key(items, SMALL, GrayscalePolicy.SKIP) != before
 
 
 def test_it_says_that_it_is_generated_and_has_seven_classes_and_lesions() -> None:

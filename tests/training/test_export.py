@@ -13,7 +13,7 @@ from edgebench.images.normalization import parse_normalization
 from edgebench.model_file import read_model_file
 from edgebench.tflite_metadata import read_metadata
 from edgebench_training import export as export_module
-from edgebench_training.convert import ConversionError, Variant
+from edgebench_training.convert import ConversionError, Variant, convert
 from edgebench_training.export import ALL_VARIANTS, ExportImages, ExportPlan, export_variants, parse_variants
 from edgebench_training.reference import Reference, open_reference, reference_of
 
@@ -89,7 +89,6 @@ def test_a_saved_model_and_a_keras_file_give_the_same_variants(model: Any, tmp_p
 def test_what_does_not_convert_is_reported_in_the_converters_words(
     reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    convert = export_module.convert
 
     def refusing(model: Reference, variant: Variant, calibration: Any) -> bytes:
         if variant is Variant.INT16X8:
@@ -110,7 +109,7 @@ def test_what_does_not_run_is_reported_in_the_runtimes_words(
     reference: Reference, tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = (shared_data / "odd" / "custom_sinh.tflite").read_bytes()
-    convert = export_module.convert
+
     monkeypatch.setattr(
         export_module,
         "convert",
@@ -130,7 +129,7 @@ def test_a_float_variant_that_is_another_model_does_not_count(
 ) -> None:
     other = tf.keras.models.clone_model(model)
     other.set_weights([np.roll(value, 1) + 0.3 for value in model.get_weights()])
-    wrong = export_module.convert(reference_of(other, "other"), Variant.FLOAT32, None)
+    wrong = convert(reference_of(other, "other"), Variant.FLOAT32, None)
     monkeypatch.setattr(export_module, "convert", lambda *_: wrong)
     with pytest.raises(TrainingError, match="no variant could be made; the first: scores differ from the Keras model"):
         export_variants(plan(reference, variants=(Variant.FLOAT32,)), tmp_path)

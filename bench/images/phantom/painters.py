@@ -18,6 +18,7 @@ from .vessels import dot_vessels, hairpins, tree_vessels
 
 Painter = Callable[[Canvas, Draws, float], None]
 
+
 def _blobs(canvas: Canvas, draws: Draws, count: int, ring: Range, radius: Range) -> Floats:
     """Ragged ovals, their centres at a distance within `ring` of the middle; 0..1."""
     out = np.zeros((canvas.n, canvas.n), np.float32)
@@ -106,8 +107,9 @@ def veil(canvas: Canvas, draws: Draws, strength: float) -> None:
     patch = _blobs(canvas, draws, draws.count(1, 2), (0.0, 0.55), (0.25, 0.30 + 0.2 * strength))
     haze = step(fractal(draws, canvas.n, 5, 3), -1.6, 0.8)
     light = draws.uniform(-0.06, 0.08)
-    canvas.cover(patch * haze * canvas.inside(0.95) * (0.30 + 0.45 * strength),
-                 (0.44 + light, 0.47 + light, 0.60 + light))
+    canvas.cover(
+        patch * haze * canvas.inside(0.95) * (0.30 + 0.45 * strength), (0.44 + light, 0.47 + light, 0.60 + light)
+    )
 
 
 def regression(canvas: Canvas, draws: Draws, strength: float) -> None:
@@ -149,8 +151,9 @@ def cysts(canvas: Canvas, draws: Draws, strength: float) -> None:
     """Milia-like cysts: small bright dots."""
     spots = cells(draws, canvas.x, canvas.y, draws.count(11, 17), 1.0)
     present = spots.value < 0.12 + 0.3 * strength
-    canvas.cover(step(spots.nearest, 0.38, 0.06) * present * canvas.inside(0.92) * (0.5 + 0.35 * strength),
-                 (0.96, 0.88, 0.80))
+    canvas.cover(
+        step(spots.nearest, 0.38, 0.06) * present * canvas.inside(0.92) * (0.5 + 0.35 * strength), (0.96, 0.88, 0.80)
+    )
 
 
 def plugs(canvas: Canvas, draws: Draws, strength: float) -> None:
@@ -228,9 +231,29 @@ PAINTERS: Mapping[str, Painter] = MappingProxyType(
     {
         painter.__name__: painter
         for painter in (
-            halo, follicles, lacunae, ridges, nests, leaves, rim_network, network, atypical_network, globules,
-            clods, streaks, plugs, regression, scar, veil, tree_vessels, dot_vessels, hairpins, ulcer, cysts,
-            crust, glints,
+            halo,
+            follicles,
+            lacunae,
+            ridges,
+            nests,
+            leaves,
+            rim_network,
+            network,
+            atypical_network,
+            globules,
+            clods,
+            streaks,
+            plugs,
+            regression,
+            scar,
+            veil,
+            tree_vessels,
+            dot_vessels,
+            hairpins,
+            ulcer,
+            cysts,
+            crust,
+            glints,
         )
     }
 )

@@ -9,8 +9,13 @@ from .fields import Strokes, axis, cells, curve, draw_strokes, fractal, noise, s
 from .profiles import Colour
 
 SKIN_TONES: tuple[Colour, ...] = (
-    (0.86, 0.62, 0.65), (0.86, 0.72, 0.70), (0.77, 0.62, 0.68), (0.87, 0.62, 0.53), (0.76, 0.61, 0.52),
-    (0.90, 0.68, 0.70), (0.82, 0.66, 0.66),
+    (0.86, 0.62, 0.65),
+    (0.86, 0.72, 0.70),
+    (0.77, 0.62, 0.68),
+    (0.87, 0.62, 0.53),
+    (0.76, 0.61, 0.52),
+    (0.90, 0.68, 0.70),
+    (0.82, 0.66, 0.66),
 )
 
 
@@ -55,10 +60,16 @@ def add_hairs(picture: Floats, draws: Draws) -> None:
         dx, dy = way[0] + 0.5 * turn[0], way[1] + 0.5 * turn[1]
         half, bend = draws.uniform(0.2, 0.9), draws.uniform(-0.35, 0.35)
         width = draws.uniform(0.006, 0.014)
-        strokes.append(curve(
-            (x - dx * half, y - dy * half), (x - dy * bend, y + dx * bend), (x + dx * half, y + dy * half),
-            (width, width * 0.5), 200, dark,
-        ))
+        strokes.append(
+            curve(
+                (x - dx * half, y - dy * half),
+                (x - dy * bend, y + dx * bend),
+                (x + dx * half, y + dy * half),
+                (width, width * 0.5),
+                200,
+                dark,
+            )
+        )
     cover = draw_strokes(n, strokes)
     colour = draws.pick(((0.16, 0.11, 0.11), (0.24, 0.15, 0.12), (0.42, 0.30, 0.22)))
     picture *= 1.0 - cover

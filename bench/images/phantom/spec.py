@@ -68,10 +68,7 @@ class PhantomImage:
 def class_shares(balance: float) -> dict[str, float]:
     """Share of each class among the images, summing to 1; 0 = as in HAM10000, 1 = equal."""
     total = sum(NATURAL_COUNTS.values())
-    return {
-        label: (1.0 - balance) * count / total + balance / len(LABELS)
-        for label, count in NATURAL_COUNTS.items()
-    }
+    return {label: (1.0 - balance) * count / total + balance / len(LABELS) for label, count in NATURAL_COUNTS.items()}
 
 
 @lru_cache(maxsize=4)

@@ -20,9 +20,7 @@ def tree_vessels(canvas: Canvas, draws: Draws, strength: float) -> None:
     canvas.tint(draw_strokes(canvas.n, strokes) * canvas.frame * (0.6 + 0.4 * strength), BLOOD)
 
 
-def _branch(
-    draws: Draws, strokes: list[Strokes], start: Point, way: Point, width: float, depth: int
-) -> None:
+def _branch(draws: Draws, strokes: list[Strokes], start: Point, way: Point, width: float, depth: int) -> None:
     length = draws.uniform(0.25, 0.55) * (0.4 + 0.2 * depth)
     side = draws.uniform(-0.25, 0.25)
     end = (start[0] + way[0] * length - way[1] * side, start[1] + way[1] * length + way[0] * side)
