@@ -59,9 +59,17 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "models", folder / "models")
     for name, source in {"model": "float32", "a": "float32", "b": "int8"}.items():
         shutil.copy(fixtures / f"{source}.tflite", folder / f"{name}.tflite")
-    write_folder(folder / "photos", per_class=3)
+    write_photos(folder / "photos")
     _run(f"edgebench run {fixtures / 'int8.tflite'} --min-time 10ms --quiet", folder)
     return folder
+
+
+def write_photos(folder: Path) -> None:
+    """Write a few pictures of each of the sample's classes."""
+    write_folder(folder, per_class=3)
+    labels = (ROOT / "models" / "sample" / "labels.txt").read_text(encoding="utf-8").split()
+    for place, label in zip(sorted(folder.iterdir()), labels, strict=True):
+        place.rename(folder / label)
 
 
 def _run(script: str, folder: Path, language: str = "bash") -> subprocess.CompletedProcess[str]:
