@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from .devices.base import Device
 from .devices.local import LocalDevice
+from .errors import UsageError
 from .evaluation import Evaluator
 from .frames import predictions_frame, samples_frame
 from .images.cache import GrayscalePolicy
@@ -19,7 +20,7 @@ from .plan import Plan, make_plan
 from .progress import Progress
 from .records import SCHEMA_VERSION, DelegateKind, Engine, Environment, Failure, RejectedModel, RunRecord, Settings
 from .runner import Runner, probe_runtime
-from .spec import DEFAULT_SETTINGS, DataSpec, Spec, parse_choice, parse_delegates, parse_python
+from .spec import DEFAULT_SETTINGS, DataSpec, Spec, parse_choice, parse_delegates, parse_python, parse_threads
 from .store import StoredRun, find_run, new_run_id, prepare_out, save, write_page
 from .store import load as load_folder
 
@@ -151,7 +152,12 @@ def run(
         UsageError, InputError: an argument or file is wrong; nothing was measured.
     """
     data_spec = None
-    if data is not None:
+    if data is None:
+        given = {"metadata": metadata, "labels": labels, "limit": limit, "normalize": normalize, "resize": resize}
+        for name, value in given.items():
+            if value is not None:
+                raise UsageError(f"{name}= is about images: it needs data=")
+    else:
         data_spec = DataSpec(
             source=data,
             metadata=Path(metadata) if metadata else None,
@@ -167,7 +173,7 @@ def run(
         models=tuple(str(model) for model in models),
         engines=tuple(parse_choice(Engine, name, "engine") for name in _listed(engine)),
         delegates=parse_delegates(_listed(delegate), delegate_options),
-        threads=tuple(_listed(threads)),
+        threads=parse_threads(",".join(str(count) for count in _listed(threads))),
         pythons=tuple(parse_python(name) for name in _listed(python)),
         runtime=runtime,
         signature=signature,

@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ EXIT_INTERRUPTED = 130
 _RUN_EXAMPLES = """\
 examples:
   edgebench run models/sample
-  edgebench run a_float.tflite a_int8.tflite --threads 1,2 --delegate default,none
+  edgebench run skin/float32=a.tflite skin/int8=b.tflite --threads 1,2 --delegate default,none
   edgebench run models/sample --data folder:photos
   edgebench run model.tflite --data ham10000:HAM10000 --normalize -1..1 --limit 500
   edgebench run model_int8.tflite --python .venv/bin/python --python /opt/py39/bin/python
@@ -245,6 +246,8 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
     from .store import StoredRun
 
     spec = _spec(options, given)
+    # A time limit (CI, systemd, timeout(1)) asks with SIGTERM: what was measured is kept then, too.
+    signal.signal(signal.SIGTERM, _as_interrupt)
     progress = Progress() if options.quiet or options.json else ConsoleProgress()
     try:
         stored = run_spec(spec, out=options.out, progress=progress)
@@ -256,6 +259,10 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
         progress.close()
     show_run(stored, as_json=options.json)
     return exit_code(stored)
+
+
+def _as_interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:

@@ -25,7 +25,7 @@ class LocalDevice(Device):
         self._worker = worker_file()
 
     def start_worker(self, python: str) -> WorkerLink:
-        return ProcessLink([python, "-u", str(self._worker)])
+        return ProcessLink([python, "-u", str(self._worker)], environment=_environment(python))
 
     def place(self, path: Path) -> str:
         return str(path.resolve())
@@ -57,6 +57,13 @@ class LocalDevice(Device):
             edgebench=__version__,
             unavailable=unavailable,
         )
+
+
+def _environment(python: str) -> dict[str, str]:
+    """Return the worker's environment: another Python must not be led to this one's packages."""
+    if python == sys.executable:
+        return dict(os.environ)
+    return {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
 
 
 def resolve_python(text: str) -> str:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from ..errors import ProtocolError, RuntimeRefused, WorkerDied, WorkerTimeout
@@ -23,7 +23,9 @@ _MAX_LINE_BYTES = 256 * 1024 * 1024
 class ProcessLink(WorkerLink):
     """Owns one child. The child gets its own process group, so that a Ctrl-C in the terminal reaches only us."""
 
-    def __init__(self, command: Sequence[str], *, close_wait_s: float = 2.0) -> None:
+    def __init__(
+        self, command: Sequence[str], *, environment: Mapping[str, str] | None = None, close_wait_s: float = 2.0
+    ) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         self._buffer = bytearray()
         self._close_wait_s = close_wait_s
@@ -36,6 +38,7 @@ class ProcessLink(WorkerLink):
                 bufsize=0,
                 start_new_session=True,
                 cwd=tempfile.gettempdir(),
+                env=None if environment is None else dict(environment),
             )
         except OSError as error:
             self._stderr.close()

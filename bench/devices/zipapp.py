@@ -50,7 +50,10 @@ def worker_file(folder: Path | None = None) -> Path:
         if not target.exists() or target.read_bytes() != content:
             _write(target, content)
     except OSError as error:
-        raise StoreError(f"{place}: the worker cannot be written here: {error.strerror or error}") from error
+        raise StoreError(
+            f"{place}: the worker cannot be written here: {error.strerror or error}; "
+            "set EDGEBENCH_CACHE to a folder that can be written to"
+        ) from error
     return target
 
 

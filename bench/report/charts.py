@@ -223,7 +223,7 @@ def _bars(names: Sequence[str], sizes: Sequence[float | None], texts: Sequence[s
         "type": "bar",
         "orientation": "h",
         "y": list(range(len(names))),
-        "x": [None if size is None else round(size / 1e6, 3) for size in sizes],
+        "x": [None if size is None else size / 1e6 for size in sizes],
         "text": list(texts),
         "textposition": "outside",
         "cliponaxis": False,

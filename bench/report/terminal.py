@@ -16,6 +16,8 @@ from .text import clean, shortened
 
 _CLASSES_SHOWN = 20
 _NARROWEST_NAME = 12
+#: Columns that may go where space is short, the last one first.
+_KEPT_LONGEST = ("p90", "first", "load")
 
 
 def render_table(record: RunRecord, *, width: int | None = None) -> str:
@@ -68,7 +70,8 @@ def _fit(table: Table, width: int | None) -> tuple[list[Column], int]:
     longest = max((len(name) for row in table.rows for name in _names(row, table)), default=0)
     if width is None:
         return columns, longest
-    minor = [column for column in columns if column.minor]
+    # What answers the question longest: p90 goes last.
+    minor = sorted((column for column in columns if column.minor), key=lambda column: _KEPT_LONGEST.index(column.key))
     while minor and _needed(table, columns, longest) > width:
         columns.remove(minor.pop())
     while longest > _NARROWEST_NAME and _needed(table, columns, longest) > width:
@@ -93,7 +96,8 @@ def _grid(rows: Sequence[Row], columns: Sequence[Column], table: Table, name_wid
         + [row.cells[column.key].text for column in columns]
         for row in rows
     ]
-    heads = [shortened(head, max(name_width, len("variant"))) for head in heads]
+    # A long heading such as engine/delegate/threads is broken where its values are: never cut.
+    heads = [head if len(head) <= max(name_width, len("variant")) else head.replace("/", "/\n") for head in heads]
     align = ["left"] * names + ["decimal" if column.numeric else "left" for column in columns]
     # Units stand below the names: tables as wide as their numbers fit next to each other.
     return _tabulated([*heads, *(f"{column.name}\n{column.unit}" for column in columns)], body, align)

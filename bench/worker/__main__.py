@@ -6,7 +6,8 @@ import sys
 try:
     from .service import main
 except ImportError as error:  # numpy is the only thing needed before a request arrives
-    print(json.dumps({"ok": False, "code": "no-numpy", "message": "the worker's Python cannot start: %s" % error}))
+    reason = "the worker's Python cannot start: %s" % " ".join(str(error).split())[:300]
+    print(json.dumps({"ok": False, "code": "no-numpy", "message": reason}))
     sys.exit(1)
 
 main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Dict, List, Optional, Sequence
 
 from .delegation import delegation_report
@@ -16,16 +17,20 @@ class ClassicEngine(Engine):
     """One signature (or the main graph) of a model in an ``Interpreter``."""
 
     def __init__(self, runtime: Runtime, request: LoadRequest) -> None:
+        start = time.perf_counter_ns()
         self._interpreter = _create(runtime, request)
+        created_ns = time.perf_counter_ns() - start
         self._subgraph = 0
         self._names: Optional[Dict[str, List[Any]]] = None
         if request.signature is not None:
             self._select_signature(request.signature)
-        before = self._nodes()
+        before = self._nodes()  # only known until the delegates are applied, and listing takes milliseconds of our own
+        start = time.perf_counter_ns()
         try:
             self._allocate()
         except (RuntimeError, ValueError) as error:
             raise explain(error) from error
+        self.load_ns = created_ns + time.perf_counter_ns() - start
         self.inputs = [self._tensor(detail) for detail in self._details("input")]
         self.outputs = [self._tensor(detail) for detail in self._details("output")]
         self._delegation = self._delegation_from(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from typing import Any, Dict, List, Sequence
 
 import numpy as np
@@ -26,24 +27,27 @@ class CompiledEngine(Engine):
         self._runtime, self._request = runtime, request
         self._quantization: Dict[str, Tensor] = {}
         module = _module(runtime, "compiled_model")
+        options = _options(runtime, request)
         try:
-            self._open(module)
+            self._open(module, options)
         except (RuntimeError, ValueError, IndexError) as error:
             raise self._reason(error) from error
         self.invoke = self._bound_invoke()
 
-    def _open(self, module: Any) -> None:
-        self._model = module.CompiledModel.from_file(
-            self._request.model_path, options=_options(self._runtime, self._request)
-        )
+    def _open(self, module: Any, options: Any) -> None:
+        start = time.perf_counter_ns()
+        self._model = module.CompiledModel.from_file(self._request.model_path, options=options)
+        compiled_ns = time.perf_counter_ns() - start
         self._signature = self._select_signature(self._request.signature)
         key = list(self._model.get_signature_list())[self._signature]
         listing = self._model.get_signature_list()[key]
         self.inputs = _tensors(self._model.get_input_tensor_details(key), listing["inputs"])
         self.outputs = _tensors(self._model.get_output_tensor_details(key), listing["outputs"])
         self._check_dtypes()
+        start = time.perf_counter_ns()
         self._in = self._model.create_input_buffers(self._signature)
         self._out = self._model.create_output_buffers(self._signature)
+        self.load_ns = compiled_ns + time.perf_counter_ns() - start
 
     def set_inputs(self, arrays: Sequence[Any]) -> None:
         for tensor, buffer, array in zip(self.inputs, self._in, arrays):
@@ -129,6 +133,12 @@ class CompiledEngine(Engine):
         if known is None:
             return tensor
         return tensor._replace(scale=known.scale, zero_point=known.zero_point)
+
+
+def import_compiled(runtime: Runtime) -> None:
+    """Import what the engine needs. Raises Refusal where this runtime lacks it."""
+    for name in ("compiled_model", "cpu_kernel_mode", "cpu_options", "options", "hardware_accelerator"):
+        _module(runtime, name)
 
 
 def _module(runtime: Runtime, name: str) -> Any:

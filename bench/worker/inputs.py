@@ -6,6 +6,7 @@ import zlib
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
+import numpy.random  # numpy 2 would load it at its first use, into the memory that is put down to the model
 
 from .refusal import Refusal
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from array import array
 from typing import Any, Callable, Tuple
 
 import numpy as np
@@ -22,8 +23,10 @@ def burst(
         (start_ns, latency_ns), int64, one entry a run, on the clock's own scale. The cyclic garbage collector is
         off meanwhile, so that it cannot strike inside a run.
     """
-    starts = np.empty(max_runs, dtype=np.int64)
-    latencies = np.empty(max_runs, dtype=np.int64)
+    if max_runs < 1:
+        raise ValueError("a burst needs at least one run")
+    # Arrays that grow: a caller's limit may be far beyond what fits into memory.
+    starts, latencies = array("q"), array("q")
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -33,12 +36,12 @@ def burst(
             start = clock()
             invoke()
             end = clock()
-            starts[count] = start
-            latencies[count] = end - start
+            starts.append(start)
+            latencies.append(end - start)
             count += 1
             if end >= deadline and count >= min_runs:
                 break
     finally:
         if was_enabled:
             gc.enable()
-    return starts[:count], latencies[:count]
+    return np.array(starts, dtype=np.int64), np.array(latencies, dtype=np.int64)

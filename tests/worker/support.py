@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edgebench.worker.engines import Engine, LoadRequest, open_engine
+from edgebench.worker.engines import Engine, LoadRequest, engine_class
 from edgebench.worker.runtimes import Runtime, load_runtime
 from edgebench.worker.service import Service, answer_to
 
@@ -44,7 +44,8 @@ def runtime() -> Runtime:
 
 def engine(path: str, **changes: Any) -> Engine:
     """Load a model in this process."""
-    return open_engine(runtime(), LoadRequest(**load_fields(path, **changes)))
+    request = LoadRequest(**load_fields(path, **changes))
+    return engine_class(runtime(), request.engine)(runtime(), request)
 
 
 def ask(service: Service, command: str, **fields: Any) -> dict[str, Any]:

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from edgebench.worker import PROTOCOL_VERSION
+from edgebench.worker.classic import ClassicEngine
 from edgebench.worker.inputs import seeded_input
 from edgebench.worker.protocol import decode_array, encode_array
 from edgebench.worker.refusal import Refusal
@@ -289,3 +292,24 @@ def test_whatever_a_command_raises_becomes_an_answer(error: Exception, code: str
     service = Service()
     service.commands["memory"] = fail
     assert ask(service, "memory") == {"ok": False, "code": code, "message": message}
+
+
+def test_loading_is_timed_without_our_own_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing our engine and listing the nodes took longer than loading a small model."""
+    now = [0]
+
+    def listing(_self: ClassicEngine) -> None:
+        now[0] += 10**12
+
+    monkeypatch.setattr(ClassicEngine, "_nodes", listing)
+    monkeypatch.setattr("edgebench.worker.classic.time.perf_counter_ns", lambda: now[0])
+    answer = ask(ready_service(), "load", **load_fields(model("float32")))
+    assert answer["ok"]
+    assert answer["load_ns"] == 0  # on this clock only our own work takes time
+
+
+def test_the_random_generator_is_loaded_before_any_model() -> None:
+    """Its memory would be put down to the model else: numpy 2 imports it at its first use."""
+    code = "import sys; import edgebench.worker.service; print('numpy.random' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
