@@ -23,8 +23,8 @@ def burst(
         (start_ns, latency_ns), int64, one entry a run, on the clock's own scale. The cyclic garbage collector is
         off meanwhile, so that it cannot strike inside a run.
     """
-    if max_runs < 1:
-        raise ValueError("a burst needs at least one run")
+    if max_runs < 0:
+        raise ValueError("a burst cannot have fewer than no runs")
     # Arrays that grow: a caller's limit may be far beyond what fits into memory.
     starts, latencies = array("q"), array("q")
     was_enabled = gc.isenabled()
