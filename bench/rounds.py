@@ -1,18 +1,28 @@
-"""The order and length of bursts: cases of a group take turns, so that drift and noisy neighbours hit all alike."""
+"""Blocks, rounds and bursts: when each case runs, for how long, and when enough has been measured."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
+from .analysis.comparison import block_log_ratios, burst_value, relative_half_width
 from .records import Settings
 from .session import Samples, Session
 
-#: One burst of one case. Short against the seconds over which a shared machine's speed drifts.
-BURST_NS = 50_000_000
+#: One burst of one case: short against the seconds over which a shared machine's speed drifts, long enough for the
+#: lower quartile of a fast model's latencies to mean something.
+BURST_NS = 20_000_000
+#: Rounds in a block, at least: the block's value is a median over them.
+MIN_ROUNDS = 5
+#: A case is warm when the medians of its last two windows differ by less than this share (pyperf calls a window stable
+#: at 5 to 10 %; its workers run longer).
+WARM_TOLERANCE = 0.05
+#: Warm-up is given up, and said to be, after this multiple of the asked time.
+WARM_LIMIT = 6
 
 Item = TypeVar("Item")
 
@@ -25,51 +35,135 @@ def rotated(items: Sequence[Item], round_index: int) -> list[Item]:
     return [*items[shift:], *items[:shift]]
 
 
+@dataclass(frozen=True)
+class Burst:
+    """Samples taken in one go, and where they belong."""
+
+    block: int
+    round_index: int
+    warmup: bool
+    samples: Samples
+
+
 @dataclass
 class SampleLog:
-    """All samples of one case, burst by burst, warm-up included."""
+    """All samples of one case, burst by burst, warm-up included. ``unsettled_blocks`` never got warm."""
 
-    bursts: list[tuple[int, int, bool, Samples]] = field(default_factory=list)
+    bursts: list[Burst] = field(default_factory=list)
+    unsettled_blocks: set[int] = field(default_factory=set)
 
     def add(self, block: int, round_index: int, warmup: bool, samples: Samples) -> None:
         """Keep one burst."""
-        self.bursts.append((block, round_index, warmup, samples))
+        self.bursts.append(Burst(block, round_index, warmup, samples))
 
-    def count(self, *, warmup: bool) -> int:
+    def select(self, *, warmup: bool, block: int | None = None) -> Iterator[Burst]:
+        """Yield the bursts of a kind, of one block where given."""
+        for burst in self.bursts:
+            if burst.warmup is warmup and block in (None, burst.block):
+                yield burst
+
+    def count(self, *, warmup: bool, block: int | None = None) -> int:
         """Return the number of samples kept."""
-        return sum(burst.latency_ns.size for _, _, warm, burst in self.bursts if warm is warmup)
+        return sum(burst.samples.latency_ns.size for burst in self.select(warmup=warmup, block=block))
 
-    def total_ns(self, *, warmup: bool) -> int:
+    def total_ns(self, *, warmup: bool, block: int | None = None) -> int:
         """Return the time spent inside the model."""
-        return sum(int(burst.latency_ns.sum()) for _, _, warm, burst in self.bursts if warm is warmup)
+        return sum(int(burst.samples.latency_ns.sum()) for burst in self.select(warmup=warmup, block=block))
 
-    def latencies(self, *, warmup: bool) -> np.ndarray[Any, Any]:
+    def latencies(self, *, warmup: bool, block: int | None = None) -> np.ndarray[Any, Any]:
         """Return the latencies in ns, in the order measured."""
-        parts = [burst.latency_ns for _, _, warm, burst in self.bursts if warm is warmup]
+        parts = [burst.samples.latency_ns for burst in self.select(warmup=warmup, block=block)]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
+    def by_block(self) -> list[np.ndarray[Any, Any]]:
+        """Return the steady latencies of each block."""
+        blocks = sorted({burst.block for burst in self.select(warmup=False)})
+        return [self.latencies(warmup=False, block=block) for block in blocks]
 
-def warm_up(session: Session, log: SampleLog, settings: Settings, block: int = 0) -> None:
-    """Run until the warm-up's time and count are both met; its samples are kept, marked."""
+    def burst_values(self) -> dict[tuple[int, int], float]:
+        """Return the value of each steady burst by (block, round)."""
+        return {
+            (burst.block, burst.round_index): burst_value(burst.samples.latency_ns)
+            for burst in self.select(warmup=False)
+        }
+
+
+def log_ratios(log: SampleLog, baseline: SampleLog) -> list[float]:
+    """Return log(case / baseline) of every block that both took part in."""
+    return block_log_ratios(log.burst_values(), baseline.burst_values())
+
+
+def warm_up(session: Session, log: SampleLog, settings: Settings, block: int) -> None:
+    """Run until the asked time and count are met and the latency has settled; its samples are kept, marked.
+
+    Settled: the medians of the two latest windows of half the asked time agree within WARM_TOLERANCE. A case that
+    does not settle within WARM_LIMIT times the asked time is noted in the log.
+    """
+    window_ns = max(1, settings.warmup_time_ns // 2)
+    medians: list[float] = []
     while True:
-        samples = session.burst(1, settings.max_runs, min(BURST_NS, max(1, settings.warmup_time_ns)))
-        log.add(block, 0, True, samples)
-        enough = log.count(warmup=True) >= settings.warmup_min_runs
-        if enough and log.total_ns(warmup=True) >= settings.warmup_time_ns:
+        window = _window(session, log, settings, block, window_ns)
+        medians.append(window)
+        settled = len(medians) >= 2 and abs(math.log(medians[-1] / medians[-2])) < WARM_TOLERANCE
+        enough = log.count(warmup=True, block=block) >= settings.warmup_min_runs
+        if settled and enough:
             return
-        if log.total_ns(warmup=True) >= settings.max_time_ns or log.count(warmup=True) >= settings.max_runs:
+        spent = log.total_ns(warmup=True, block=block)
+        if spent >= WARM_LIMIT * settings.warmup_time_ns and enough:
+            if not settled:
+                log.unsettled_blocks.add(block)
             return
 
 
-def is_finished(log: SampleLog, settings: Settings) -> bool:
-    """Return True when minimum time and minimum count are both met, or a cap is reached."""
-    count, spent_ns = log.count(warmup=False), log.total_ns(warmup=False)
-    if count >= settings.max_runs or spent_ns >= settings.max_time_ns:
-        return True
-    return count >= settings.min_runs and spent_ns >= settings.min_time_ns
+def _window(session: Session, log: SampleLog, settings: Settings, block: int, window_ns: int) -> float:
+    samples = session.burst(1, settings.max_runs, window_ns)
+    log.add(block, len(list(log.select(warmup=True, block=block))), True, samples)
+    return max(1.0, float(np.median(samples.latency_ns)))
 
 
-def take_burst(session: Session, log: SampleLog, settings: Settings, round_index: int, block: int = 0) -> None:
+def take_burst(session: Session, log: SampleLog, settings: Settings, round_index: int, block: int) -> None:
     """Take one burst of steady samples."""
-    left = settings.max_runs - log.count(warmup=False)
-    log.add(block, round_index, False, session.burst(1, left, BURST_NS))
+    log.add(block, round_index, False, session.burst(1, per_burst(settings), BURST_NS))
+
+
+def per_burst(settings: Settings) -> int:
+    """Return the most samples that one burst may take: a model of microseconds would fill the disk else."""
+    return max(1, settings.max_runs // (settings.max_blocks * MIN_ROUNDS))
+
+
+def block_is_full(log: SampleLog, settings: Settings, block: int, rounds: int) -> bool:
+    """Return True when a case has its share of the minimum time and count in this block, or a cap is reached."""
+    if rounds < MIN_ROUNDS:
+        return False
+    count, spent_ns = log.count(warmup=False, block=block), log.total_ns(warmup=False, block=block)
+    blocks = settings.min_blocks
+    if spent_ns * blocks >= settings.max_time_ns or count * settings.max_blocks >= settings.max_runs:
+        return True
+    return count * blocks >= settings.min_runs and spent_ns * blocks >= settings.min_time_ns
+
+
+class Decision:
+    """Decides after each block whether to go on."""
+
+    def __init__(self, settings: Settings, clock_ns: Callable[[], int]) -> None:
+        self._settings = settings
+        self._clock_ns = clock_ns
+        self._start_ns = clock_ns()
+        self._slowest_ns = 0
+        self._last_ns = self._start_ns
+
+    def another(self, blocks_done: int, pairs: Sequence[tuple[SampleLog, SampleLog]]) -> bool:
+        """Return whether another block shall be measured, given (case, baseline) logs.
+
+        Precision stops the run, never significance: looking at significance again and again finds it in noise.
+        """
+        now = self._clock_ns()
+        self._slowest_ns, self._last_ns = max(self._slowest_ns, now - self._last_ns), now
+        budget = self._settings.budget_ns
+        if budget is not None and blocks_done and now - self._start_ns + self._slowest_ns > budget:
+            return False
+        if blocks_done < self._settings.min_blocks:
+            return True
+        if blocks_done >= self._settings.max_blocks:
+            return False
+        return any(relative_half_width(log_ratios(*pair)) > self._settings.precision for pair in pairs)

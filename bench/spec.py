@@ -21,7 +21,7 @@ DEFAULT_SETTINGS = Settings(
     max_runs=20_000,
     min_time_ns=1_000_000_000,
     max_time_ns=30_000_000_000,
-    warmup_time_ns=300_000_000,
+    warmup_time_ns=100_000_000,
     warmup_min_runs=3,
     timeout_s=120.0,
 )
@@ -64,6 +64,7 @@ class Spec:
     pythons: tuple[PythonTarget, ...] = ()
     runtime: str | None = None
     signature: str | None = None
+    baseline: str | None = None
     data: DataSpec | None = None
     settings: Settings = DEFAULT_SETTINGS
     command: tuple[str, ...] = field(default_factory=tuple)
@@ -177,6 +178,18 @@ def parse_duration_ns(text: str, flag: str) -> int:
         return int(float(found.group(1)) * _UNIT_NS[found.group(2) or "s"])
     except OverflowError:
         raise UsageError(f"{flag}: this duration is beyond all numbers") from None
+
+
+def parse_percent(text: str, flag: str) -> float:
+    """Return 0.01 for ``1%`` and for ``0.01``."""
+    number = text.strip().removesuffix("%")
+    try:
+        value = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        raise UsageError(f"{flag} {text}: not a share; write 1% or 0.01") from None
+    if not 0 < value < 1:
+        raise UsageError(f"{flag} {text}: must be above 0 and below 100%")
+    return value
 
 
 def parse_threads(text: str) -> tuple[int, ...]:
