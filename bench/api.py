@@ -16,10 +16,10 @@ from .images.cache import GrayscalePolicy
 from .images.geometry import ResizeMode
 from .plan import Plan, make_plan
 from .progress import Progress
-from .records import SCHEMA_VERSION, Engine, Failure, RejectedModel, RunRecord, Settings
+from .records import SCHEMA_VERSION, DelegateKind, Engine, Environment, Failure, RejectedModel, RunRecord, Settings
 from .runner import Runner, probe_runtime
 from .spec import DEFAULT_SETTINGS, DataSpec, Spec, parse_choice, parse_delegates, parse_python
-from .store import StoredRun, find_run, new_run_id, prepare_out, save
+from .store import StoredRun, find_run, new_run_id, prepare_out, save, write_page
 from .store import load as load_folder
 
 
@@ -37,6 +37,7 @@ def run_spec(
 
     Raises:
         UsageError, InputError: nothing was measured.
+        StoreError: the run could not be stored, or its page; what was measured is the error's ``run``.
     """
     device = device or LocalDevice()
     progress = progress or Progress()
@@ -60,12 +61,17 @@ def run_spec(
         samples_frame([(outcome.case.case_id, outcome.log) for outcome in runner.outcomes]),
         predictions_frame([(outcome.case.case_id, outcome.scored) for outcome in runner.outcomes if outcome.scored]),
     )
-    if out is None:
-        return stored
+    return stored if out is None else _store(stored, out)
+
+
+def _store(run: StoredRun, out: Path) -> StoredRun:
+    """Write the data first, then the page: what took minutes to measure must not hang on a picture."""
+    folder = save(run, out)
+    run = replace(run, folder=folder, record=replace(run.record, run_id=folder.name))
     from .report.html import render_html
 
-    folder = save(stored, out, render_html(stored.record, stored.samples, stored.predictions))
-    return replace(stored, folder=folder)
+    write_page(run, folder, render_html(run.record, run.samples, run.predictions))
+    return run
 
 
 def _record(
@@ -78,27 +84,32 @@ def _record(
     moment: datetime,
 ) -> RunRecord:
     cases = tuple(outcome.result for outcome in runner.outcomes)
+    environment = device.environment()
     return RunRecord(
         schema_version=SCHEMA_VERSION,
         run_id=new_run_id([case.model for case in cases], moment),
         created_utc=moment.isoformat(timespec="seconds"),
         command=spec.command,
         settings=spec.settings,
-        environment=device.environment(),
+        environment=environment,
         cases=cases,
         data=evaluator.info() if evaluator else None,
         rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in plan.rejected),
         interrupted=interrupted,
-        warnings=_warnings(spec, device),
+        warnings=_warnings(spec, environment),
     )
 
 
-def _warnings(spec: Spec, device: Device) -> tuple[str, ...]:
-    allowed = device.environment().cpus_allowed
+def _warnings(spec: Spec, environment: Environment) -> tuple[str, ...]:
+    warnings = []
+    allowed = environment.cpus_allowed
     most = max(spec.threads)
     if allowed is not None and most > allowed:
-        return (f"{most} threads on {allowed} usable cores: more threads than cores usually slow a model down",)
-    return ()
+        warnings.append(f"{most} threads on {allowed} usable cores: more threads than cores usually slow a model down")
+    external = any(delegate.kind is DelegateKind.EXTERNAL for delegate in spec.delegates)
+    if external and Engine.COMPILED in spec.engines:
+        warnings.append("engine compiled takes no external delegate: that combination was left out")
+    return tuple(warnings)
 
 
 def run(

@@ -112,6 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(f"{text}: no such user's home folder; write the path in full") from None
+
+
 def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     run = commands.add_parser(
         "run",
@@ -175,7 +182,7 @@ def _add_time_flags(time: argparse._ArgumentGroup) -> None:
 
 
 def _add_output_flags(output: argparse._ArgumentGroup) -> None:
-    output.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="where runs go (results/)")
+    output.add_argument("--out", type=_folder, default=Path("results"), metavar="DIR", help="where runs go (results/)")
     output.add_argument("--json", action="store_true", help="print the record as JSON on stdout, nothing else")
     output.add_argument("--quiet", action="store_true", help="no progress on stderr")
     output.add_argument("--debug", action="store_true", help="show the trace of an error")
@@ -192,19 +199,25 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
     report.set_defaults(command=_report)
     report.add_argument("run", metavar="RUN", help="a run's folder, its id, or latest")
     report.add_argument("--format", default="table", choices=("table", "md", "html", "csv", "json"))
-    report.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="where runs are (results/)")
+    report.add_argument("--out", type=_folder, default=Path("results"), metavar="DIR", help="where runs are (results/)")
     report.add_argument("--debug", action="store_true", help="show the trace of an error")
 
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
     from .api import run_spec
     from .console import ConsoleProgress
+    from .errors import StoreError
     from .progress import Progress
+    from .store import StoredRun
 
     spec = _spec(options, given)
     progress = Progress() if options.quiet or options.json else ConsoleProgress()
     try:
         stored = run_spec(spec, out=options.out, progress=progress)
+    except StoreError as error:
+        if isinstance(error.run, StoredRun):  # minutes of measuring are worth showing, stored or not
+            _show_run(error.run, as_json=options.json)
+        raise
     finally:
         progress.close()
     _show_run(stored, as_json=options.json)
@@ -280,7 +293,7 @@ def _show_run(stored: StoredRun, *, as_json: bool) -> None:
     if as_json:
         print(to_json(stored.record))
         return
-    print(render_table(stored.record, width=_width()))
+    print(render_table(stored.record, width=_width()).rstrip())
     if stored.folder is not None:
         print(f"\nstored in {stored.folder}, page: {stored.folder / PAGE_FILE}")
 

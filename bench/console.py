@@ -54,9 +54,6 @@ class ConsoleProgress(Progress):
     def detail_count(self, done: int, total: int) -> None:
         self._describe(f"{self._phase}: [dim]{done}/{total} images[/dim]")
 
-    def warn(self, message: str) -> None:
-        self._console.print(f"warning: {message}", markup=False, highlight=False)
-
     def close(self) -> None:
         if self._bar is not None:
             self._bar.stop()

@@ -64,9 +64,13 @@ class ScoreError(DataError):
 
 
 class StoreError(InputError):
-    """A stored run that cannot be read or written."""
+    """A stored run that cannot be read or written. ``run`` is what was measured and could not be stored, if any."""
 
     code = "store"
+
+    def __init__(self, message: str, run: object = None) -> None:
+        super().__init__(message)
+        self.run = run
 
 
 class WorkerError(EdgebenchError):

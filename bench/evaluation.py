@@ -57,6 +57,9 @@ class Evaluator:
         self._labels = read_labels(spec.labels) if spec.labels else None
         self._normalization = parse_normalization(spec.normalize) if spec.normalize else None
         dataset = open_dataset(spec.source, metadata=spec.metadata)
+        for name in dataset.classes:
+            if name.encode("utf-8", "ignore").decode() != name:  # columns of the stored scores carry these names
+                raise DataError(f"{spec.source}: the class folder {name!a} has bytes that are no UTF-8; rename it")
         self._dataset = stratified_limit(dataset, spec.limit, seed=0) if spec.limit else dataset
         self._caches: dict[Geometry, CachedImages] = {}
 
@@ -188,7 +191,7 @@ class Evaluator:
         tensor = needs.input
         if tensor.dtype == "uint8" and tensor.scale == 0.0:
             return parse_normalization("0..255"), "the input is plain uint8"
-        if tensor.scale:
+        if tensor.scale and tensor.zero_point is not None:
             implied = normalization_from_quantization(tensor.dtype, tensor.scale, tensor.zero_point)
             if implied is not None:
                 return implied, "the input's own scale and zero point"

@@ -43,8 +43,7 @@ def samples_frame(logs: Sequence[tuple[str, SampleLog]]) -> pd.DataFrame:
         for burst in log.bursts
     ]
     if not parts:
-        empty = pd.DataFrame({name: np.empty(0, kind) for name, kind in _SAMPLE_TYPES.items()})
-        return empty.astype({"case": "category"})
+        return pd.DataFrame({name: np.empty(0, kind) for name, kind in _SAMPLE_TYPES.items()})
     return pd.concat(parts, ignore_index=True).astype({"case": "category"})
 
 

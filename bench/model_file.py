@@ -45,6 +45,10 @@ def read_model_file(path: Path) -> ModelFile:
 
 def _read(path: Path) -> bytes:
     try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise ModelError(f"{path}: the path holds bytes that are no UTF-8, which no runtime opens; rename it") from None
+    try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise ModelError(f"{path}: is a pipe or device, not a file")  # reading it might never end
         return path.read_bytes()

@@ -95,14 +95,17 @@ class RuntimeInfo:
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output. ``scale`` is 0.0 where it is not quantized; ``dynamic`` had a size left open, run as 1."""
+    """An input or output. ``scale`` is 0.0 where it is not quantized; ``dynamic`` had a size left open, run as 1.
+
+    These three are None where the engine does not tell: CompiledModel's Python API shows neither.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
-    scale: float = 0.0
-    zero_point: int = 0
-    dynamic: bool = False
+    scale: float | None = 0.0
+    zero_point: int | None = 0
+    dynamic: bool | None = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ class Latency:
     count: int
     min_ns: int
     mean_ns: float
-    stdev_ns: float
+    stdev_ns: float | None = None
     p50_ns: float | None = None
     p90_ns: float | None = None
     p95_ns: float | None = None

@@ -168,14 +168,19 @@ def _loaded(answer: dict[str, Any]) -> Loaded:
     )
 
 
+def _optional(kind: Callable[[Any], Answered], value: Any) -> Answered | None:
+    """Return the value as its kind, or None where the worker does not know it."""
+    return None if value is None else kind(value)
+
+
 def _tensor(item: dict[str, Any]) -> TensorInfo:
     return TensorInfo(
         name=str(item["name"]),
         shape=tuple(int(size) for size in item["shape"]),
         dtype=str(item["dtype"]),
-        scale=float(item["scale"]),
-        zero_point=int(item["zero_point"]),
-        dynamic=bool(item["dynamic"]),
+        scale=_optional(float, item["scale"]),
+        zero_point=_optional(int, item["zero_point"]),
+        dynamic=_optional(bool, item["dynamic"]),
     )
 
 
@@ -202,10 +207,13 @@ def _samples(answer: dict[str, Any]) -> Samples:
 
 
 def _image_needs(answer: dict[str, Any]) -> ImageNeeds:
+    tensor = _tensor(answer["input"])
+    if tensor.scale is None or tensor.zero_point is None:
+        raise ValueError("an image input of unknown quantization")
     return ImageNeeds(
         height=int(answer["height"]),
         width=int(answer["width"]),
         channels=int(answer["channels"]),
-        input=_tensor(answer["input"]),
+        input=tensor,
         scores=int(answer["scores"]),
     )

@@ -70,8 +70,10 @@ def prepare_out(out: Path) -> None:
         raise StoreError(f"{out}: cannot write results here: {error.strerror or error}") from error
 
 
-def save(run: StoredRun, out: Path, page: str | None = None) -> Path:
+def save(run: StoredRun, out: Path) -> Path:
     """Write a run folder below ``out`` and return its path; it appears whole or not at all.
+
+    Where the run's id is taken, a number is added, in the folder's name and in the record alike.
 
     Raises:
         StoreError: the folder could not be written; nothing is left behind.
@@ -80,26 +82,23 @@ def save(run: StoredRun, out: Path, page: str | None = None) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
         partial.mkdir()
-        (partial / RUN_FILE).write_text(to_json(run.record), encoding="utf-8")
         run.samples.to_parquet(partial / SAMPLES_FILE, index=False)
         if run.predictions is not None:
             run.predictions.to_parquet(partial / PREDICTIONS_FILE, index=False)
-        if page is not None:
-            # A file name may hold bytes that are no text: Python keeps them as what UTF-8 cannot express.
-            (partial / PAGE_FILE).write_text(page, encoding="utf-8", errors="replace")
-        return _move_into_place(partial, out / run.record.run_id)
+        return _move_into_place(partial, run.record, out)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or _first_line(error)
-        raise StoreError(f"{out}: the run could not be stored: {reason}") from error
+        raise StoreError(f"{out}: the run could not be stored: {_reason(error)}", run) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _move_into_place(partial: Path, target: Path) -> Path:
+def _move_into_place(partial: Path, record: RunRecord, out: Path) -> Path:
     for number in range(1, 1000):
-        place = target if number == 1 else target.with_name(f"{target.name}-{number}")
+        run_id = record.run_id if number == 1 else f"{record.run_id}-{number}"
+        place = out / run_id
         if place.exists():
             continue
+        (partial / RUN_FILE).write_text(to_json(dataclasses.replace(record, run_id=run_id)), encoding="utf-8")
         try:
             partial.rename(place)
         except OSError as error:  # another run took the name since
@@ -107,7 +106,26 @@ def _move_into_place(partial: Path, target: Path) -> Path:
                 continue
             raise
         return place
-    raise OSError(f"{target} and its numbered siblings all exist")
+    raise OSError(f"{out / record.run_id} and its numbered siblings all exist")
+
+
+def write_page(run: StoredRun, folder: Path, page: str) -> None:
+    """Write a run's page into its folder.
+
+    Raises:
+        StoreError: it could not be written; the run's data are there all the same.
+    """
+    try:
+        # A file name may hold bytes that are no text: Python keeps them as what UTF-8 cannot express.
+        (folder / PAGE_FILE).write_text(page, encoding="utf-8", errors="replace")
+    except OSError as error:
+        (folder / PAGE_FILE).unlink(missing_ok=True)
+        line = f"{folder}: the run is stored, but its page could not be written: {_reason(error)}"
+        raise StoreError(line, run) from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or _first_line(error)
 
 
 def find_run(name: str, out: Path) -> Path:

@@ -7,9 +7,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 import edgebench
+import pytest
 from edgebench.records import Coverage, Failure
 from edgebench.spec import DEFAULT_SETTINGS
 

@@ -31,7 +31,7 @@ def summarise_latency(blocks: Sequence[np.ndarray[Any, Any]], warmup_count: int)
     count = int(latency_ns.size)
     percentiles: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
-    unavailable: dict[str, str] = {}
+    unavailable = {} if count > 1 else {"stdev_ns": "n too small: 1 sample, 2 needed"}
     for name, needed in MIN_SAMPLES.items():
         if count < needed:
             unavailable[name] = f"n too small: {count} samples, {needed} needed"
@@ -44,7 +44,7 @@ def summarise_latency(blocks: Sequence[np.ndarray[Any, Any]], warmup_count: int)
         count=count,
         min_ns=int(latency_ns.min()),
         mean_ns=float(latency_ns.mean()),
-        stdev_ns=float(latency_ns.std(ddof=1)) if count > 1 else 0.0,
+        stdev_ns=float(latency_ns.std(ddof=1)) if count > 1 else None,
         warmup_count=warmup_count,
         blocks=len(measured),
         intervals=intervals,

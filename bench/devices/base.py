@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from ..records import Environment
+
+Link = TypeVar("Link", bound="WorkerLink")
 
 
 class WorkerLink(ABC):
@@ -29,7 +31,7 @@ class WorkerLink(ABC):
     def close(self) -> None:
         """End the process, whatever state it is in. May be called twice."""
 
-    def __enter__(self) -> WorkerLink:
+    def __enter__(self: Link) -> Link:
         return self
 
     def __exit__(

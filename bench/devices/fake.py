@@ -35,8 +35,8 @@ _IMAGE: Mapping[str, Any] = {
 class FakeModel:
     """How one model behaves.
 
-    ``latency_ns`` is one number, or a function of the run's index since loading. ``fails`` maps a command to the error
-    that it ends in. ``scores`` gives the scores [rows, classes] for rows ``start`` to ``stop``.
+    ``latency_ns`` is one number, or a function of the run's index since loading. ``fails`` maps a command from
+    ``load`` on to the error that it ends in. ``scores`` gives scores [rows, classes] for rows ``start`` to ``stop``.
     """
 
     latency_ns: int | Callable[[int], int] = 1_000_000
@@ -59,7 +59,7 @@ class FakeDevice(Device):
         self.open_workers = 0
         self._started = 0
 
-    def start_worker(self, python: str) -> WorkerLink:
+    def start_worker(self, python: str) -> WorkerLink:  # noqa: ARG002
         self._started += 1
         self.open_workers += 1
         return _FakeLink(self, self._started)
@@ -97,7 +97,7 @@ class _FakeLink(WorkerLink):
         self._runs = 0
         self._closed = False
 
-    def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:
+    def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:  # noqa: ARG002
         self._device.log.append((self._number, command))
         if command == "load":
             self._model = self._device.models[Path(fields["model_path"]).stem]

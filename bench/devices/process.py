@@ -50,7 +50,9 @@ class ProcessLink(WorkerLink):
         line = json.dumps({"cmd": command, **fields}).encode() + b"\n"
         try:
             _open_pipe(self._process.stdin).write(line)
-        except (BrokenPipeError, ValueError):
+        except BrokenPipeError:
+            pass  # it has ended, but may have said why before: that is still in the other pipe
+        except ValueError:
             raise self._death(command) from None
         answer = self._parse(self._read_line(command, timeout_s))
         if not answer.get("ok"):
@@ -67,6 +69,7 @@ class ProcessLink(WorkerLink):
             process.wait(self._close_wait_s)
         except subprocess.TimeoutExpired:
             self._kill()
+        self._kill_helpers()
         self._stderr.close()
 
     def _read_line(self, command: str, timeout_s: float) -> bytes:
@@ -123,10 +126,13 @@ class ProcessLink(WorkerLink):
         return telling[-1][:200] if telling else ""
 
     def _kill(self) -> None:
-        # The whole group: a delegate may have started helpers of its own.
+        self._kill_helpers()
+        self._process.wait()
+
+    def _kill_helpers(self) -> None:
+        """Kill whatever is left of the child's process group: a delegate may have started programs of its own."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
 
 
 def _open_pipe(pipe: IO[bytes] | None) -> IO[bytes]:

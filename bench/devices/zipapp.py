@@ -9,6 +9,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from ..errors import StoreError
+from ..images.pixel_store import default_cache_dir
+
 _PACKAGE = "edgebench_worker"
 _MAIN = f"import runpy\nrunpy.run_module({_PACKAGE!r}, run_name='__main__', alter_sys=True)\n"
 
@@ -25,23 +28,38 @@ def worker_archive() -> bytes:
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    archive.writestr(zipfile.ZipInfo(name, date_time=(2020, 1, 1, 0, 0, 0)), content)
+    entry = zipfile.ZipInfo(name, date_time=(2020, 1, 1, 0, 0, 0))
+    archive.writestr(entry, content, compress_type=zipfile.ZIP_DEFLATED)
 
 
 def worker_file(folder: Path | None = None) -> Path:
-    """Write the zipapp into ``folder`` (by default a private folder below the temporary one) and return its path.
+    """Write the zipapp into ``folder`` (by default one in the user's cache) and return its path.
 
     The name carries its hash: an existing file of that name is reused, a new one appears in one step.
+
+    Raises:
+        StoreError: the folder cannot be written to.
     """
     content = worker_archive()
     digest = hashlib.sha256(content).hexdigest()[:16]
-    place = folder or Path(tempfile.gettempdir()) / f"edgebench-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The user's own cache rather than the shared temporary folder, where others could put a file of this name.
+    place = folder or default_cache_dir() / "worker"
     target = place / f"worker-{digest}.pyz"
-    # Never trust what lies in a shared temporary folder: the bytes must be ours.
-    if not target.exists() or target.read_bytes() != content:
-        handle, scratch = tempfile.mkstemp(dir=place, suffix=".part")
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not target.exists() or target.read_bytes() != content:
+            _write(target, content)
+    except OSError as error:
+        raise StoreError(f"{place}: the worker cannot be written here: {error.strerror or error}") from error
+    return target
+
+
+def _write(target: Path, content: bytes) -> None:
+    handle, scratch = tempfile.mkstemp(dir=target.parent, suffix=".part")
+    try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
         Path(scratch).replace(target)
-    return target
+    except OSError:
+        Path(scratch).unlink(missing_ok=True)
+        raise

@@ -159,6 +159,8 @@ def _tensor(tensor: TensorInfo) -> str:
     text = f"{tensor.dtype} [{', '.join(map(str, tensor.shape))}]"
     if tensor.scale:
         text += f", scale {tensor.scale:.6g}, zero point {tensor.zero_point}"
+    if tensor.scale is None:
+        text += ", quantization not told by this engine"
     return clean(text + (", a size left open by the model ran as 1" if tensor.dynamic else ""))
 
 

@@ -44,6 +44,10 @@ class Engine(ABC):
     def delegation(self) -> Dict[str, Any]:
         """Return what the delegate took, see :mod:`.delegation`; or why that is unknown, as ``unavailable``."""
 
+    def describe(self, tensor: Tensor) -> Dict[str, Any]:
+        """Return the JSON form of an input or output as far as this engine knows it."""
+        return tensor.describe()
+
     def input_tensor(self, position: int) -> Tensor:
         """Return the description of input ``position`` with its quantization."""
         return self.inputs[position]

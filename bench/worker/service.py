@@ -66,8 +66,8 @@ class Service:
         load_ns = time.perf_counter_ns() - start
         return {
             "load_ns": load_ns,
-            "inputs": [tensor.describe() for tensor in self._engine.inputs],
-            "outputs": [tensor.describe() for tensor in self._engine.outputs],
+            "inputs": [self._engine.describe(tensor) for tensor in self._engine.inputs],
+            "outputs": [self._engine.describe(tensor) for tensor in self._engine.outputs],
             "delegation": self._engine.delegation(),
         }
 

@@ -1,0 +1,320 @@
+"""Session against scripted answers: a worker of another version, or a broken one, must never be believed."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from edgebench.devices.base import WorkerLink
+from edgebench.errors import ProtocolError, RuntimeRefused, WorkerDied
+from edgebench.records import Coverage, Delegate, DelegateKind, Engine, TensorInfo
+from edgebench.session import LoadRequest, Session
+from edgebench.worker import PROTOCOL_VERSION
+from edgebench.worker.protocol import decode_array, encode_array
+
+Answer = dict[str, Any]
+
+TENSOR: Answer = {
+    "name": "image",
+    "shape": [1, 8, 6, 3],
+    "dtype": "int8",
+    "scale": 0.5,
+    "zero_point": -3,
+    "dynamic": True,
+}
+HELLO: Answer = {
+    "ok": True,
+    "protocol": PROTOCOL_VERSION,
+    "python": "3.11.7",
+    "numpy": "2.0.0",
+    "machine": "aarch64",
+    "pid": 1,
+    "runtime": {"name": "litert", "package": "ai-edge-litert", "version": "2.3.0", "import_ns": 5},
+}
+LOADED: Answer = {
+    "ok": True,
+    "load_ns": 7,
+    "inputs": [TENSOR],
+    "outputs": [{**TENSOR, "name": "scores", "shape": [1, 7]}],
+    "delegation": {"total_nodes": 6, "delegated_nodes": 5, "partitions": 1, "cpu_operators": {"SOFTMAX": 1}},
+}
+FIRST: Answer = {"ok": True, "start_ns": 1, "latency_ns": 9}
+BURST: Answer = {
+    "ok": True,
+    "start_ns": encode_array(np.array([1, 5], np.int64)),
+    "latency_ns": encode_array(np.array([3, 4], np.int64)),
+}
+NEEDS: Answer = {"ok": True, "height": 8, "width": 6, "channels": 3, "input": TENSOR, "scores": 7}
+SCORES: Answer = {"ok": True, "scores": encode_array(np.ones((4, 7), np.float32))}
+
+REQUEST = LoadRequest(
+    "/models/m.tflite", Engine.COMPILED, Delegate(DelegateKind.EXTERNAL, "lib.so", {"k": "v"}), 2, "serving"
+)
+
+
+class ScriptedLink(WorkerLink):
+    """Gives one answer, or raises one error, whatever is asked."""
+
+    def __init__(self, answer: Answer | Exception) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, float, Answer]] = []
+        self.closed = 0
+
+    def request(self, command: str, timeout_s: float, **fields: Any) -> Answer:
+        self.asked.append((command, timeout_s, fields))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def session(answer: Answer | Exception) -> Session:
+    return Session(ScriptedLink(answer), 12.5)
+
+
+CALLS: dict[str, tuple[Answer, Callable[[Session], object]]] = {
+    "hello": (HELLO, lambda it: it.hello()),
+    "load": (LOADED, lambda it: it.load(REQUEST)),
+    "first": (FIRST, lambda it: it.first(0)),
+    "burst": (BURST, lambda it: it.burst(1, 2, 3)),
+    "image_needs": (NEEDS, lambda it: it.image_needs()),
+    "predict": (SCORES, lambda it: it.predict(0, 4, 5)),
+}
+
+#: Fields that no reader needs.
+UNREAD = {("ok",), ("pid",), ("start_ns",)}
+
+
+def paths(value: object, here: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return the way to each field of a nested answer."""
+    items: list[tuple[str | int, object]] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        items = list(enumerate(value))
+    found: list[tuple[str | int, ...]] = []
+    for key, inner in items:
+        if isinstance(key, str):
+            found.append((*here, key))
+        found.extend(paths(inner, (*here, key)))
+    return found
+
+
+def needed(name: str) -> list[tuple[str | int, ...]]:
+    unread = UNREAD - ({("start_ns",)} if name == "burst" else set())
+    optional = {("delegation", "total_nodes"), ("delegation", "cpu_operators", "SOFTMAX")}
+    return [path for path in paths(CALLS[name][0]) if path not in unread | optional]
+
+
+def changed(answer: Answer, path: tuple[str | int, ...], change: Callable[[Any, Any], None]) -> Answer:
+    result = copy.deepcopy(answer)
+    place: Any = result
+    for key in path[:-1]:
+        place = place[key]
+    change(place, path[-1])
+    return result
+
+
+EVERY_FIELD = [(name, path) for name in CALLS for path in needed(name)]
+IDS = [f"{name}:{'.'.join(map(str, path))}" for name, path in EVERY_FIELD]
+
+
+def test_the_list_of_fields_is_not_empty() -> None:
+    assert len(EVERY_FIELD) > 40
+
+
+@pytest.mark.parametrize("name", list(CALLS))
+def test_good_answers_are_believed(name: str) -> None:
+    answer, call = CALLS[name]
+    call(session(answer))
+
+
+@pytest.mark.parametrize(("name", "path"), EVERY_FIELD, ids=IDS)
+def test_a_lacking_field_is_a_protocol_error(name: str, path: tuple[str | int, ...]) -> None:
+    answer, call = CALLS[name]
+    with pytest.raises(ProtocolError):
+        call(session(changed(answer, path, lambda place, key: place.pop(key))))
+
+
+TEXT = {"name", "package", "version", "python", "numpy", "machine", "dynamic"}
+NUMBERS_AND_NESTS = [
+    (name, path)
+    for name, path in EVERY_FIELD
+    if path[-1] not in TEXT and not (path[-1] == "dtype" and name in {"load", "image_needs"})
+]
+
+
+def is_harmless(path: tuple[str | int, ...], junk: object) -> bool:
+    """Return True where the junk reads as something a worker may say."""
+    if path[-1] in {"scale", "zero_point"} and junk is None and path[0] in {"inputs", "outputs"}:
+        return True  # an engine that does not tell
+    if path[-1] == "scale":
+        return isinstance(junk, float)
+    if path[0] == "delegation" and path[-1] in {"delegation", "cpu_operators"}:
+        return isinstance(junk, dict)  # names unknown to us
+    return path[-1] == "shape" and junk is None and path[0] in {"start_ns", "latency_ns"}  # as many as there are
+
+
+@pytest.mark.parametrize("junk", [None, "junk", [[]], {"a": 1}, math.inf, math.nan], ids=repr)
+@pytest.mark.parametrize(
+    ("name", "path"), NUMBERS_AND_NESTS, ids=[f"{name}:{'.'.join(map(str, path))}" for name, path in NUMBERS_AND_NESTS]
+)
+def test_a_garbled_field_is_a_protocol_error(name: str, path: tuple[str | int, ...], junk: object) -> None:
+    if is_harmless(path, junk):
+        return
+    answer, call = CALLS[name]
+    with pytest.raises(ProtocolError):
+        call(session(changed(answer, path, lambda place, key: place.__setitem__(key, junk))))
+
+
+def test_hello() -> None:
+    hello = session(HELLO).hello("tflite")
+    assert (hello.runtime.name, hello.runtime.version, hello.runtime.python) == ("litert", "2.3.0", "3.11.7")
+    assert (hello.runtime.numpy, hello.runtime.machine, hello.import_ns) == ("2.0.0", "aarch64", 5)
+
+
+@pytest.mark.parametrize("version", [PROTOCOL_VERSION + 1, 0, None, "1"])
+def test_another_protocol_version_is_told(version: object) -> None:
+    with pytest.raises(ProtocolError, match=f"speaks protocol {version}, not {PROTOCOL_VERSION}"):
+        session({**HELLO, "protocol": version}).hello()
+
+
+def test_loaded() -> None:
+    loaded = session(LOADED).load(REQUEST)
+    assert loaded.load_ns == 7
+    assert loaded.inputs == (TensorInfo("image", (1, 8, 6, 3), "int8", 0.5, -3, True),)
+    assert loaded.outputs[0].shape == (1, 7)
+    assert loaded.delegation.cpu_operators == {"SOFTMAX": 1}
+
+
+@pytest.mark.parametrize(
+    ("taken", "coverage"), [(6, Coverage.FULL), (5, Coverage.PARTIAL), (1, Coverage.PARTIAL), (0, Coverage.NOTHING)]
+)
+def test_how_much_the_delegate_took(taken: int, coverage: Coverage) -> None:
+    answer = changed(LOADED, ("delegation", "delegated_nodes"), lambda place, key: place.update({key: taken}))
+    found = session(answer).load(REQUEST).delegation
+    assert (found.coverage, found.total_nodes, found.delegated_nodes, found.partitions) == (coverage, 6, taken, 1)
+    assert found.unavailable == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "coverage", "reason"),
+    [
+        ({"unavailable": "no list"}, Coverage.UNKNOWN, "no list"),
+        ({"unavailable": "no list", "fully_accelerated": True}, Coverage.FULL, "no list"),
+        ({"unavailable": "no list", "fully_accelerated": False}, Coverage.UNKNOWN, "no list"),
+        ({}, Coverage.UNKNOWN, "the runtime does not tell"),
+    ],
+)
+def test_a_delegation_that_is_not_known_in_numbers_has_reasons(said: Answer, coverage: Coverage, reason: str) -> None:
+    found = session({**LOADED, "delegation": said}).load(REQUEST).delegation
+    assert found.coverage is coverage
+    assert (found.total_nodes, found.delegated_nodes, found.partitions) == (None, None, None)
+    assert found.unavailable == dict.fromkeys(("total_nodes", "delegated_nodes", "partitions", "cpu_operators"), reason)
+
+
+def test_samples() -> None:
+    samples = session(BURST).burst(1, 2, 3)
+    assert samples.start_ns.tolist() == [1, 5]
+    assert samples.latency_ns.tolist() == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("starts", "latencies"),
+    [
+        (np.array([1], np.int64), np.array([3, 4], np.int64)),
+        (np.empty(0, np.int64), np.empty(0, np.int64)),
+        (np.ones((2, 2), np.int64), np.ones((2, 2), np.int64)),
+        (np.array([1.0]), np.array([3.0])),
+        (np.array([1], np.int64), np.array([np.nan])),
+        (np.array(["a"]), np.array(["b"])),
+    ],
+    ids=["lengths", "none", "table", "floats", "nan", "text"],
+)
+def test_samples_that_are_none(starts: np.ndarray[Any, Any], latencies: np.ndarray[Any, Any]) -> None:
+    answer = {"ok": True, "start_ns": encode_array(starts), "latency_ns": encode_array(latencies)}
+    with pytest.raises(ProtocolError, match="samples of"):
+        session(answer).burst(1, 2, 3)
+
+
+def test_image_needs() -> None:
+    needs = session(NEEDS).image_needs()
+    assert (needs.height, needs.width, needs.channels, needs.scores) == (8, 6, 3, 7)
+    assert needs.input.zero_point == -3
+
+
+@pytest.mark.parametrize("shape", [(0, 7), (5, 7), (4,), (4, 7, 1), ()])
+def test_scores_of_a_wrong_number_of_images(shape: tuple[int, ...]) -> None:
+    answer = {"ok": True, "scores": encode_array(np.ones(shape, np.float32).reshape(shape))}
+    if shape == ():
+        answer["scores"] = {**answer["scores"], "shape": []}  # type: ignore[dict-item]
+    with pytest.raises(ProtocolError, match="to 4 images"):
+        session(answer).predict(10, 14, 5)
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_scores_of_all_images_or_of_as_many_as_time_allowed(rows: int) -> None:
+    answer = {"ok": True, "scores": encode_array(np.ones((rows, 7), np.float32))}
+    assert session(answer).predict(10, 14, 5).shape == (rows, 7)
+
+
+def test_memory_passes_on_what_the_worker_knows() -> None:
+    answer = {"ok": True, "rss_bytes": 5, "unavailable": {"peak_rss_bytes": "no"}}
+    assert session(answer).memory() == {"rss_bytes": 5, "unavailable": {"peak_rss_bytes": "no"}}
+
+
+def test_what_is_asked() -> None:
+    link = ScriptedLink(LOADED)
+    Session(link, 12.5).load(REQUEST)
+    command, timeout_s, fields = link.asked[0]
+    assert (command, timeout_s) == ("load", 12.5)
+    assert (
+        fields.items()
+        >= {
+            "model_path": "/models/m.tflite",
+            "engine": "compiled",
+            "delegate": "external",
+            "delegate_library": "lib.so",
+            "delegate_options": {"k": "v"},
+            "threads": 2,
+            "signature": "serving",
+        }.items()
+    )
+
+
+def test_what_else_is_asked() -> None:
+    link = ScriptedLink({**HELLO, **FIRST, **BURST, **NEEDS, **SCORES})
+    asking = Session(link, 3.0)
+    asking.hello("tflite")
+    asking.burst(1, 20, 300)
+    asking.predict(2, 6, 700)
+    table = np.arange(256, dtype=np.float32)[None]
+    asking.open_images("/pixels.npy", table)
+    assert [(command, fields) for command, _, fields in link.asked[:3]] == [
+        ("hello", {"runtime": "tflite"}),
+        ("burst", {"min_runs": 1, "max_runs": 20, "max_ns": 300}),
+        ("predict", {"start": 2, "stop": 6, "max_ns": 700}),
+    ]
+    assert link.asked[3][2]["pixels_path"] == "/pixels.npy"
+    assert np.array_equal(decode_array(link.asked[3][2]["table"]), table)
+
+
+@pytest.mark.parametrize("error", [RuntimeRefused("no", "not-a-classifier"), WorkerDied("gone")])
+@pytest.mark.parametrize("name", list(CALLS))
+def test_the_links_errors_pass_through(name: str, error: Exception) -> None:
+    with pytest.raises(type(error)) as caught:
+        CALLS[name][1](session(error))
+    assert caught.value is error
+
+
+def test_a_session_closes_its_link_also_after_an_error() -> None:
+    link = ScriptedLink(HELLO)
+    with pytest.raises(ZeroDivisionError), Session(link, 1.0):
+        raise ZeroDivisionError
+    assert link.closed == 1

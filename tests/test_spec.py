@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from edgebench.errors import InputError, UsageError
+from edgebench.images.geometry import ResizeMode
+from edgebench.records import DelegateKind, Engine
+from edgebench.spec import (
+    DEFAULT_SETTINGS,
+    DataSpec,
+    PythonTarget,
+    Spec,
+    parse_choice,
+    parse_delegate,
+    parse_delegates,
+    parse_duration_ns,
+    parse_python,
+    parse_threads,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"),
+    [
+        ("500ms", 500_000_000),
+        ("2s", 2_000_000_000),
+        ("3", 3_000_000_000),
+        ("1.5m", 90_000_000_000),
+        ("2min", 120_000_000_000),
+        ("1h", 3_600_000_000_000),
+        (" 7 s ", 7_000_000_000),
+        ("0ms", 0),
+        ("0.5ms", 500_000),
+    ],
+)
+def test_duration(text: str, nanoseconds: int) -> None:
+    assert parse_duration_ns(text, "--min-time") == nanoseconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "1 day", "1e3", "1,5s", "1s2", "1.s", "nan", "inf", "1 S"])
+def test_what_is_no_duration_is_refused_naming_flag_and_text(text: str) -> None:
+    with pytest.raises(UsageError, match="not a duration; write 500ms, 2s or 5m") as caught:
+        parse_duration_ns(text, "--max-time")
+    assert str(caught.value).startswith(f"--max-time {text}:")
+
+
+def test_a_duration_beyond_all_numbers_is_refused() -> None:
+    with pytest.raises(UsageError, match="--min-time: this duration"):
+        parse_duration_ns("9" * 400, "--min-time")
+
+
+def test_threads_keep_their_order_and_lose_repetitions() -> None:
+    assert parse_threads("4,1,2,1") == (4, 1, 2)
+    assert parse_threads(" 2 , 3") == (2, 3)
+
+
+@pytest.mark.parametrize("text", ["", "a", "1,,2", "1;2", "1.5", "1,"])
+def test_threads_that_are_no_numbers(text: str) -> None:
+    with pytest.raises(UsageError, match="write whole numbers such as 1 or 1,2,4"):
+        parse_threads(text)
+
+
+@pytest.mark.parametrize("kind", ["default", "xnnpack", "none"])
+def test_plain_delegates(kind: str) -> None:
+    delegate = parse_delegate(kind)
+    assert (delegate.kind, delegate.library, delegate.options) == (DelegateKind(kind), None, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gpu", "choose default, xnnpack, none or external:PATH"),
+        ("", "choose default"),
+        ("XNNPACK", "choose default"),
+        ("xnnpack:lib.so", "only external takes a path"),
+        ("external", "needs a path: external:PATH/TO/LIBRARY.so"),
+        ("external:", "needs a path"),
+        ("external:/nowhere/lib.so", "no such library: /nowhere/lib.so"),
+        ("external:./lib.so", "no such library"),
+    ],
+)
+def test_delegates_that_cannot_be(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        parse_delegate(text)
+
+
+def test_an_external_delegate_keeps_its_place_and_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = tmp_path / "libmy.so"
+    library.write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    (delegate,) = parse_delegates(["external:./libmy.so"], ["a=1", "b=x=y", "c="])
+    assert delegate.library == str(library)
+    assert delegate.options == {"a": "1", "b": "x=y", "c": ""}
+
+
+def test_a_bare_library_name_is_left_to_the_loader() -> None:
+    assert parse_delegate("external:libedgetpu.so.1").library == "libedgetpu.so.1"
+
+
+def test_an_external_delegate_below_an_unknown_home_is_one_line() -> None:
+    with pytest.raises(InputError, match="home folder"):
+        parse_delegate("external:~nobody_has_this_name/lib.so")
+
+
+@pytest.mark.parametrize("option", ["a", "=1", ""])
+def test_options_must_be_pairs(option: str) -> None:
+    with pytest.raises(UsageError, match="must be KEY=VALUE"):
+        parse_delegate("external:lib.so", [option])
+
+
+def test_options_without_an_external_delegate_are_not_dropped_silently() -> None:
+    with pytest.raises(UsageError, match="--delegate-option a=b: goes with --delegate external:PATH only"):
+        parse_delegates(["xnnpack", "none"], ["a=b"])
+    mixed = parse_delegates(["none", "external:lib.so"], ["a=b"])
+    assert [dict(delegate.options) for delegate in mixed] == [{}, {"a": "b"}]
+
+
+def test_choices_are_named() -> None:
+    assert parse_choice(Engine, "compiled", "--engine") is Engine.COMPILED
+    assert parse_choice(Engine, Engine.COMPILED, "--engine") is Engine.COMPILED
+    with pytest.raises(UsageError, match="--engine fast: choose interpreter, compiled"):
+        parse_choice(Engine, "fast", "--engine")
+    with pytest.raises(UsageError, match="--resize zoom: choose stretch, crop, pad"):
+        parse_choice(ResizeMode, "zoom", "--resize")
+
+
+def test_a_python_by_path_by_command_and_by_name(tmp_path: Path) -> None:
+    assert parse_python(sys.executable) == PythonTarget(str(Path(sys.executable).absolute()), None)
+    assert parse_python(f"new-1.0_x={sys.executable}").name == "new-1.0_x"
+    assert Path(parse_python("sh").path).is_absolute()
+    odd = tmp_path / "a b=c"
+    odd.write_text("#!/bin/sh\n")
+    odd.chmod(0o755)
+    assert parse_python(str(odd)) == PythonTarget(str(odd), None)
+
+
+@pytest.mark.parametrize("text", ["", "/nowhere/python", "x=/nowhere/python", "x=", "~nobody_has_this_name/python"])
+def test_a_python_that_is_not_there(text: str) -> None:
+    with pytest.raises(UsageError, match="--python"):
+        parse_python(text)
+
+
+def test_a_file_that_may_not_be_executed_is_no_python(tmp_path: Path) -> None:
+    plain = tmp_path / "python"
+    plain.write_text("")
+    with pytest.raises(UsageError, match="no such program"):
+        parse_python(str(plain))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"models": ()}, "no model given"),
+        ({"engines": ()}, "no engines given"),
+        ({"delegates": ()}, "no delegates given"),
+        ({"threads": ()}, "no threads given"),
+        ({"threads": (1, 0)}, "--threads 0: must be between 1 and 256"),
+        ({"threads": (257,)}, "--threads 257"),
+        ({"data": DataSpec("folder:x", limit=0)}, "--limit 0: must be at least 1"),
+        ({"data": DataSpec("folder:x", max_bad_fraction=1.1)}, "--max-bad 1.1"),
+        ({"data": DataSpec("folder:x", max_bad_fraction=-0.1)}, "--max-bad -0.1"),
+        ({"data": DataSpec("folder:x", max_bad_fraction=float("nan"))}, "--max-bad nan"),
+    ],
+)
+def test_a_spec_is_checked(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Spec(**{"models": ("m.tflite",), **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"min_runs": 0}, "--min-runs 0: must be at least 1"),
+        ({"min_runs": 30_000}, "--max-runs 20000: must not be below --min-runs 30000"),
+        ({"max_time_ns": 5}, "--max-time must not be below --min-time"),
+        ({"seed": -1}, "--seed -1: must not be negative"),
+        ({"timeout_s": 0.0}, "--timeout 0s: must be above 0"),
+        ({"timeout_s": float("nan")}, "--timeout"),
+        ({"timeout_s": float("inf")}, "at most 24h"),
+        ({"timeout_s": 3_600_000.0}, "at most 24h"),
+    ],
+)
+def test_settings_are_checked(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Spec(models=("m.tflite",), settings=replace(DEFAULT_SETTINGS, **changes))
+
+
+def test_limits_themselves_are_fine() -> None:
+    settings = replace(DEFAULT_SETTINGS, min_runs=1, max_runs=1, min_time_ns=7, max_time_ns=7, timeout_s=86_400.0)
+    spec = Spec(models=("m",), threads=(1, 256), settings=settings, data=DataSpec("d", limit=1, max_bad_fraction=1.0))
+    assert spec.settings == settings

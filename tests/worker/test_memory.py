@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from edgebench.worker.memory import memory_snapshot
+
+STATUS = "Name:\tpython\nVmPeak:\t  999999 kB\nVmHWM:\t   20000 kB\nVmRSS:\t   10000 kB\nVmSwap:\t       5 kB\n"
+
+LARGE_PARENT = """
+import json, subprocess, sys
+ballast = bytearray(300_000_000)
+ballast[::4096] = b"x" * len(ballast[::4096])
+from edgebench.devices.local import LocalDevice
+with LocalDevice().start_worker(sys.executable) as link:
+    peak = link.request("memory", 60)["peak_rss_bytes"]
+inherited = subprocess.check_output([sys.executable, "-S", "-c",
+    "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"])
+print(json.dumps([peak, int(inherited)]))
+"""
+
+
+@pytest.fixture
+def status(tmp_path: Path) -> Path:
+    path = tmp_path / "status"
+    path.write_text(STATUS)
+    return path
+
+
+def test_reads_the_kernels_counters_as_bytes(status: Path) -> None:
+    assert memory_snapshot(str(status)) == {"peak_rss_bytes": 20_480_000, "rss_bytes": 10_240_000, "swap_bytes": 5120}
+
+
+def test_a_zero_is_a_figure_not_a_gap(status: Path) -> None:
+    status.write_text(STATUS.replace("       5 kB", "       0 kB"))
+    assert memory_snapshot(str(status))["swap_bytes"] == 0
+
+
+def test_a_missing_counter_is_absent_with_a_reason(status: Path) -> None:
+    status.write_text("VmRSS:\t   10000 kB\n")
+    reason = f"not in {status}"
+    assert memory_snapshot(str(status)) == {
+        "rss_bytes": 10_240_000,
+        "unavailable": {"peak_rss_bytes": reason, "swap_bytes": reason},
+    }
+
+
+def test_a_system_without_the_file_says_so_and_asks_psutil(tmp_path: Path) -> None:
+    snapshot = memory_snapshot(str(tmp_path / "absent"))
+    assert snapshot["rss_bytes"] > 1_000_000
+    assert set(snapshot["unavailable"]) == {"peak_rss_bytes", "swap_bytes"}
+    assert snapshot["unavailable"]["peak_rss_bytes"].endswith("absent: No such file or directory")
+
+
+def test_without_psutil_even_the_resident_size_is_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    snapshot = memory_snapshot(str(tmp_path / "absent"))
+    assert set(snapshot) == {"unavailable"}
+    assert set(snapshot["unavailable"]) == {"rss_bytes", "peak_rss_bytes", "swap_bytes"}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's counters are Linux's")
+def test_this_process_has_all_counters() -> None:
+    snapshot = memory_snapshot()
+    assert "unavailable" not in snapshot
+    assert 0 < snapshot["rss_bytes"] <= snapshot["peak_rss_bytes"] * 1.05
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's counters are Linux's")
+def test_the_peak_is_not_inherited_from_a_large_controller(tmp_path: Path) -> None:
+    """``ru_maxrss`` would be: the second figure is the reason for reading VmHWM."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TMPDIR": str(tmp_path)}
+    output = subprocess.check_output([sys.executable, "-c", LARGE_PARENT], env=environment, timeout=120)
+    peak, inherited = json.loads(output)
+    assert inherited > 290_000_000
+    assert 5_000_000 < peak < 150_000_000
