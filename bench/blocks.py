@@ -43,7 +43,7 @@ class BlockTimer:
         self._progress.phase("timing, in blocks of fresh workers", self._settings.max_blocks)
         done = 0
         try:
-            while decision.another(done, _pairs(alive)):
+            while decision.another(done, [outcome.log for outcome in alive if outcome.alive], _pairs(alive)):
                 for group in groups:
                     self._time_block([outcome for outcome in group if outcome.alive])
                 done += 1

@@ -105,14 +105,18 @@ def warm_up(session: Session, log: SampleLog, settings: Settings, block: int) ->
         window = _window(session, log, settings, block, window_ns)
         medians.append(window)
         settled = len(medians) >= 2 and abs(math.log(medians[-1] / medians[-2])) < WARM_TOLERANCE
-        enough = log.count(warmup=True, block=block) >= settings.warmup_min_runs
-        if settled and enough:
+        if settled and log.count(warmup=True, block=block) >= settings.warmup_min_runs:
             return
-        spent = log.total_ns(warmup=True, block=block)
-        if spent >= WARM_LIMIT * settings.warmup_time_ns and enough:
-            if not settled:
+        if _exhausted(log, settings, block):
+            if len(medians) >= 2 and not settled:
                 log.unsettled_blocks.add(block)
             return
+
+
+def _exhausted(log: SampleLog, settings: Settings, block: int) -> bool:
+    """Return True where more warm-up would cost too much: a model of seconds gets one run of it."""
+    spent_ns = log.total_ns(warmup=True, block=block)
+    return spent_ns >= WARM_LIMIT * settings.warmup_time_ns or log.count(warmup=True, block=block) >= settings.max_runs
 
 
 def _window(session: Session, log: SampleLog, settings: Settings, block: int, window_ns: int) -> float:
@@ -133,12 +137,12 @@ def per_burst(settings: Settings) -> int:
 
 def block_is_full(log: SampleLog, settings: Settings, block: int, rounds: int) -> bool:
     """Return True when a case has its share of the minimum time and count in this block, or a cap is reached."""
-    if rounds < MIN_ROUNDS:
-        return False
     count, spent_ns = log.count(warmup=False, block=block), log.total_ns(warmup=False, block=block)
     blocks = settings.min_blocks
     if spent_ns * blocks >= settings.max_time_ns or count * settings.max_blocks >= settings.max_runs:
         return True
+    if rounds < MIN_ROUNDS:
+        return False
     return count * blocks >= settings.min_runs and spent_ns * blocks >= settings.min_time_ns
 
 
@@ -152,8 +156,10 @@ class Decision:
         self._slowest_ns = 0
         self._last_ns = self._start_ns
 
-    def another(self, blocks_done: int, pairs: Sequence[tuple[SampleLog, SampleLog]]) -> bool:
-        """Return whether another block shall be measured, given (case, baseline) logs.
+    def another(
+        self, blocks_done: int, logs: Sequence[SampleLog], pairs: Sequence[tuple[SampleLog, SampleLog]]
+    ) -> bool:
+        """Return whether another block shall be measured, given the logs of all cases and of (case, baseline).
 
         Precision stops the run, never significance: looking at significance again and again finds it in noise.
         """
@@ -162,8 +168,14 @@ class Decision:
         budget = self._settings.budget_ns
         if budget is not None and blocks_done and now - self._start_ns + self._slowest_ns > budget:
             return False
+        if not logs or all(self._at_cap(log) for log in logs):
+            return False
         if blocks_done < self._settings.min_blocks:
             return True
         if blocks_done >= self._settings.max_blocks:
             return False
         return any(relative_half_width(log_ratios(*pair)) > self._settings.precision for pair in pairs)
+
+    def _at_cap(self, log: SampleLog) -> bool:
+        at_runs = log.count(warmup=False) >= self._settings.max_runs
+        return at_runs or log.total_ns(warmup=False) >= self._settings.max_time_ns

@@ -161,7 +161,7 @@ def _percentile(field: str) -> Callable[[CaseResult], Cell]:
 
 
 def _ratio(case: CaseResult) -> Cell:
-    """Show ``0.599 ±0.9%``: the ratio to the baseline and its interval's half-width; ≈ where none is shown to differ."""
+    """Show ``0.599 ±0.9%``: the ratio to the baseline and half its interval's width; ≈ no difference shown."""
     found = case.comparison
     if found is None:
         return Cell("base", 1.0) if case.latency else Cell(ABSENT, reason=_stopped(case) or "not compared")
