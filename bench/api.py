@@ -129,6 +129,7 @@ def run(
     python: str | Sequence[str] = (),
     runtime: str | None = None,
     signature: str | None = None,
+    baseline: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
     out: str | Path | None = None,
 ) -> StoredRun:
@@ -136,6 +137,8 @@ def run(
 
     Args:
         models: ``.tflite`` files, folders of them, or ``MODEL/VARIANT=FILE``.
+        baseline: the variant that the others of its model are compared with; None: float32.
+        settings: how long and how precisely to measure.
         data: ``folder:DIR`` or ``ham10000:DIR`` to measure accuracy too.
         out: folder below which the run is stored; None stores nothing.
 
@@ -165,6 +168,7 @@ def run(
         pythons=tuple(parse_python(name) for name in _listed(python)),
         runtime=runtime,
         signature=signature,
+        baseline=baseline,
         data=data_spec,
         settings=settings,
     )

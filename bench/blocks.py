@@ -10,7 +10,7 @@ from .launch import Launcher
 from .outcome import Outcome, guarded
 from .progress import Progress
 from .records import Settings
-from .rounds import Decision, SampleLog, block_is_full, log_ratios, rotated, take_burst, warm_up
+from .rounds import Decision, SampleLog, at_cap, block_is_full, log_ratios, room, rotated, take_burst, warm_up
 from .session import Session
 
 #: Workers that stay loaded together while they take turns; memory of the machine bounds it further.
@@ -39,17 +39,22 @@ class BlockTimer:
         """Measure the cases that live, then summarise all: also what an interrupt cut short is a result."""
         alive = [outcome for outcome in outcomes if outcome.alive]
         groups = list(self._groups(alive))
+        for outcome in alive:
+            outcome.log.groups = sum(any(outcome is member for member in group) for group in groups)
         decision = Decision(self._settings, self._launcher.clock_ns)
         self._progress.phase("timing, in blocks of fresh workers", self._settings.max_blocks)
         done = 0
         try:
             while decision.another(done, [outcome.log for outcome in alive if outcome.alive], _pairs(alive)):
                 for group in groups:
-                    self._time_block([outcome for outcome in group if outcome.alive])
+                    open_cases = [o for o in group if o.alive and not at_cap(o.log, self._settings)]
+                    self._time_block(open_cases, done)
                 done += 1
                 self._progress.advance()
         finally:
             _summarise(alive)
+        for _ in range(done, self._settings.max_blocks):  # not needed: that is finished, too
+            self._progress.advance()
 
     def _groups(self, alive: list[Outcome]) -> Iterator[list[Outcome]]:
         """Yield cases of one model that fit into memory together; each group has its model's baseline."""
@@ -71,17 +76,17 @@ class BlockTimer:
                 group.append(outcome)
             yield group
 
-    def _time_block(self, group: list[Outcome]) -> None:
-        """Measure one group with fresh workers."""
+    def _time_block(self, group: list[Outcome], turn: int) -> None:
+        """Measure one group with fresh workers. ``turn`` counts the group's blocks; numbers of blocks are the run's."""
         block, self._block = self._block, self._block + 1
         with ExitStack() as stack:
             sessions: list[tuple[Outcome, Session]] = []
             # Which process comes first decides where its memory lies: that too must not always favour the same case.
-            for outcome in rotated(group, block):
+            for outcome in rotated(group, turn):
                 self._progress.detail(f"loading {outcome.case.case_id}")
                 guarded(outcome, self._prepare, outcome, stack, sessions, block)
             self._progress.detail(f"{len(sessions)} cases take turns")
-            self._take_turns(sessions, block)
+            self._take_turns(sessions, block, turn)
 
     def _prepare(self, outcome: Outcome, stack: ExitStack, sessions: list[tuple[Outcome, Session]], block: int) -> None:
         session = stack.enter_context(self._launcher.open(outcome.case))
@@ -92,15 +97,15 @@ class BlockTimer:
         warm_up(session, outcome.log, self._settings, block)
         sessions.append((outcome, session))
 
-    def _take_turns(self, sessions: list[tuple[Outcome, Session]], block: int) -> None:
-        """Burst in rounds until every case has its share: all get the same number, or pairs would not match."""
+    def _take_turns(self, sessions: list[tuple[Outcome, Session]], block: int, turn: int) -> None:
+        """Burst in rounds until every case has its share; only a case at its cap stops before the others."""
         rounds = 0
         running = sessions
         while running:
-            for outcome, session in rotated(running, rounds + block):
+            for outcome, session in rotated(running, rounds + turn):
                 guarded(outcome, take_burst, session, outcome.log, self._settings, rounds, block)
             rounds += 1
-            running = [(outcome, session) for outcome, session in running if outcome.alive]
+            running = [(o, session) for o, session in running if o.alive and room(o.log, self._settings, block)]
             if all(block_is_full(outcome.log, self._settings, block, rounds) for outcome, _ in running):
                 return
 

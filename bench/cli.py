@@ -175,6 +175,9 @@ def _add_time_flags(time: argparse._ArgumentGroup) -> None:
     time.add_argument(
         "--warmup-time", default="100ms", metavar="T", help="least warm-up of a worker, kept but not counted (100ms)"
     )
+    time.add_argument(
+        "--blocks", type=int, metavar="N", help="exactly N blocks of fresh workers (6 to 12, as precision needs)"
+    )
     time.add_argument("--precision", default="1%", metavar="P", help="stop when ratios are known to P (1%%)")
     time.add_argument("--budget", metavar="T", help="stop timing before T has passed, whatever the precision")
     time.add_argument("--timeout", default="120s", metavar="T", help="a worker that is silent for T is killed (120s)")
@@ -248,11 +251,16 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
             warmup_time_ns=parse_duration_ns(options.warmup_time, "--warmup-time"),
             warmup_min_runs=3,
             precision=parse_percent(options.precision, "--precision"),
-            budget_ns=parse_duration_ns(options.budget, "--budget") if options.budget else None,
+            budget_ns=None if options.budget is None else parse_duration_ns(options.budget, "--budget"),
+            **_blocks(options),
             timeout_s=parse_duration_ns(options.timeout, "--timeout") / 1e9,
         ),
         command=("edgebench", *given),
     )
+
+
+def _blocks(options: argparse.Namespace) -> dict[str, int]:
+    return {} if options.blocks is None else {"min_blocks": options.blocks, "max_blocks": options.blocks}
 
 
 def _split(texts: Sequence[str] | None, default: str) -> tuple[str, ...]:

@@ -47,10 +47,15 @@ class Burst:
 
 @dataclass
 class SampleLog:
-    """All samples of one case, burst by burst, warm-up included. ``unsettled_blocks`` never got warm."""
+    """All samples of one case, burst by burst, warm-up included. ``unsettled_blocks`` never got warm.
+
+    ``groups`` is the number of groups of loaded workers that it takes turns in: a baseline is in each of its model's,
+    and what caps one case caps its share in each.
+    """
 
     bursts: list[Burst] = field(default_factory=list)
     unsettled_blocks: set[int] = field(default_factory=set)
+    groups: int = 1
 
     def add(self, block: int, round_index: int, warmup: bool, samples: Samples) -> None:
         """Keep one burst."""
@@ -97,7 +102,8 @@ def warm_up(session: Session, log: SampleLog, settings: Settings, block: int) ->
     """Run until the asked time and count are met and the latency has settled; its samples are kept, marked.
 
     Settled: the medians of the two latest windows of half the asked time agree within WARM_TOLERANCE. A case that
-    does not settle within WARM_LIMIT times the asked time is noted in the log.
+    does not settle within WARM_LIMIT times the asked time is noted in the log. That limit goes before the count, so
+    that a model of seconds, or an asked time of 0, means one run.
     """
     window_ns = max(1, settings.warmup_time_ns // 2)
     medians: list[float] = []
@@ -126,23 +132,48 @@ def _window(session: Session, log: SampleLog, settings: Settings, block: int, wi
 
 
 def take_burst(session: Session, log: SampleLog, settings: Settings, round_index: int, block: int) -> None:
-    """Take one burst of steady samples."""
-    log.add(block, round_index, False, session.burst(1, per_burst(settings), BURST_NS))
+    """Take one burst of steady samples, as many as the caps leave room for."""
+    most = min(per_burst(settings), room(log, settings, block))
+    log.add(block, round_index, False, session.burst(1, max(1, most), BURST_NS))
+
+
+def per_block(settings: Settings) -> int:
+    """Return the most samples that a case may take in one block.
+
+    The cap on runs divided by all the blocks there may be, but never so few that the least number of blocks would miss
+    the minimum.
+    """
+    return max(-(-settings.max_runs // settings.max_blocks), -(-settings.min_runs // settings.min_blocks))
 
 
 def per_burst(settings: Settings) -> int:
     """Return the most samples that one burst may take: a model of microseconds would fill the disk else."""
-    return max(1, settings.max_runs // (settings.max_blocks * MIN_ROUNDS))
+    return -(-per_block(settings) // MIN_ROUNDS)
+
+
+def at_cap(log: SampleLog, settings: Settings) -> bool:
+    """Return True when a case has all the samples or all the time that it may have."""
+    at_runs = log.count(warmup=False) >= settings.max_runs * log.groups
+    return at_runs or log.total_ns(warmup=False) >= settings.max_time_ns * log.groups
+
+
+def room(log: SampleLog, settings: Settings, block: int) -> int:
+    """Return how many more samples a case may take in this block, 0 when a cap is reached."""
+    spent_ns = log.total_ns(warmup=False, block=block)
+    if at_cap(log, settings) or spent_ns * settings.min_blocks >= settings.max_time_ns:
+        return 0
+    here = per_block(settings) - log.count(warmup=False, block=block)
+    return max(0, min(here, settings.max_runs * log.groups - log.count(warmup=False)))
 
 
 def block_is_full(log: SampleLog, settings: Settings, block: int, rounds: int) -> bool:
     """Return True when a case has its share of the minimum time and count in this block, or a cap is reached."""
-    count, spent_ns = log.count(warmup=False, block=block), log.total_ns(warmup=False, block=block)
-    blocks = settings.min_blocks
-    if spent_ns * blocks >= settings.max_time_ns or count * settings.max_blocks >= settings.max_runs:
+    if not room(log, settings, block):
         return True
     if rounds < MIN_ROUNDS:
         return False
+    count, spent_ns = log.count(warmup=False, block=block), log.total_ns(warmup=False, block=block)
+    blocks = settings.min_blocks
     return count * blocks >= settings.min_runs and spent_ns * blocks >= settings.min_time_ns
 
 
@@ -168,14 +199,15 @@ class Decision:
         budget = self._settings.budget_ns
         if budget is not None and blocks_done and now - self._start_ns + self._slowest_ns > budget:
             return False
-        if not logs or all(self._at_cap(log) for log in logs):
+        if all(at_cap(log, self._settings) for log in logs):
             return False
         if blocks_done < self._settings.min_blocks:
             return True
         if blocks_done >= self._settings.max_blocks:
             return False
-        return any(relative_half_width(log_ratios(*pair)) > self._settings.precision for pair in pairs)
-
-    def _at_cap(self, log: SampleLog) -> bool:
-        at_runs = log.count(warmup=False) >= self._settings.max_runs
-        return at_runs or log.total_ns(warmup=False) >= self._settings.max_time_ns
+        # Where either of a pair is at its cap, no further block can have both.
+        return any(
+            relative_half_width(log_ratios(*pair)) > self._settings.precision
+            for pair in pairs
+            if not any(at_cap(log, self._settings) for log in pair)
+        )

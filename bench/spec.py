@@ -102,6 +102,13 @@ def _check_settings(settings: Settings) -> None:
             settings.max_time_ns >= settings.min_time_ns,
             "--max-time must not be below --min-time",
         ),
+        (settings.min_blocks >= 1, f"--blocks {settings.min_blocks}: must be at least 1"),
+        (
+            settings.max_blocks >= settings.min_blocks,
+            f"max_blocks {settings.max_blocks}: must not be below min_blocks {settings.min_blocks}",
+        ),
+        (0 < settings.precision < 1, f"--precision {settings.precision}: must be above 0 and below 100%"),
+        (settings.budget_ns is None or settings.budget_ns > 0, "--budget: must be above 0"),
         (settings.seed >= 0, f"--seed {settings.seed}: must not be negative"),
         (
             0 < settings.timeout_s <= _MAX_TIMEOUT_S,

@@ -36,12 +36,12 @@ BurstKey = tuple[int, int]
 
 
 def burst_value(latency_ns: np.ndarray[Any, Any]) -> float:
-    """Return the lower quartile of one burst's latencies in ns."""
-    return float(np.quantile(latency_ns, BURST_QUANTILE))
+    """Return the lower quartile of one burst's latencies in ns, at least 1: a coarse clock may answer zeros."""
+    return max(1.0, float(np.quantile(latency_ns, BURST_QUANTILE)))
 
 
 def block_log_ratios(case: Mapping[BurstKey, float], baseline: Mapping[BurstKey, float]) -> list[float]:
-    """Return log(case / baseline) for each block in which both have bursts in the same rounds.
+    """Return log(case / baseline) for each block in which both have bursts in the same rounds, in order of blocks.
 
     Keys are (block, round); values are burst values in ns.
     """

@@ -159,10 +159,17 @@ def skipped_lines(record: RunRecord, limit: int) -> list[str]:
 def settings_line(record: RunRecord) -> str:
     """Return how long each case was measured."""
     used = record.settings
+    if used.min_blocks == used.max_blocks:
+        blocks = count(used.min_blocks, "block")
+    else:
+        blocks = f"{used.min_blocks} to {used.max_blocks} blocks"
+    budget = "" if used.budget_ns is None else f", within a budget of {used.budget_ns / 1e9:g} s for all cases"
     return (
         f"Each case: {used.min_runs:,} to {used.max_runs:,} timed runs in {used.min_time_ns / 1e9:g} to "
-        f"{used.max_time_ns / 1e9:g} s, after a warm-up of at least {used.warmup_min_runs:,} runs and "
-        f"{used.warmup_time_ns / 1e9:g} s; seed {used.seed}; time limit {used.timeout_s:g} s."
+        f"{used.max_time_ns / 1e9:g} s, in {blocks} of fresh workers, until ratios are known to "
+        f"{100 * used.precision:g} %{budget}; each worker warms up for at least {used.warmup_min_runs:,} runs and "
+        f"{used.warmup_time_ns / 1e9:g} s (one run of a slow model); seed {used.seed}; "
+        f"time limit {used.timeout_s:g} s."
     )
 
 
