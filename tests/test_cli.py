@@ -75,7 +75,11 @@ def test_the_table_is_on_stdout_and_progress_on_stderr(ran: subprocess.Completed
     assert re.search(r"float32 .*\d", ran.stdout)
     assert "stored in " in ran.stdout
     assert "checking" not in ran.stdout
-    assert ran.stderr.splitlines() == ["checking, measuring memory (2)", "timing (2)", "classifying images (2)"]
+    assert ran.stderr.splitlines() == [
+        "checking, measuring memory (2)",
+        "timing, in blocks of fresh workers (1)",
+        "classifying images (2)",
+    ]
 
 
 def test_the_stored_run_is_where_the_table_says(ran: subprocess.CompletedProcess[str]) -> None:
@@ -199,6 +203,13 @@ USAGE: list[tuple[list[str], str]] = [
     (["run", "m", "--min-runs", "0"], "--min-runs 0"),
     (["run", "m", "--max-runs", "3"], "--max-runs 3: must not be below --min-runs 50"),
     (["run", "m", "--max-time", "1ms"], "--max-time must not be below --min-time"),
+    (["run", "m", "--precision", "fast"], "--precision fast: not a share; write 1% or 0.01"),
+    (["run", "m", "--precision", "0%"], "--precision 0%: must be above 0 and below 100%"),
+    (["run", "m", "--budget", "soon"], "--budget soon: not a duration"),
+    (["run", "m", "--budget", ""], "--budget : not a duration"),
+    (["run", "m", "--budget", "0s"], "--budget: must be above 0"),
+    (["run", "m", "--blocks", "0"], "--blocks 0: must be at least 1"),
+    (["run", "m", "--blocks", "x"], "invalid int value: 'x'"),
     (["run", "m", "--timeout", "0s"], "--timeout 0s: must be above 0"),
     (["run", "m", "--timeout", "1000h"], "at most 24h"),
     (["run", "m", "--seed", "-1"], "--seed -1: must not be negative"),

@@ -56,7 +56,7 @@ def summarise_latency(blocks: Sequence[np.ndarray[Any, Any]], warmup_count: int)
 def _interval(blocks: Sequence[np.ndarray[Any, Any]], name: str) -> tuple[float, float] | None:
     """Return a percentile's interval, where every block has enough samples beyond the percentile to place it."""
     quantile = _QUANTILES[name]
-    if min(block.size for block in blocks) * (1 - quantile) < 1:
+    if min(block.size for block in blocks) < round(1 / (1 - quantile)):
         return None
     values = [math.log(max(1.0, float(np.quantile(block, quantile)))) for block in blocks]
     found = t_interval(values)
