@@ -86,7 +86,7 @@ class BlockTimer:
                 self._progress.detail(f"loading {outcome.case.case_id}")
                 guarded(outcome, self._prepare, outcome, stack, sessions, block)
             self._progress.detail(f"{len(sessions)} cases take turns")
-            self._take_turns(sessions, block, turn)
+            self._take_turns(sessions, block)
 
     def _prepare(self, outcome: Outcome, stack: ExitStack, sessions: list[tuple[Outcome, Session]], block: int) -> None:
         session = stack.enter_context(self._launcher.open(outcome.case))
@@ -97,12 +97,15 @@ class BlockTimer:
         warm_up(session, outcome.log, self._settings, block)
         sessions.append((outcome, session))
 
-    def _take_turns(self, sessions: list[tuple[Outcome, Session]], block: int, turn: int) -> None:
-        """Burst in rounds until every case has its share; only a case at its cap stops before the others."""
+    def _take_turns(self, sessions: list[tuple[Outcome, Session]], block: int) -> None:
+        """Burst in rounds until every case has its share; only a case at its cap stops before the others.
+
+        The first round goes in the order of loading, which every block begins with another case.
+        """
         rounds = 0
         running = sessions
         while running:
-            for outcome, session in rotated(running, rounds + turn):
+            for outcome, session in rotated(running, rounds):
                 guarded(outcome, take_burst, session, outcome.log, self._settings, rounds, block)
             rounds += 1
             running = [(o, session) for o, session in running if o.alive and room(o.log, self._settings, block)]

@@ -132,9 +132,14 @@ def _window(session: Session, log: SampleLog, settings: Settings, block: int, wi
 
 
 def take_burst(session: Session, log: SampleLog, settings: Settings, round_index: int, block: int) -> None:
-    """Take one burst of steady samples, as many as the caps leave room for."""
-    most = min(per_burst(settings), room(log, settings, block))
-    log.add(block, round_index, False, session.burst(1, max(1, most), BURST_NS))
+    """Take one burst of steady samples.
+
+    What the caps leave room for is spread over the rounds that are due: a model of microseconds would fill the disk
+    else, and a low cap would be reached in the first round.
+    """
+    rounds_due = max(1, MIN_ROUNDS - round_index)
+    most = max(1, -(-room(log, settings, block) // rounds_due))
+    log.add(block, round_index, False, session.burst(1, most, BURST_NS))
 
 
 def per_block(settings: Settings) -> int:
@@ -146,11 +151,6 @@ def per_block(settings: Settings) -> int:
     return max(-(-settings.max_runs // settings.max_blocks), -(-settings.min_runs // settings.min_blocks))
 
 
-def per_burst(settings: Settings) -> int:
-    """Return the most samples that one burst may take: a model of microseconds would fill the disk else."""
-    return -(-per_block(settings) // MIN_ROUNDS)
-
-
 def at_cap(log: SampleLog, settings: Settings) -> bool:
     """Return True when a case has all the samples or all the time that it may have."""
     at_runs = log.count(warmup=False) >= settings.max_runs * log.groups
@@ -158,12 +158,17 @@ def at_cap(log: SampleLog, settings: Settings) -> bool:
 
 
 def room(log: SampleLog, settings: Settings, block: int) -> int:
-    """Return how many more samples a case may take in this block, 0 when a cap is reached."""
-    spent_ns = log.total_ns(warmup=False, block=block)
-    if at_cap(log, settings) or spent_ns * settings.min_blocks >= settings.max_time_ns:
+    """Return how many more samples a case may take in this block, 0 when a cap is reached.
+
+    The first run of a block is always free; one that would go beyond the block's share of the time is not, so that
+    a slow model has its time in as many blocks as can be.
+    """
+    count, spent_ns = log.count(warmup=False, block=block), log.total_ns(warmup=False, block=block)
+    # With one more run as long as those before: spent * (count + 1) / count, in whole numbers.
+    beyond = spent_ns * (count + 1) * settings.min_blocks > settings.max_time_ns * count
+    if at_cap(log, settings) or (count and beyond):
         return 0
-    here = per_block(settings) - log.count(warmup=False, block=block)
-    return max(0, min(here, settings.max_runs * log.groups - log.count(warmup=False)))
+    return max(0, min(per_block(settings) - count, settings.max_runs * log.groups - log.count(warmup=False)))
 
 
 def block_is_full(log: SampleLog, settings: Settings, block: int, rounds: int) -> bool:

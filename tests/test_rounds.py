@@ -18,7 +18,6 @@ from edgebench.rounds import (
     block_is_full,
     log_ratios,
     per_block,
-    per_burst,
     room,
     rotated,
     take_burst,
@@ -136,8 +135,8 @@ def test_warm_up_is_in_no_ratio() -> None:
         (50, 5_000, MIN_ROUNDS - 1, False),  # the block's value is a median over rounds: there must be some
         (499, 1, 99, False),  # short of time, one below the cap on runs
         (500, 1, 1, True),  # the cap on runs
-        (2, 1_249_999, 99, False),  # short of runs, just below the cap on time
-        (2, 1_250_000, 1, True),  # the cap on time goes before the rounds
+        (1, 1_250_000, 99, False),  # short of runs; another one would just reach the cap on time
+        (1, 1_250_001, 1, True),  # another one would go beyond it, which goes before the rounds
         (1, 99_000_000, 1, True),
     ],
 )
@@ -157,17 +156,25 @@ def test_nothing_measured_is_not_full() -> None:
 
 
 @pytest.mark.parametrize(
-    ("least", "most", "share", "burst"),
+    ("least", "most", "share", "bursts"),
     [
-        (200, 4000, 500, 100),  # the cap, over all the blocks there may be
-        (1, 4001, 501, 101),  # rounded up: eight shares reach the cap
-        (200, 200, 50, 10),  # never so few that four blocks would miss the minimum
-        (1, 1, 1, 1),
+        (200, 4000, 500, [100] * 5),  # the cap, over all the blocks there may be
+        (1, 4001, 501, [101, 100, 100, 100, 100]),  # rounded up: eight shares reach the cap
+        (200, 200, 50, [10] * 5),  # never so few that four blocks would miss the minimum
+        (1, 48, 6, [2, 1, 1, 1, 1]),
+        (1, 16, 2, [1, 1]),
+        (1, 1, 1, [1]),
     ],
 )
-def test_the_cap_on_runs_is_shared_out_to_blocks_and_bursts(least: int, most: int, share: int, burst: int) -> None:
+def test_the_cap_on_runs_is_shared_out_to_blocks_and_bursts(
+    least: int, most: int, share: int, bursts: list[int]
+) -> None:
     settings = replace(SETTINGS, min_runs=least, max_runs=most)
-    assert (per_block(settings), per_burst(settings)) == (share, burst)
+    assert per_block(settings) == share
+    session, log = fake_session(10), SampleLog()
+    while room(log, settings, 0):
+        take_burst(session, log, settings, len(log.bursts), 0)
+    assert [burst.samples.latency_ns.size for burst in log.bursts] == bursts
 
 
 def test_room_is_what_both_the_block_and_the_whole_leave() -> None:
@@ -267,18 +274,12 @@ def test_a_burst_is_marked_with_its_round_and_block_and_is_short() -> None:
     assert burst.samples.latency_ns.sum() == BURST_NS
 
 
-def test_a_burst_of_a_fast_model_ends_at_its_share_of_the_cap() -> None:
-    log = SampleLog()
-    take_burst(fake_session(10), log, SETTINGS, round_index=0, block=0)
-    assert log.count(warmup=False) == per_burst(SETTINGS) == 100
-
-
 def test_bursts_stop_exactly_at_the_cap_on_runs() -> None:
     session, log = fake_session(1000), SampleLog()
     settings = replace(SETTINGS, min_runs=1, max_runs=560)
     log.add(0, 0, False, samples(550))
     log.add(0, 0, True, samples(60))
-    take_burst(session, log, settings, round_index=1, block=1)
+    take_burst(session, log, settings, round_index=4, block=1)
     assert log.count(warmup=False) == 560
     assert at_cap(log, settings)
     assert block_is_full(log, settings, 1, 1)
@@ -287,7 +288,7 @@ def test_bursts_stop_exactly_at_the_cap_on_runs() -> None:
 def test_bursts_stop_exactly_at_the_blocks_share_of_the_cap() -> None:
     session, log = fake_session(1000), SampleLog()
     log.add(0, 0, False, samples(460))
-    take_burst(session, log, SETTINGS, round_index=1, block=0)
+    take_burst(session, log, SETTINGS, round_index=7, block=0)
     assert log.count(warmup=False, block=0) == 500
 
 
