@@ -55,7 +55,8 @@ def compare(baseline: str, log_ratios: Sequence[float]) -> Comparison:
     """Return the comparison with the case ``baseline``; without figures, and why, from fewer than three blocks."""
     interval = t_interval(log_ratios)
     if interval is None:
-        reason = f"{len(log_ratios)} blocks in common with the baseline, {MIN_BLOCKS} needed"
+        blocks = "1 block" if len(log_ratios) == 1 else f"{len(log_ratios)} blocks"
+        reason = f"{blocks} in common with the baseline, {MIN_BLOCKS} needed"
         return Comparison(baseline, blocks=len(log_ratios), unavailable={"ratio": reason})
     low, high = math.exp(interval.low), math.exp(interval.high)
     return Comparison(

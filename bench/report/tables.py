@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..records import CaseResult, Coverage, Difference, RunRecord, Status
 from .naming import Names, name_cases, who
-from .text import ABSENT, UNKNOWN, clean, joined, known, megabytes, milliseconds, ratio
+from .text import ABSENT, UNKNOWN, clean, joined, known, megabytes, milliseconds, multiple, ratio
 
 _NOT_RECORDED = "not recorded"
 
@@ -167,9 +167,9 @@ def _ratio(case: CaseResult) -> Cell:
         return Cell("base", 1.0) if case.latency else Cell(ABSENT, reason=_stopped(case) or "not compared")
     if found.ratio is None or found.low is None or found.high is None:
         return Cell(ABSENT, reason=_stopped(case) or clean(found.unavailable.get("ratio", _NOT_RECORDED)))
-    half = math.sqrt(found.high / found.low) - 1
-    mark = " ≈" if found.difference is Difference.NONE_SHOWN else ""
-    return Cell(f"{found.ratio:.3f} ±{100 * half:.1f}%{mark}", found.ratio)
+    percent = 100 * (math.sqrt(found.high / found.low) - 1)
+    mark = "≈" if found.difference is Difference.NONE_SHOWN else ""
+    return Cell(f"{multiple(found.ratio)} ±{percent:.{1 if percent < 9.95 else 0}f}%{mark}", found.ratio)
 
 
 def _peak(case: CaseResult) -> Cell:
