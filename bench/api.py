@@ -133,6 +133,7 @@ def run(
     python: str | Sequence[str] = (),
     runtime: str | None = None,
     signature: str | None = None,
+    baseline: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
     out: str | Path | None = None,
 ) -> StoredRun:
@@ -140,6 +141,8 @@ def run(
 
     Args:
         models: ``.tflite`` files, folders of them, or ``MODEL/VARIANT=FILE``.
+        baseline: the variant that the others of its model are compared with; None: float32.
+        settings: how long and how precisely to measure.
         data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
             train or all.
@@ -177,6 +180,7 @@ def run(
         pythons=tuple(parse_python(name) for name in _listed(python)),
         runtime=runtime,
         signature=signature,
+        baseline=baseline,
         data=data_spec,
         settings=settings,
     )

@@ -174,6 +174,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     what.add_argument("--delegate-option", action="append", default=[], metavar="KEY=VALUE", help="for external")
     what.add_argument("--threads", default="1", metavar="N[,N]", help="thread counts (default 1)")
+    what.add_argument("--baseline", metavar="VARIANT", help="compare with this variant (default: float32)")
     what.add_argument("--signature", metavar="NAME", help="run this signature of the model")
     what.add_argument(
         "--python",
@@ -211,7 +212,14 @@ def _add_time_flags(time: argparse._ArgumentGroup) -> None:
     time.add_argument("--max-runs", type=int, default=20_000, metavar="N", help="at most N samples (20000)")
     time.add_argument("--min-time", default="1s", metavar="T", help="at least T inside the model (1s)")
     time.add_argument("--max-time", default="30s", metavar="T", help="at most about T inside the model (30s)")
-    time.add_argument("--warmup-time", default="300ms", metavar="T", help="warm-up, kept but not counted (300ms)")
+    time.add_argument(
+        "--warmup-time", default="100ms", metavar="T", help="least warm-up of a worker, kept but not counted (100ms)"
+    )
+    time.add_argument(
+        "--blocks", type=int, metavar="N", help="exactly N blocks of fresh workers (6 to 12, as precision needs)"
+    )
+    time.add_argument("--precision", default="1%", metavar="P", help="stop when ratios are known to P (1%%)")
+    time.add_argument("--budget", metavar="T", help="stop timing before T has passed, whatever the precision")
     time.add_argument("--timeout", default="120s", metavar="T", help="a worker that is silent for T is killed (120s)")
     time.add_argument("--seed", type=int, default=0, metavar="N", help="seed of generated inputs (0)")
 
@@ -267,7 +275,7 @@ def _as_interrupt(_number: int, _frame: object) -> NoReturn:
 
 def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
     from .records import Engine, Settings
-    from .spec import Spec, parse_choice, parse_delegates, parse_duration_ns, parse_python, parse_threads
+    from .spec import Spec, parse_choice, parse_delegates, parse_duration_ns, parse_percent, parse_python, parse_threads
 
     engines = _split(options.engine, "interpreter")
     return Spec(
@@ -278,6 +286,7 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
         pythons=tuple(parse_python(text) for text in options.python),
         runtime=options.runtime,
         signature=options.signature,
+        baseline=options.baseline,
         data=_data_spec(options),
         settings=Settings(
             seed=options.seed,
@@ -287,10 +296,17 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
             max_time_ns=parse_duration_ns(options.max_time, "--max-time"),
             warmup_time_ns=parse_duration_ns(options.warmup_time, "--warmup-time"),
             warmup_min_runs=3,
+            precision=parse_percent(options.precision, "--precision"),
+            budget_ns=None if options.budget is None else parse_duration_ns(options.budget, "--budget"),
+            **_blocks(options),
             timeout_s=parse_duration_ns(options.timeout, "--timeout") / 1e9,
         ),
         command=("edgebench", *given),
     )
+
+
+def _blocks(options: argparse.Namespace) -> dict[str, int]:
+    return {} if options.blocks is None else {"min_blocks": options.blocks, "max_blocks": options.blocks}
 
 
 def _split(texts: Sequence[str] | None, default: str) -> tuple[str, ...]:

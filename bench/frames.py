@@ -32,15 +32,15 @@ def samples_frame(logs: Sequence[tuple[str, SampleLog]]) -> pd.DataFrame:
         pd.DataFrame(
             {
                 "case": case_id,
-                "block": np.int32(block),
-                "round": np.int32(round_index),
-                "start_ns": burst.start_ns,
-                "latency_ns": burst.latency_ns,
-                "warmup": warmup,
+                "block": np.int32(burst.block),
+                "round": np.int32(burst.round_index),
+                "start_ns": burst.samples.start_ns,
+                "latency_ns": burst.samples.latency_ns,
+                "warmup": burst.warmup,
             }
         )
         for case_id, log in logs
-        for block, round_index, warmup, burst in log.bursts
+        for burst in log.bursts
     ]
     if not parts:
         return pd.DataFrame({name: np.empty(0, kind) for name, kind in _SAMPLE_TYPES.items()})

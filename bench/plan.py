@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .card import CARD_NAME, Card, read_card
@@ -58,10 +58,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """Cases to run, and models that cannot be measured with the reason."""
+    """Cases to run, models that cannot be measured with the reason, and each case's baseline by id."""
 
     cases: tuple[Case, ...]
     rejected: tuple[ModelError, ...] = ()
+    baselines: Mapping[str, str] = field(default_factory=dict)
 
 
 ProbeRuntime = Callable[[PythonTarget], RuntimeInfo]
@@ -136,7 +137,28 @@ def make_plan(spec: Spec, device: str, default_python: str, probe: ProbeRuntime)
     if not cases:
         raise UsageError("engine compiled takes no external delegate; use --engine interpreter")
     _refuse_twins(cases)
-    return Plan(tuple(cases), tuple(rejected))
+    return Plan(tuple(cases), tuple(rejected), choose_baselines(cases, spec.baseline))
+
+
+def choose_baselines(cases: Sequence[Case], wanted: str | None) -> dict[str, str]:
+    """Return the id of the baseline for the id of each other case.
+
+    A model's baseline is its first case of the variant ``wanted``, else its first float32 case, else its first case.
+
+    Raises:
+        UsageError: no model has a variant called ``wanted``.
+    """
+    if wanted is not None and wanted not in {case.variant.variant for case in cases}:
+        names = ", ".join(dict.fromkeys(case.variant.variant for case in cases))
+        raise UsageError(f"--baseline {wanted}: no such variant (there are: {names})")
+    chosen: dict[str, str] = {}
+    for model in dict.fromkeys(case.variant.model for case in cases):
+        members = [case for case in cases if case.variant.model == model]
+        named = [case for case in members if case.variant.variant == wanted]
+        float32 = [case for case in members if case.variant.file.scheme == "float32"]
+        baseline = (named or float32 or members)[0]
+        chosen.update({case.case_id: baseline.case_id for case in members if case is not baseline})
+    return chosen
 
 
 def _probe(probe: ProbeRuntime, python: PythonTarget) -> RuntimeInfo:

@@ -136,7 +136,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Latency:
-    """Summary of the steady samples (warm-up excluded). A percentile that the count cannot support is ``None``."""
+    """Summary of the steady samples (warm-up excluded). A percentile that the count cannot support is ``None``.
+
+    ``intervals`` maps a percentile's name to its 95 % interval (low, high) over blocks, where blocks allow one.
+    """
 
     count: int
     min_ns: int
@@ -147,6 +150,34 @@ class Latency:
     p95_ns: float | None = None
     p99_ns: float | None = None
     warmup_count: int = 0
+    blocks: int = 1
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+class Difference(str, Enum):
+    """What the data say about a case against its baseline."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    NONE_SHOWN = "no difference shown"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A case's latency against its baseline's, measured in turns: below 1 is faster.
+
+    ``low`` and ``high`` bound ``ratio`` with 95 % confidence. ``detectable`` is the smallest relative difference
+    (0.01 = 1 %) that a run like this one finds 4 times in 5.
+    """
+
+    baseline: str
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    blocks: int = 0
+    detectable: float | None = None
+    difference: Difference | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -217,6 +248,7 @@ class CaseResult:
     load_ns: int | None = None
     first_inference_ns: int | None = None
     latency: Latency | None = None
+    comparison: Comparison | None = None
     memory: Memory | None = None
     delegation: Delegation | None = None
     preprocessing: Preprocessing | None = None
@@ -264,7 +296,12 @@ class Environment:
 
 @dataclass(frozen=True)
 class Settings:
-    """How long was measured, and with which seed."""
+    """How long was measured, and with which seed.
+
+    Sampling is divided into blocks, each with fresh workers: at least ``min_blocks`` and at most ``max_blocks``, until
+    every comparison is known to ``precision`` (0.01 = 1 %) or ``budget_ns`` is spent. Minimum runs and time are over
+    all of ``min_blocks``.
+    """
 
     seed: int
     min_runs: int
@@ -274,6 +311,10 @@ class Settings:
     warmup_time_ns: int
     warmup_min_runs: int
     timeout_s: float
+    min_blocks: int = 6
+    max_blocks: int = 12
+    precision: float = 0.01
+    budget_ns: int | None = None
 
 
 @dataclass(frozen=True)

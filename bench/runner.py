@@ -2,59 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-from .analysis.latency import summarise_latency
+from .blocks import BlockTimer
 from .devices.base import Device
-from .errors import DataError, EdgebenchError, RuntimeRefused, ScoreError, WorkerError
-from .evaluation import Evaluator, Reading, Scored
+from .errors import DataError, RuntimeRefused
+from .evaluation import Evaluator
+from .launch import Launcher
+from .outcome import Outcome, guarded
 from .plan import Case, Plan
 from .progress import Progress
-from .records import CaseResult, Coverage, DelegateKind, Delegation, Failure, Memory, RuntimeInfo, Settings, Status
-from .rounds import SampleLog, is_finished, rotated, take_burst, warm_up
-from .session import ImageNeeds, Loaded, LoadRequest, Session
+from .records import Coverage, DelegateKind, Delegation, Memory, RuntimeInfo, Settings, Status
+from .session import ImageNeeds, Session
 from .spec import PythonTarget
 
-#: Workers that stay loaded together while they take turns; memory of the machine bounds it further.
-MAX_GROUP = 8
-#: Share of the memory that is free now which a group of loaded workers may fill.
-GROUP_MEMORY_SHARE = 0.6
 #: Runs after the first one in the memory process: buffers that only a second run allocates show up.
 _MEMORY_RUNS = 5
 _MEMORY_TIME_NS = 1_000_000_000
-
-
-@dataclass
-class Outcome:
-    """What has been learnt about one case so far."""
-
-    case: Case
-    result: CaseResult
-    log: SampleLog = field(default_factory=SampleLog)
-    reading: Reading | None = None
-    scored: Scored | None = None
-
-    @property
-    def alive(self) -> bool:
-        """True while nothing has gone wrong with the case."""
-        return self.result.failure is None
-
-    def update(self, **changes: Any) -> None:
-        """Replace fields of the result."""
-        self.result = replace(self.result, **changes)
-
-    def summarise(self) -> None:
-        """Put the figures of the samples taken so far into the result."""
-        steady = self.log.latencies(warmup=False)
-        self.update(latency=summarise_latency(steady, self.log.count(warmup=True)))
-
-    def fail(self, error: EdgebenchError) -> None:
-        """Turn an error into this case's result; what was measured before stays."""
-        self.update(status=Status.FAILED, failure=Failure(error.code, str(error)))
 
 
 class Runner:
@@ -70,11 +35,16 @@ class Runner:
         available_bytes: Callable[[], int | None] | None = None,
     ) -> None:
         self._device = device
+        self._launcher = Launcher(device, settings.timeout_s)
         self._settings = settings
         self._evaluator = evaluator
         self._progress = progress or Progress()
         self._available_bytes = available_bytes or _available_memory_bytes
         self.outcomes = [Outcome(case, case.result(Status.INTERRUPTED)) for case in plan.cases]
+        by_id = {outcome.case.case_id: outcome for outcome in self.outcomes}
+        for case_id, baseline_id in plan.baselines.items():
+            by_id[case_id].baseline = by_id[baseline_id]
+            by_id[baseline_id].is_baseline = True
 
     def run(self) -> None:
         """Measure everything. A failing worker is that case's result; the others go on.
@@ -84,10 +54,7 @@ class Runner:
         """
         self._each("checking, measuring memory", self.outcomes, self._inspect)
         self._decode_images()
-        groups = list(self._groups())
-        self._progress.phase("timing", len(self._alive()))
-        for group in groups:
-            self._time_group(group)
+        BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes).run(self.outcomes)
         if self._evaluator is not None:
             self._each("classifying images", self._alive(), self._evaluate)
         for outcome in self._alive():
@@ -100,23 +67,8 @@ class Runner:
         self._progress.phase(phase, len(outcomes))
         for outcome in outcomes:
             self._progress.detail(outcome.case.case_id)
-            _guarded(outcome, action, outcome)
+            guarded(outcome, action, outcome)
             self._progress.advance()
-
-    def _session(self, case: Case) -> Session:
-        return Session(self._device.start_worker(case.python.path), self._settings.timeout_s)
-
-    def _load(self, case: Case, session: Session, *, exclusive: bool = False) -> Loaded:
-        return session.load(
-            LoadRequest(
-                model_path=self._device.place(Path(case.variant.file.path)),
-                engine=case.engine,
-                delegate=case.delegate,
-                threads=case.threads,
-                signature=case.signature,
-                exclusive=exclusive,
-            )
-        )
 
     def _external_alone(self, case: Case) -> Delegation | None:
         """Return what an external delegate takes by itself, or None for others.
@@ -126,18 +78,18 @@ class Runner:
         """
         if case.delegate.kind is not DelegateKind.EXTERNAL:
             return None
-        with self._session(case) as session:
+        with self._launcher.open(case) as session:
             session.hello(case.runtime)
-            return self._load(case, session, exclusive=True).delegation
+            return self._launcher.load(case, session, exclusive=True).delegation
 
     def _inspect(self, outcome: Outcome) -> None:
         """Load and run the case in a clean process, reading memory at each step; learn which images the model takes."""
         alone = self._external_alone(outcome.case)
-        with self._session(outcome.case) as session:
+        with self._launcher.open(outcome.case) as session:
             hello = session.hello(outcome.case.runtime)
             outcome.update(runtime=hello.runtime, runtime_import_ns=hello.import_ns)
             before = session.memory()
-            loaded = self._load(outcome.case, session)
+            loaded = self._launcher.load(outcome.case, session)
             after_load = session.memory()
             outcome.update(inputs=loaded.inputs, outputs=loaded.outputs, delegation=alone or loaded.delegation)
             outcome.update(notes=_default_delegates_part(alone, loaded.delegation))
@@ -155,70 +107,12 @@ class Runner:
             if self._evaluator is not None and outcome.reading is not None:
                 self._evaluator.images(outcome.reading.preprocessing)
 
-    def _groups(self) -> Iterator[list[Outcome]]:
-        """Yield cases that fit into memory together, in plan order."""
-        available = self._available_bytes()
-        budget = None if available is None else int(available * GROUP_MEMORY_SHARE)
-        group: list[Outcome] = []
-        used = 0
-        for outcome in self._alive():
-            memory = outcome.result.memory
-            need = (memory.peak_rss_bytes if memory else None) or 0
-            if group and (len(group) == MAX_GROUP or (budget is not None and used + need > budget)):
-                yield group
-                group, used = [], 0
-            group.append(outcome)
-            used += need
-        if group:
-            yield group
-
-    def _time_group(self, group: list[Outcome]) -> None:
-        """Keep the group's workers loaded and let them take turns until each has its samples."""
-        with ExitStack() as stack:
-            sessions: list[tuple[Outcome, Session]] = []
-            try:
-                for outcome in group:
-                    self._progress.detail(f"loading {outcome.case.case_id}")
-                    if _guarded(outcome, self._prepare, outcome, stack, sessions):
-                        continue
-                    self._progress.advance()
-                self._take_turns(sessions)
-            finally:
-                # After an interrupt too: what was sampled so far is a result.
-                for outcome in group:
-                    outcome.summarise()
-
-    def _prepare(self, outcome: Outcome, stack: ExitStack, sessions: list[tuple[Outcome, Session]]) -> None:
-        session = stack.enter_context(self._session(outcome.case))
-        session.hello(outcome.case.runtime)
-        loaded = self._load(outcome.case, session)
-        outcome.update(load_ns=loaded.load_ns)
-        outcome.update(first_inference_ns=session.first(self._settings.seed))
-        warm_up(session, outcome.log, self._settings)
-        sessions.append((outcome, session))
-
-    def _take_turns(self, running: list[tuple[Outcome, Session]]) -> None:
-        round_index = 0
-        self._progress.detail(f"{len(running)} cases take turns")
-        while running:
-            for outcome, session in rotated(running, round_index):
-                _guarded(outcome, take_burst, session, outcome.log, self._settings, round_index)
-            still: list[tuple[Outcome, Session]] = []
-            for outcome, session in running:
-                if outcome.alive and not is_finished(outcome.log, self._settings):
-                    still.append((outcome, session))
-                    continue
-                session.close()
-                self._progress.advance()
-            running = still
-            round_index += 1
-
     def _evaluate(self, outcome: Outcome) -> None:
         if self._evaluator is None or outcome.reading is None:
             return
-        with self._session(outcome.case) as session:
+        with self._launcher.open(outcome.case) as session:
             session.hello(outcome.case.runtime)
-            self._load(outcome.case, session)
+            self._launcher.load(outcome.case, session)
             outcome.scored = self._evaluator.evaluate(
                 session, outcome.reading, self._device.place, self._progress.detail_count
             )
@@ -230,15 +124,6 @@ def _image_needs(outcome: Outcome, session: Session) -> ImageNeeds:
         return session.image_needs()
     except RuntimeRefused as refusal:
         raise DataError(f"{outcome.case.case_id}: {refusal}; leave --data out to measure it without accuracy") from None
-
-
-def _guarded(outcome: Outcome, action: Callable[..., None], *arguments: Any) -> bool:
-    """Do it; an error of the worker or in its scores becomes the case's result. Return whether the case still lives."""
-    try:
-        action(*arguments)
-    except (WorkerError, ScoreError) as error:
-        outcome.fail(error)
-    return outcome.alive
 
 
 def probe_runtime(device: Device, python: PythonTarget, runtime: str | None, timeout_s: float) -> RuntimeInfo:

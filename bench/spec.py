@@ -22,7 +22,7 @@ DEFAULT_SETTINGS = Settings(
     max_runs=20_000,
     min_time_ns=1_000_000_000,
     max_time_ns=30_000_000_000,
-    warmup_time_ns=300_000_000,
+    warmup_time_ns=100_000_000,
     warmup_min_runs=3,
     timeout_s=120.0,
 )
@@ -66,6 +66,7 @@ class Spec:
     pythons: tuple[PythonTarget, ...] = ()
     runtime: str | None = None
     signature: str | None = None
+    baseline: str | None = None
     data: DataSpec | None = None
     settings: Settings = DEFAULT_SETTINGS
     command: tuple[str, ...] = field(default_factory=tuple)
@@ -103,6 +104,13 @@ def _check_settings(settings: Settings) -> None:
             settings.max_time_ns >= settings.min_time_ns,
             "--max-time must not be below --min-time",
         ),
+        (settings.min_blocks >= 1, f"--blocks {settings.min_blocks}: must be at least 1"),
+        (
+            settings.max_blocks >= settings.min_blocks,
+            f"max_blocks {settings.max_blocks}: must not be below min_blocks {settings.min_blocks}",
+        ),
+        (0 < settings.precision < 1, f"--precision {settings.precision}: must be above 0 and below 100%"),
+        (settings.budget_ns is None or settings.budget_ns > 0, "--budget: must be above 0"),
         (settings.seed >= 0, f"--seed {settings.seed}: must not be negative"),
         (
             0 < settings.timeout_s <= _MAX_TIMEOUT_S,
@@ -179,6 +187,18 @@ def parse_duration_ns(text: str, flag: str) -> int:
         return int(float(found.group(1)) * _UNIT_NS[found.group(2) or "s"])
     except OverflowError:
         raise UsageError(f"{flag}: this duration is beyond all numbers") from None
+
+
+def parse_percent(text: str, flag: str) -> float:
+    """Return 0.01 for ``1%`` and for ``0.01``."""
+    number = text.strip().removesuffix("%")
+    try:
+        value = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        raise UsageError(f"{flag} {text}: not a share; write 1% or 0.01") from None
+    if not 0 < value < 1:
+        raise UsageError(f"{flag} {text}: must be above 0 and below 100%")
+    return value
 
 
 def parse_threads(text: str) -> tuple[int, ...]:

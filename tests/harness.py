@@ -15,7 +15,7 @@ from edgebench.spec import PythonTarget, Spec
 
 MODELS = Path(__file__).resolve().parent / "fixtures" / "models"
 
-#: As few runs as fill every field.
+#: As few runs as fill every field, in one block: tests of blocks say how many they want.
 SHORT = Settings(
     seed=0,
     min_runs=12,
@@ -25,10 +25,12 @@ SHORT = Settings(
     warmup_time_ns=0,
     warmup_min_runs=3,
     timeout_s=60.0,
+    min_blocks=1,
+    max_blocks=1,
 )
 SHORT_FLAGS = (
     "--min-runs", "12", "--max-runs", "40", "--min-time", "0ms", "--max-time", "2s", "--warmup-time", "0ms",
-    "--timeout", "60s",
+    "--timeout", "60s", "--blocks", "1",
 )  # fmt: skip
 RUNTIME = RuntimeInfo("litert", "ai-edge-litert", "2.0", "3.11", "2.0", "x86_64")
 

@@ -336,3 +336,23 @@ def test_two_pythons_in_one_run(tflite_python: str) -> None:
     # Why the old one is slower: its wheel hands quantized operators to no delegate.
     assert old.delegation.coverage is Coverage.NOTHING
     assert new.delegation.coverage is Coverage.PARTIAL
+
+
+def test_the_baseline_can_be_chosen_and_settings_say_how_precisely(tmp_path: Path) -> None:
+    settings = replace(SCORES_ONLY, min_blocks=3, max_blocks=3, min_runs=15, max_runs=15, precision=0.9)
+    names = (f"net/full={model('float32')}", f"net/eight={model('int8')}")
+    run = edgebench.run(*names, baseline="eight", settings=settings, out=tmp_path)
+    full, eight = run.record.cases
+    assert eight.comparison is None
+    assert full.comparison is not None
+    assert (full.comparison.baseline, full.comparison.blocks) == (eight.case_id, 3)
+    assert full.comparison.low is not None
+    assert full.comparison.ratio is not None
+    assert full.comparison.high is not None
+    assert 0 < full.comparison.low <= full.comparison.ratio <= full.comparison.high
+    steady = run.samples[~run.samples["warmup"]]
+    assert steady.groupby(["case", "block"], observed=True).size().tolist() == [5] * 6
+    assert run.folder is not None
+    assert edgebench.load(run.folder).record == run.record
+    with pytest.raises(UsageError, match=r"--baseline half: no such variant \(there are: full, eight\)"):
+        edgebench.run(*names, baseline="half")

@@ -75,7 +75,11 @@ def test_the_table_is_on_stdout_and_progress_on_stderr(ran: subprocess.Completed
     assert re.search(r"float32 .*\d", ran.stdout)
     assert "stored in " in ran.stdout
     assert "checking" not in ran.stdout
-    assert ran.stderr.splitlines() == ["checking, measuring memory (2)", "timing (2)", "classifying images (2)"]
+    assert ran.stderr.splitlines() == [
+        "checking, measuring memory (2)",
+        "timing, in blocks of fresh workers (1)",
+        "classifying images (2)",
+    ]
 
 
 def test_the_stored_run_is_where_the_table_says(ran: subprocess.CompletedProcess[str]) -> None:
@@ -112,6 +116,38 @@ def test_quiet_says_nothing_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixt
     said = capsys.readouterr()
     assert said.err == ""
     assert "float32" in said.out
+
+
+def test_blocks_precision_budget_and_baseline_reach_the_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"net/full={model('float32')}", f"net/eight={model('int8')}"]
+    flags = ["--blocks", "3", "--precision", "2.5%", "--budget", "2m", "--baseline", "eight"]
+    assert main(["run", *names, *SHORT_FLAGS, *flags, "--out", str(tmp_path), "--quiet"]) == 0
+    record = load(next(tmp_path.iterdir())).record
+    used = record.settings
+    assert (used.min_blocks, used.max_blocks, used.precision, used.budget_ns) == (3, 3, 0.025, 120 * 10**9)
+    assert [case.comparison.baseline if case.comparison else None for case in record.cases] == [
+        record.cases[1].case_id,
+        None,
+    ]
+    shown = capsys.readouterr().out
+    assert re.search(r"^full .* \d+\.\d+ ±\d", shown, re.MULTILINE)
+    assert re.search(r"^eight .* base ", shown, re.MULTILINE)
+    assert "over 3 blocks of fresh workers" in shown
+
+
+def test_a_budget_shorter_than_a_block_gives_one_block(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--min-time", "50ms", "--warmup-time", "10ms", "--budget", "1ms"]
+    assert main(["run", model("float32"), model("int8"), *flags, "--out", str(tmp_path), "--quiet"]) == 0
+    cases = load(next(tmp_path.iterdir())).record.cases
+    assert [case.latency.blocks for case in cases if case.latency] == [1, 1]
+
+
+def test_a_baseline_that_is_no_variant_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    line = fails(capsys, "run", model("float32"), "--baseline", "int8", "--out", tmp_path / "r")
+    assert line == "edgebench: error: --baseline int8: no such variant (there are: float32)"
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_failing_case_is_exit_code_3_and_the_others_are_shown(
@@ -199,6 +235,13 @@ USAGE: list[tuple[list[str], str]] = [
     (["run", "m", "--min-runs", "0"], "--min-runs 0"),
     (["run", "m", "--max-runs", "3"], "--max-runs 3: must not be below --min-runs 50"),
     (["run", "m", "--max-time", "1ms"], "--max-time must not be below --min-time"),
+    (["run", "m", "--precision", "fast"], "--precision fast: not a share; write 1% or 0.01"),
+    (["run", "m", "--precision", "0%"], "--precision 0%: must be above 0 and below 100%"),
+    (["run", "m", "--budget", "soon"], "--budget soon: not a duration"),
+    (["run", "m", "--budget", ""], "--budget : not a duration"),
+    (["run", "m", "--budget", "0s"], "--budget: must be above 0"),
+    (["run", "m", "--blocks", "0"], "--blocks 0: must be at least 1"),
+    (["run", "m", "--blocks", "x"], "invalid int value: 'x'"),
     (["run", "m", "--timeout", "0s"], "--timeout 0s: must be above 0"),
     (["run", "m", "--timeout", "1000h"], "at most 24h"),
     (["run", "m", "--seed", "-1"], "--seed -1: must not be negative"),

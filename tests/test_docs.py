@@ -60,7 +60,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, source in {"model": "float32", "a": "float32", "b": "int8"}.items():
         shutil.copy(fixtures / f"{source}.tflite", folder / f"{name}.tflite")
     write_photos(folder / "photos")
-    _run(f"edgebench run {fixtures / 'int8.tflite'} --min-time 10ms --quiet", folder)
+    _run(f"edgebench run {fixtures / 'int8.tflite'} --min-time 10ms --blocks 1 --quiet", folder)
     return folder
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from edgebench.errors import ModelError, UsageError, WorkerDied
-from edgebench.plan import case_id, find_variants, make_plan
+from edgebench.plan import case_id, choose_baselines, find_variants, make_plan
 from edgebench.records import Delegate, DelegateKind, Engine, RuntimeInfo, Status
 from edgebench.spec import PythonTarget, Spec
 from harness import MODELS, copies, model, plan_of
@@ -250,3 +250,61 @@ def test_a_case_knows_what_was_asked_for() -> None:
     assert case.case_id == "int8/int8:serve@local/interpreter.litert+default/t3"
     assert (result.file.scheme, result.file.size_bytes) == ("int8", Path(model("int8")).stat().st_size)
     assert result.latency is None
+
+
+def baselines(spec: Spec) -> dict[str, str]:
+    """Baselines as model/variant/threads of each case and of what it is compared with."""
+
+    def short(text: str) -> str:
+        return f"{text.partition('@')[0]}/{text.rpartition('/')[2]}"
+
+    return {short(case): short(base) for case, base in plan_of(spec).baselines.items()}
+
+
+SKIN = tuple(
+    f"skin/{name}={model(stem)}" for name, stem in (("eight", "int8"), ("full", "float32"), ("half", "float16"))
+)
+
+
+def test_the_baseline_is_the_float32_variant_whatever_its_name_and_place() -> None:
+    assert baselines(Spec(models=SKIN)) == {"skin/eight/t1": "skin/full/t1", "skin/half/t1": "skin/full/t1"}
+
+
+def test_without_float32_the_first_case_is_the_baseline() -> None:
+    assert baselines(Spec(models=(SKIN[2], SKIN[0]))) == {"skin/eight/t1": "skin/half/t1"}
+
+
+def test_the_baseline_can_be_named() -> None:
+    found = baselines(Spec(models=SKIN, baseline="half"))
+    assert found == {"skin/eight/t1": "skin/half/t1", "skin/full/t1": "skin/half/t1"}
+
+
+def test_the_first_of_a_variants_cases_is_the_baseline_of_its_others() -> None:
+    found = baselines(Spec(models=SKIN[:2], threads=(2, 1)))
+    assert found == {"skin/eight/t2": "skin/full/t2", "skin/eight/t1": "skin/full/t2", "skin/full/t1": "skin/full/t2"}
+
+
+def test_each_model_has_its_own_baseline_and_one_case_alone_has_none() -> None:
+    spec = Spec(models=(*SKIN[:2], f"other/x={model('int8')}", f"other/y={model('uint8')}", model("gray")))
+    assert baselines(spec) == {"skin/eight/t1": "skin/full/t1", "other/y/t1": "other/x/t1"}
+
+
+def test_a_named_baseline_that_one_model_lacks_leaves_that_model_its_own() -> None:
+    spec = Spec(models=(*SKIN[:2], f"other/x={model('int8')}", f"other/y={model('float32')}"), baseline="eight")
+    assert baselines(spec) == {"skin/full/t1": "skin/eight/t1", "other/x/t1": "other/y/t1"}
+
+
+@pytest.mark.parametrize("wanted", ["bogus", "", "float32", "skin/full"])
+def test_a_baseline_that_no_model_has_is_refused_with_the_names_there_are(wanted: str) -> None:
+    with pytest.raises(UsageError, match=rf"--baseline {wanted}: no such variant \(there are: eight, full, half\)"):
+        plan_of(Spec(models=SKIN, baseline=wanted))
+
+
+def test_a_baseline_among_rejected_files_is_none(tmp_path: Path) -> None:
+    (tmp_path / "broken.tflite").write_bytes(b"x")
+    with pytest.raises(UsageError, match="--baseline broken: no such variant"):
+        plan_of(Spec(models=(f"net/a={model('int8')}", f"net/broken={tmp_path / 'broken.tflite'}"), baseline="broken"))
+
+
+def test_no_case_no_baseline() -> None:
+    assert choose_baselines([], None) == {}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -8,59 +7,28 @@ from typing import Any, NoReturn
 import pytest
 from colours import write_folder
 from edgebench.analysis.latency import summarise_latency
+from edgebench.blocks import MAX_GROUP
 from edgebench.devices.base import WorkerLink
 from edgebench.devices.fake import FakeDevice, FakeModel
 from edgebench.errors import DataError, RuntimeRefused, UsageError, WorkerDied, WorkerError, WorkerTimeout
 from edgebench.evaluation import Evaluator
-from edgebench.progress import Progress
-from edgebench.records import CaseResult, Coverage, Delegate, DelegateKind, Settings, Status
-from edgebench.runner import MAX_GROUP, Runner, probe_runtime
-from edgebench.spec import DataSpec, PythonTarget, Spec
-from harness import copies, plan_of
-
-MS = 1_000_000
-SETTINGS = Settings(
-    seed=0,
-    min_runs=10,
-    max_runs=1_000,
-    min_time_ns=200 * MS,
-    max_time_ns=400 * MS,
-    warmup_time_ns=20 * MS,
-    warmup_min_runs=3,
-    timeout_s=9.0,
+from edgebench.records import Coverage, Delegate, DelegateKind, Status
+from edgebench.runner import probe_runtime
+from edgebench.spec import DataSpec, PythonTarget
+from fake_runs import (
+    MS,
+    ONE_BLOCK,
+    PLENTY,
+    Counting,
+    Models,
+    Recording,
+    after,
+    build,
+    commands,
+    outcomes,
+    ran,
+    results,
 )
-PLENTY = 64_000_000_000
-
-Models = Mapping[str, FakeModel]
-
-
-def build(
-    folder: Path,
-    models: Models,
-    settings: Settings = SETTINGS,
-    *,
-    device: FakeDevice | None = None,
-    available: int | None = PLENTY,
-    evaluator: Evaluator | None = None,
-    progress: Progress | None = None,
-    **spec: Any,
-) -> tuple[Runner, FakeDevice]:
-    plan = plan_of(Spec(models=tuple(copies(folder, *models)), **spec))
-    device = device or FakeDevice(models)
-    return Runner(device, plan, settings, evaluator, progress, lambda: available), device
-
-
-def results(runner: Runner) -> dict[str, CaseResult]:
-    return {outcome.result.model: outcome.result for outcome in runner.outcomes}
-
-
-def ran(
-    folder: Path, models: Models, settings: Settings = SETTINGS, **options: Any
-) -> tuple[dict[str, CaseResult], FakeDevice]:
-    runner, device = build(folder, models, settings, **options)
-    runner.run()
-    assert device.open_workers == 0
-    return results(runner), device
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +38,6 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evaluator(images: Path) -> Evaluator:
     return Evaluator(DataSpec(f"folder:{images}", normalize="-1..1"))
-
-
-def commands(device: FakeDevice, worker: int) -> list[str]:
-    return [command for number, command in device.log if number == worker]
 
 
 def test_memory_has_its_own_worker_before_any_timing(tmp_path: Path) -> None:
@@ -99,36 +63,39 @@ def test_a_result_is_complete(tmp_path: Path) -> None:
     assert result.delegation is not None
     assert result.delegation.coverage is Coverage.FULL
     assert result.latency is not None
-    assert (result.latency.p50_ns, result.latency.warmup_count) == (4 * MS, 5)
+    assert (result.latency.p50_ns, result.latency.warmup_count) == (4 * MS, 6)
 
 
 def test_the_cases_take_turns_in_rotating_order(tmp_path: Path) -> None:
     """None is always first, and each round has each case once: drift hits all alike."""
     _, device = ran(tmp_path, {"a": FakeModel(), "b": FakeModel(), "c": FakeModel()})
     turns = [number for number, command in device.log if command == "burst" and number > 3]
-    assert turns[:3] == [4, 5, 6]  # warm-up, as each is loaded
-    assert turns[3:12] == [4, 5, 6, 5, 6, 4, 6, 4, 5]
-    assert len(turns) == 3 + 4 * 3  # four bursts of 50 ms each fill 200 ms
+    assert turns[:6] == [4, 4, 5, 5, 6, 6]  # warm-up in two windows, as each is loaded
+    assert turns[6:15] == [4, 5, 6, 5, 6, 4, 6, 4, 5]
+    assert len(turns) == 6 + 10 * 3  # ten bursts of 20 ms each fill 200 ms
+
+
+def test_models_are_compared_with_nothing_and_take_no_turns(tmp_path: Path) -> None:
+    found, device = ran(tmp_path, {"a": FakeModel(), "b": FakeModel()}, apart=True)
+    turns = [number for number, command in device.log if command == "burst" and number > 2]
+    assert turns == [3] * 12 + [4] * 12
+    assert [result.comparison for result in found.values()] == [None, None]
 
 
 def test_rounds_are_recorded_per_burst(tmp_path: Path) -> None:
     runner, _ = build(tmp_path, {"a": FakeModel(), "b": FakeModel()})
     runner.run()
     for outcome in runner.outcomes:
-        assert [(block, index) for block, index, warmup, _ in outcome.log.bursts if not warmup] == [
-            (0, 0),
-            (0, 1),
-            (0, 2),
-            (0, 3),
-        ]
+        places = [(burst.block, burst.round_index) for burst in outcome.log.select(warmup=False)]
+        assert places == [(0, index) for index in range(10)]
 
 
 @pytest.mark.parametrize(
     ("changes", "latency_ms", "count"),
     [
         ({}, 1, 200),  # the minimum time decides: 200 ms
-        ({"min_time_ns": 0}, 1, 50),  # one burst is more than ten runs
-        ({"min_time_ns": 0, "min_runs": 120}, 1, 150),  # whole bursts until there are enough
+        ({"min_time_ns": 0}, 1, 100),  # five bursts, whatever is asked: their median is the block's value
+        ({"min_time_ns": 0, "min_runs": 130}, 1, 140),  # whole bursts until there are enough
         ({"max_runs": 70}, 1, 70),  # never more, not even within a burst
         ({"max_runs": 10}, 1, 10),
         ({}, 100, 4),  # the maximum time ends it below the minimum count
@@ -137,31 +104,30 @@ def test_rounds_are_recorded_per_burst(tmp_path: Path) -> None:
     ],
 )
 def test_how_long_is_measured(tmp_path: Path, changes: dict[str, int], latency_ms: int, count: int) -> None:
-    found, _ = ran(tmp_path, {"a": FakeModel(latency_ns=latency_ms * MS)}, replace(SETTINGS, **changes))
+    found, _ = ran(tmp_path, {"a": FakeModel(latency_ns=latency_ms * MS)}, replace(ONE_BLOCK, **changes))
     latency = found["a"].latency
     assert latency is not None
     assert latency.count == count
 
 
-def test_a_case_that_has_enough_leaves_the_turns(tmp_path: Path) -> None:
-    settings = replace(SETTINGS, min_runs=100, min_time_ns=0, max_time_ns=10_000 * MS)
+def turns_of_two(tmp_path: Path, **changes: int) -> list[int]:
+    """Which worker burst, one (3) quick and one (4) slow model; the slow one needs 50 rounds for its 100 runs."""
+    settings = replace(ONE_BLOCK, min_runs=100, min_time_ns=0, max_time_ns=10_000 * MS, **changes)
     _, device = ran(tmp_path, {"quick": FakeModel(MS), "slow": FakeModel(10 * MS)}, settings)
-    turns = [number for number, command in device.log if command == "burst" and number > 2]
-    assert turns.count(3) < turns.count(4)
-    assert turns[-15:] == [4] * 15
+    return [number for number, command in device.log if command == "burst" and number > 2][5:]  # behind warm-up
 
 
-def test_a_case_that_has_enough_gives_its_memory_back(tmp_path: Path) -> None:
-    open_workers = []
+def test_a_case_that_has_enough_goes_on_with_the_others(tmp_path: Path) -> None:
+    """They are compared round by round: what one has more than the other says nothing about both."""
+    turns = turns_of_two(tmp_path, max_runs=2000)
+    assert (turns.count(3), turns.count(4)) == (50, 50)
+    assert [sorted(turns[i : i + 2]) for i in range(0, 100, 2)] == [[3, 4]] * 50
 
-    def latency(run: int) -> int:
-        open_workers.append(device.open_workers)
-        return 10 * MS
 
-    settings = replace(SETTINGS, min_runs=100, min_time_ns=0, max_time_ns=10_000 * MS)
-    runner, device = build(tmp_path, {"quick": FakeModel(MS), "slow": FakeModel(latency)}, settings)
-    runner.run()
-    assert (open_workers[-50:], max(open_workers)) == ([1] * 50, 2)
+def test_a_case_at_its_cap_leaves_the_turns(tmp_path: Path) -> None:
+    turns = turns_of_two(tmp_path, max_runs=500)
+    assert (turns.count(3), turns.count(4)) == (25, 50)
+    assert turns[-25:] == [4] * 25
 
 
 def test_warm_up_is_kept_apart(tmp_path: Path) -> None:
@@ -172,7 +138,7 @@ def test_warm_up_is_kept_apart(tmp_path: Path) -> None:
     latency = runner.outcomes[0].result.latency
     assert latency is not None
     assert (latency.p50_ns, latency.mean_ns, latency.min_ns) == (MS, MS, MS)
-    # The first inference was run 0; the warm-up has the other slow one, and more until three runs are reached.
+    # The first inference was run 0; the warm-up has the other slow one, and goes on until two windows agree.
     assert list(runner.outcomes[0].log.latencies(warmup=True)) == [20 * MS] + [MS] * 20
     assert latency.warmup_count == 21
 
@@ -193,17 +159,6 @@ def test_a_failing_worker_is_that_cases_result_and_the_others_go_on(
     assert found["c"].latency is not None
 
 
-def after(runs: int, latency_ns: int, error: BaseException) -> Callable[[int], int]:
-    """A model that behaves for so many runs of one process."""
-
-    def latency(run: int) -> int:
-        if run >= runs:
-            raise error
-        return latency_ns
-
-    return latency
-
-
 def test_what_was_measured_before_a_failure_is_kept(tmp_path: Path) -> None:
     models = {"a": FakeModel(latency_ns=after(120, MS, WorkerDied("gone"))), "b": FakeModel()}
     runner, device = build(tmp_path, models)
@@ -213,8 +168,8 @@ def test_what_was_measured_before_a_failure_is_kept(tmp_path: Path) -> None:
     assert result.status is Status.FAILED
     assert result.memory is not None
     assert result.load_ns is not None
-    assert result.latency is not None  # the bursts before: 50 runs, while the second one died
-    assert result.latency.count == 50
+    assert result.latency is not None  # the bursts before, while the fifth one died
+    assert result.latency.count == 80
     assert results(runner)["b"].status is Status.OK
 
 
@@ -254,24 +209,14 @@ def test_a_default_delegate_that_took_nothing_is_reported_only(tmp_path: Path, k
     assert found["a"].delegation.coverage is Coverage.NOTHING
 
 
-class Counting(FakeDevice):
-    """Remembers the most workers that were open at once."""
-
-    most = 0
-
-    def start_worker(self, python: str) -> WorkerLink:
-        link = super().start_worker(python)
-        self.most = max(self.most, self.open_workers)
-        return link
-
-
 @pytest.mark.parametrize(
     ("available", "count", "most"),
     [
         (PLENTY, MAX_GROUP + 3, MAX_GROUP),
         (None, MAX_GROUP + 3, MAX_GROUP),  # nobody knows how much is free
         (1_000_000_000, 6, 2),  # 600 MB for workers of 300 MB
-        (1_000, 3, 1),  # one at a time, even where not even one fits
+        (1_500_000_000, 6, 3),
+        (1_000, 3, 2),  # never without the baseline, even where not even that fits
     ],
 )
 def test_groups_are_bounded_by_memory_and_number(tmp_path: Path, available: int | None, count: int, most: int) -> None:
@@ -317,12 +262,13 @@ class _InterruptingLink(WorkerLink):
 def test_ctrl_c_at_any_request_closes_all_workers_and_keeps_the_samples(tmp_path: Path, images: Path) -> None:
     models = {"a": FakeModel(), "b": FakeModel()}
     judge = evaluator(images)
-    whole, device = build(tmp_path, models, evaluator=judge)
+    settings = replace(ONE_BLOCK, min_time_ns=0, min_blocks=3, max_blocks=3)
+    whole, device = build(tmp_path, models, settings, evaluator=judge)
     whole.run()
     requests = len(device.log)
-    assert requests > 40
+    assert requests > 80
     for at in range(requests):
-        runner, device = build(tmp_path, models, device=Interrupting(models, at), evaluator=judge)
+        runner, device = build(tmp_path, models, settings, device=Interrupting(models, at), evaluator=judge)
         with pytest.raises(KeyboardInterrupt):
             runner.run()
         assert device.open_workers == 0, f"request {at}"
@@ -331,8 +277,11 @@ def test_ctrl_c_at_any_request_closes_all_workers_and_keeps_the_samples(tmp_path
         assert kept == sampled
         for outcome in runner.outcomes:
             assert outcome.result.status is Status.INTERRUPTED
-            steady = outcome.log.latencies(warmup=False)
-            assert outcome.result.latency == summarise_latency(steady, outcome.log.count(warmup=True))
+            assert outcome.result.latency == summarise_latency(outcome.log.by_block(), outcome.log.count(warmup=True))
+        compared = outcomes(runner)["b"].result.comparison
+        both = min(len(outcome.log.by_block()) for outcome in runner.outcomes)
+        assert (compared.blocks if compared else 0) == both
+        assert both < 3 or (compared and compared.ratio == 1)
 
 
 def test_an_unexpected_error_closes_all_workers_too(tmp_path: Path) -> None:
@@ -379,7 +328,7 @@ def test_a_worker_that_dies_while_classifying_keeps_its_latency(tmp_path: Path, 
 
 def test_labels_that_do_not_fit_stop_the_run_before_any_timing(tmp_path: Path, images: Path) -> None:
     runner, device = build(tmp_path, {"a": FakeModel(), "b": FakeModel(classes=3)}, evaluator=evaluator(images))
-    with pytest.raises(DataError, match="b/float32: the model answers 3 scores but there are 7 labels"):
+    with pytest.raises(DataError, match="net/b: the model answers 3 scores but there are 7 labels"):
         runner.run()
     assert device.open_workers == 0
     assert len({number for number, _ in device.log}) == 2
@@ -388,7 +337,7 @@ def test_labels_that_do_not_fit_stop_the_run_before_any_timing(tmp_path: Path, i
 def test_a_model_that_takes_no_images_names_the_way_out(tmp_path: Path, images: Path) -> None:
     refusal = RuntimeRefused("the model takes 2 inputs, not one image", "not-a-classifier")
     runner, device = build(tmp_path, {"a": FakeModel(fails={"open_images": refusal})}, evaluator=evaluator(images))
-    with pytest.raises(DataError, match=r"a/float32@.*: the model takes 2 inputs, not one image; leave --data out"):
+    with pytest.raises(DataError, match=r"net/a@.*: the model takes 2 inputs, not one image; leave --data out"):
         runner.run()
     assert device.open_workers == 0
 
@@ -401,29 +350,24 @@ def test_a_missing_normalization_stops_the_run(tmp_path: Path, images: Path) -> 
     assert device.open_workers == 0
 
 
-class Recording(Progress):
-    def __init__(self) -> None:
-        self.phases: list[list[Any]] = []
-
-    def phase(self, name: str, total: int) -> None:
-        self.phases.append([name, total, 0])
-
-    def advance(self) -> None:
-        self.phases[-1][2] += 1
-
-
 def test_each_phase_counts_to_its_end(tmp_path: Path, images: Path) -> None:
     models = {"a": FakeModel(), "b": FakeModel(fails={"load": RuntimeRefused("no")}), "c": FakeModel()}
     progress = Recording()
     ran(tmp_path, models, evaluator=evaluator(images), progress=progress)
-    assert progress.phases == [["checking, measuring memory", 3, 3], ["timing", 2, 2], ["classifying images", 2, 2]]
+    assert progress.phases == [
+        ["checking, measuring memory", 3, 3],
+        ["timing, in blocks of fresh workers", 1, 1],
+        ["classifying images", 2, 2],
+    ]
 
 
-def test_a_case_that_fails_while_timing_counts_as_done(tmp_path: Path) -> None:
+@pytest.mark.parametrize("latency_ns", [MS, after(120, MS, WorkerDied("gone"))])
+def test_timing_counts_to_its_end_whatever_ends_it(tmp_path: Path, latency_ns: Any) -> None:
+    """Precision is reached after the sixth block, or nobody is left in the first."""
     progress = Recording()
-    models = {"a": FakeModel(latency_ns=after(120, MS, WorkerDied("gone"))), "b": FakeModel()}
-    ran(tmp_path, models, progress=progress)
-    assert progress.phases[1] == ["timing", 2, 2]
+    settings = replace(ONE_BLOCK, min_blocks=6, max_blocks=9)
+    ran(tmp_path, {"a": FakeModel(latency_ns), "b": FakeModel(latency_ns)}, settings, progress=progress)
+    assert progress.phases[1] == ["timing, in blocks of fresh workers", 9, 9]
 
 
 def test_memory_that_the_worker_cannot_tell_is_absent_with_its_reason(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from edgebench.spec import (
     parse_delegate,
     parse_delegates,
     parse_duration_ns,
+    parse_percent,
     parse_python,
     parse_threads,
 )
@@ -51,6 +52,28 @@ def test_what_is_no_duration_is_refused_naming_flag_and_text(text: str) -> None:
 def test_a_duration_beyond_all_numbers_is_refused() -> None:
     with pytest.raises(UsageError, match="--min-time: this duration"):
         parse_duration_ns("9" * 400, "--min-time")
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("1%", 0.01), ("0.01", 0.01), ("0.5 %", 0.005), (" 2.5% ", 0.025), ("1e-3", 0.001), ("99%", 0.99)],
+)
+def test_percent(text: str, share: float) -> None:
+    assert parse_percent(text, "--precision") == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["", "%", "one", "1%%", "1,5%", "5 percent", "%1"])
+def test_what_is_no_share_is_refused_naming_flag_and_text(text: str) -> None:
+    with pytest.raises(UsageError, match=r"not a share; write 1% or 0\.01") as caught:
+        parse_percent(text, "--precision")
+    assert str(caught.value).startswith(f"--precision {text}:")
+
+
+@pytest.mark.parametrize("text", ["0", "0%", "-1%", "1", "100%", "5", "nan", "nan%", "inf", "1e400"])
+def test_a_share_is_above_nothing_and_below_the_whole(text: str) -> None:
+    """A bare 1 could be meant as 1 %: it is refused rather than taken for all."""
+    with pytest.raises(UsageError, match="must be above 0 and below 100%"):
+        parse_percent(text, "--precision")
 
 
 def test_threads_keep_their_order_and_lose_repetitions() -> None:
@@ -177,6 +200,11 @@ def test_a_spec_is_checked(changes: dict[str, Any], said: str) -> None:
         ({"min_runs": 0}, "--min-runs 0: must be at least 1"),
         ({"min_runs": 30_000}, "--max-runs 20000: must not be below --min-runs 30000"),
         ({"max_time_ns": 5}, "--max-time must not be below --min-time"),
+        ({"min_blocks": 0, "max_blocks": 0}, "--blocks 0: must be at least 1"),
+        ({"max_blocks": 5}, "max_blocks 5: must not be below min_blocks 6"),
+        ({"precision": 0.0}, "--precision 0.0: must be above 0 and below 100%"),
+        ({"precision": float("nan")}, "--precision nan"),
+        ({"budget_ns": 0}, "--budget: must be above 0"),
         ({"seed": -1}, "--seed -1: must not be negative"),
         ({"timeout_s": 0.0}, "--timeout 0s: must be above 0"),
         ({"timeout_s": float("nan")}, "--timeout"),
@@ -191,5 +219,6 @@ def test_settings_are_checked(changes: dict[str, Any], said: str) -> None:
 
 def test_limits_themselves_are_fine() -> None:
     settings = replace(DEFAULT_SETTINGS, min_runs=1, max_runs=1, min_time_ns=7, max_time_ns=7, timeout_s=86_400.0)
+    settings = replace(settings, min_blocks=1, max_blocks=1, precision=0.999, budget_ns=1)
     spec = Spec(models=("m",), threads=(1, 256), settings=settings, data=DataSpec("d", limit=1, max_bad_fraction=1.0))
     assert spec.settings == settings

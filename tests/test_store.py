@@ -21,11 +21,13 @@ from edgebench.records import (
     Accuracy,
     CaseResult,
     ClassMetrics,
+    Comparison,
     Coverage,
     DataInfo,
     Delegate,
     DelegateKind,
     Delegation,
+    Difference,
     Engine,
     Environment,
     Failure,
@@ -44,7 +46,7 @@ from edgebench.records import (
 from edgebench.store import StoredRun, find_run, from_dict, load, new_run_id, prepare_out, save, to_json, write_page
 
 GOLDEN = Path(__file__).resolve().parent / "fixtures" / "golden" / "run-v1.json"
-SETTINGS = Settings(0, 1, 2, 3, 4, 5, 6, 7.5)
+SETTINGS = Settings(0, 1, 2, 3, 4, 5, 6, 7.5, 3, 9, 0.02, 10**9)
 ENVIRONMENT = Environment("host", "Debian", "Linux", "x86_64", "CPU", 8, 2, 10**10, "3.11", "0.1", {})
 FULL = CaseResult(
     case_id="m/int8@local/interpreter.litert+external-x/t1",
@@ -66,7 +68,21 @@ FULL = CaseResult(
     runtime_import_ns=1,
     load_ns=2,
     first_inference_ns=2**53 + 1,
-    latency=Latency(9, 1, 2.5, 0.1, 1.5, 2.0, None, None, 3, {"p95_ns": "n too small", "p99_ns": "n too small"}),
+    latency=Latency(
+        9,
+        1,
+        2.5,
+        0.1,
+        1.5,
+        2.0,
+        None,
+        None,
+        3,
+        6,
+        intervals={"p50_ns": (1.25, 1.75)},
+        unavailable={"p95_ns": "n too small", "p99_ns": "n too small"},
+    ),
+    comparison=Comparison("m/float32", 0.5, 0.4, 0.625, 6, 0.3, Difference.FASTER, {"x": "y"}),
     memory=Memory(1, 2, 3, None, {"peak_rss_bytes": "no VmHWM here"}),
     delegation=Delegation(Coverage.PARTIAL, 6, 5, 1, {"SOFTMAX": 1}, {}),
     preprocessing=Preprocessing(8, 8, 3, "stretch", "-1..1", (127.5,), (127.5,), "card", "--labels l.txt"),

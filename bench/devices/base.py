@@ -58,6 +58,10 @@ class Device(ABC):
         """Make a file of this machine readable there and return its path there."""
 
     @abstractmethod
+    def clock_ns(self) -> int:
+        """Return a monotonic clock in ns, by which budgets are kept."""
+
+    @abstractmethod
     def environment(self) -> Environment:
         """Describe the device. What cannot be read is None, with the reason."""
 

@@ -70,6 +70,9 @@ class FakeDevice(Device):
     def default_python(self) -> str:
         return "python3"
 
+    def clock_ns(self) -> int:
+        return self.now_ns
+
     def environment(self) -> Environment:
         return Environment(
             hostname="fake",

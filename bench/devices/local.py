@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from .. import __version__
@@ -32,6 +33,9 @@ class LocalDevice(Device):
 
     def default_python(self) -> str:
         return sys.executable
+
+    def clock_ns(self) -> int:
+        return time.monotonic_ns()
 
     def environment(self) -> Environment:
         unavailable: dict[str, str] = {}

@@ -13,6 +13,7 @@ from .text import known
 Value = str | int | float | None
 
 _LATENCY = ("count", "warmup_count", "min_ns", "mean_ns", "stdev_ns", "p50_ns", "p90_ns", "p95_ns", "p99_ns")
+_COMPARISON = ("ratio", "low", "high", "detectable", "blocks")
 _MEMORY = ("rss_before_load_bytes", "rss_after_load_bytes", "rss_after_first_bytes", "peak_rss_bytes")
 _NODES = ("total_nodes", "delegated_nodes", "partitions")
 _ACCURACY = ("images", "top1", "top2", "balanced_accuracy", "macro_f1", "weighted_f1")
@@ -41,6 +42,7 @@ def _row(record: RunRecord, case: CaseResult, labels: list[str]) -> dict[str, Va
     row |= {"runtime_import_ns": case.runtime_import_ns, "load_ns": case.load_ns}
     row |= {"first_inference_ns": case.first_inference_ns}
     row |= {f"latency_{name}": _number(case.latency, name) for name in _LATENCY}
+    row |= _compared(case)
     row |= {name: _number(case.memory, name) for name in _MEMORY}
     row |= {"delegate_coverage": case.delegation.coverage.value if case.delegation else None}
     row |= {name: _number(case.delegation, name) for name in _NODES}
@@ -73,6 +75,13 @@ def _identity(case: CaseResult) -> dict[str, Value]:
         "scheme": case.file.scheme,
         "size_bytes": case.file.size_bytes,
     }
+
+
+def _compared(case: CaseResult) -> dict[str, Value]:
+    found = case.comparison
+    difference = found.difference.value if found and found.difference else None
+    figures = {f"base_{name}": _number(found, name) for name in _COMPARISON}
+    return {"base_case_id": found.baseline if found else None, **figures, "base_difference": difference}
 
 
 def _number(owner: object, name: str) -> int | float | None:

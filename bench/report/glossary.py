@@ -14,6 +14,10 @@ _GENERAL: tuple[tuple[str, str], ...] = (
     ("latency", "wall time of one inference (invoke), warm-up excluded; input and output copies are not part of it"),
     ("warm-up", "runs before timing counts; kept with the samples, left out of every summary"),
     ("p50 ms, p90 ms", "the latency that 50 % or 90 % of the timed runs stay under; linear interpolation"),
+    ("against base", "latency / the baseline's latency, below 1 is faster, with half the width of its 95 % interval; "
+                     "measured in turns in the same blocks, each block with fresh worker processes, block = unit"),
+    ("base", "the case that the others of its model are compared with: float32 unless --baseline names another"),
+    ("block", "one set of fresh worker processes and the rounds of bursts they took turns in"),
     ("n too small", "a percentile is shown only from enough samples: p50 11, p90 64, p95 130, p99 662"),
     ("peak MB", "peak RSS: the kernel's high-water mark of resident memory (VmHWM) of a separate, clean worker "
                 "process that only loads and runs the model; Python and the runtime are included"),

@@ -66,7 +66,7 @@ def _main(record: RunRecord, table: Table) -> dict[str, Any]:
         "question": lines.question(record),
         "common": table.names.common,
         "summary": summary(record, table),
-        "untested": lines.untested() if len(table.rows) > 1 else "",
+        "untested": lines.tested(record) if len(table.rows) > 1 else "",
         "notice": lines.notice(record),
         "table": table,
         "with_how": any(table.names.how.values()),

@@ -24,7 +24,7 @@ def render_markdown(record: RunRecord) -> str:
     table = build_table(record)
     blocks = [f"# {escaped(lines.question(record))}", _about(record, table)]
     told = summary(record, table)
-    blocks.append(_bullets([*told, lines.untested()] if len(table.rows) > 1 else told))
+    blocks.append(_bullets([*told, lines.tested(record)] if len(table.rows) > 1 else told))
     blocks.append(f"> **{escaped(lines.notice(record))}**")
     blocks += _main(table)
     blocks.append(_bullets(table.absences))

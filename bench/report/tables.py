@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..records import CaseResult, Coverage, RunRecord, Status
+from ..records import CaseResult, Coverage, Difference, RunRecord, Status
 from .naming import Names, name_cases, who
-from .text import ABSENT, UNKNOWN, clean, joined, known, megabytes, milliseconds, ratio
+from .text import ABSENT, UNKNOWN, clean, joined, known, megabytes, milliseconds, multiple, ratio
 
 _NOT_RECORDED = "not recorded"
 
@@ -38,7 +39,7 @@ class Column:
     @property
     def numeric(self) -> bool:
         """Whether the column holds plain numbers, to be aligned at the decimal point."""
-        return self.key != "nodes"
+        return self.key not in ("nodes", "ratio")
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ _MEASURED = (
     Column("peak", "peak", "MB"),
     Column("nodes", "delegated", "nodes"),
 )
+_RATIO = Column("ratio", "against", "base")
 _ACCURACY = (Column("top1", "top-1"), Column("balanced", "bal.", "acc."))
 
 
@@ -111,9 +113,16 @@ def rows(record: RunRecord) -> list[Row]:
 def build_table(record: RunRecord) -> Table:
     """Return the main table of ``record``."""
     names = name_cases(record.cases)
-    columns = _MEASURED + (_ACCURACY if has_accuracy(record) else ())
+    columns = _columns(record)
     built = tuple(_row(case, names, columns) for case in record.cases if is_measured(case))
     return Table(columns, built, names, tuple(_absences(columns, built, names)))
+
+
+def _columns(record: RunRecord) -> tuple[Column, ...]:
+    columns = list(_MEASURED)
+    if any(case.comparison for case in record.cases):
+        columns.insert([column.key for column in columns].index("p90"), _RATIO)
+    return (*columns, *(_ACCURACY if has_accuracy(record) else ()))
 
 
 def _row(case: CaseResult, names: Names, columns: Sequence[Column]) -> Row:
@@ -149,6 +158,18 @@ def _percentile(field: str) -> Callable[[CaseResult], Cell]:
         return _cell(value, milliseconds, case.latency.unavailable.get(field))
 
     return cell
+
+
+def _ratio(case: CaseResult) -> Cell:
+    """Show ``0.599 ±0.9%``: the ratio to the baseline and half its interval's width; ≈ no difference shown."""
+    found = case.comparison
+    if found is None:
+        return Cell("base", 1.0) if case.latency else Cell(ABSENT, reason=_stopped(case) or "not compared")
+    if found.ratio is None or found.low is None or found.high is None:
+        return Cell(ABSENT, reason=_stopped(case) or clean(found.unavailable.get("ratio", _NOT_RECORDED)))
+    percent = 100 * (math.sqrt(found.high / found.low) - 1)
+    mark = "≈" if found.difference is Difference.NONE_SHOWN else ""
+    return Cell(f"{multiple(found.ratio)} ±{percent:.{1 if percent < 9.95 else 0}f}%{mark}", found.ratio)
 
 
 def _peak(case: CaseResult) -> Cell:
@@ -194,6 +215,7 @@ _CELLS: Mapping[str, Callable[[CaseResult], Cell]] = {
     "first": _first,
     "p50": _percentile("p50_ns"),
     "p90": _percentile("p90_ns"),
+    "ratio": _ratio,
     "peak": _peak,
     "nodes": _nodes,
     "top1": _accuracy("top1"),

@@ -37,7 +37,7 @@ def render_table(record: RunRecord, *, width: int | None = None) -> str:
     parts.append(_listed("Delegates", lines.delegate_lines(record, table.names), width))
     parts.append(_listed("Notes", lines.notes(record, table.names), width))
     told = summary(record, table)
-    parts.append(_listed("In short", [*told, lines.untested()] if len(table.rows) > 1 else told, width))
+    parts.append(_listed("In short", [*told, lines.tested(record)] if len(table.rows) > 1 else told, width))
     parts.append(_wrapped([lines.data_line(record), lines.notice(record)], width))
     return "\n\n".join(part for part in parts if part) + "\n"
 

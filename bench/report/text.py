@@ -46,6 +46,13 @@ def ratio(value: float) -> str:
     return f"{value:.3f}"
 
 
+def multiple(value: float) -> str:
+    """Return how many times one thing is another: 0.482, 1.004, 14.53, 104.6, 0.00871."""
+    if value < 0.1:
+        return significant(value)
+    return f"{value:.{max(0, 3 - len(str(int(value))) + 1)}f}"
+
+
 def count(number: int, one: str, many: str | None = None) -> str:
     """Return ``1 case``, ``4,000 cases``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -11,11 +11,13 @@ from edgebench.records import (
     Accuracy,
     CaseResult,
     ClassMetrics,
+    Comparison,
     Coverage,
     DataInfo,
     Delegate,
     DelegateKind,
     Delegation,
+    Difference,
     Engine,
     Environment,
     Failure,
@@ -210,6 +212,25 @@ DATA = DataInfo(
     ),
     notes=("test part of a split by lesion, seed 0",),
 )
+
+
+def comparison(ratio: float, half: float, blocks: int = 6, baseline: str | None = None) -> Comparison:
+    """Return a ratio whose interval is ``half`` to either side (0.01 = 1 %)."""
+    low, high = ratio / (1 + half), ratio * (1 + half)
+    shown = Difference.FASTER if high < 1 else Difference.SLOWER if low > 1 else Difference.NONE_SHOWN
+    base = baseline or "ham10000_mobilenet_v2/float32@local/interpreter.litert+default/t1"
+    return Comparison(base, ratio, low, high, blocks, 1.35 * half, shown)
+
+
+def compared() -> RunRecord:
+    """Return four variants as a run in blocks leaves them, and one that was never timed."""
+    found = [
+        make_case("float32", 7.43),
+        replace(make_case("float16", 7.46), comparison=comparison(1.004, 0.011)),
+        replace(make_case("dynamic", 14.2), comparison=comparison(1.911, 0.006)),
+        replace(make_case("int8", 3.58), comparison=comparison(0.482, 0.014, blocks=9)),
+    ]
+    return make_record([*found, failed_case()])
 
 
 def failed_case(variant: str = "int16x8", model: str = "ham10000_mobilenet_v2") -> CaseResult:

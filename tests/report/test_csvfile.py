@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 from edgebench.records import Latency, RunRecord
 from edgebench.report.csvfile import render_csv
-from samples import LABELS, four_variants, hostile, make_case, make_record, without_accuracy
+from samples import LABELS, compared, four_variants, hostile, make_case, make_record, without_accuracy
 
 
 def load(record: RunRecord) -> pd.DataFrame:
@@ -28,6 +28,20 @@ def test_one_row_a_case_with_numbers_as_numbers_at_full_precision() -> None:
     assert float(row["latency_p50_ns"]) == case.latency.p50_ns
     assert float(row["balanced_accuracy"]) == case.accuracy.balanced_accuracy
     assert [float(row[f"recall:{label}"]) for label in LABELS] == [item.recall for item in case.accuracy.classes]
+
+
+def test_ratios_to_the_baseline_are_columns_empty_for_itself_and_the_failed() -> None:
+    record = compared()
+    frame = load(record)
+    assert frame["base_ratio"].isna().tolist() == [True, False, False, False, True]
+    assert frame["base_ratio"].tolist()[1:4] == [1.004, 1.911, 0.482]
+    assert frame["base_blocks"].tolist()[1:4] == [6, 6, 9]
+    assert frame["base_difference"].tolist()[1:4] == ["no difference shown", "slower", "faster"]
+    assert set(frame["base_case_id"].dropna()) == {record.cases[0].case_id}
+    found = record.cases[3].comparison
+    assert found is not None
+    assert (frame["base_low"][3], frame["base_high"][3]) == (found.low, found.high)
+    assert frame["base_detectable"][3] == found.detectable
 
 
 def test_failed_cases_have_a_row_with_empty_numbers() -> None:

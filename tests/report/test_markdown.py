@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 from edgebench.report.markdown import escaped, render_markdown
-from samples import four_variants, hostile, only_failures, two_runtimes
+from samples import compared, four_variants, hostile, only_failures, two_runtimes
 
 
 def tables(text: str) -> list[list[str]]:
@@ -16,7 +16,7 @@ def columns(line: str) -> int:
 
 
 def test_tables_are_well_formed_even_with_pipes_in_names() -> None:
-    for record in (four_variants(), two_runtimes(), hostile()):
+    for record in (four_variants(), compared(), two_runtimes(), hostile()):
         found = tables(render_markdown(record))
         assert found
         for lines in found:
@@ -32,6 +32,13 @@ def test_content() -> None:
     assert "Not a medical device." in text
     for term in ("**peak MB**", "**bal. acc.**", "**p50 ms, p90 ms**", "**delegated**"):
         assert term in text
+
+
+def test_ratios_stand_in_the_table_and_are_explained() -> None:
+    text = render_markdown(compared())
+    assert "| float16 | 4.44 | 11.2 | 13.4 | 7.46 | 1.004 ±1.1%≈ | 7.92 |" in text
+    assert "Against base: latency ratio, paired in turns" in text
+    assert "**against base**" in text
 
 
 def test_names_stay_text() -> None:

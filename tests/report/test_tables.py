@@ -4,12 +4,15 @@ import math
 from dataclasses import replace
 
 import pytest
-from edgebench.records import CaseResult, Coverage, Delegation, Failure, Latency, Memory, Status
+from edgebench.records import CaseResult, Comparison, Coverage, Delegation, Failure, Latency, Memory, RunRecord, Status
+from edgebench.report import lines
 from edgebench.report.naming import name_cases
 from edgebench.report.recall import recall_tables
 from edgebench.report.summary import summary
 from edgebench.report.tables import build_table, rows
 from samples import (
+    compared,
+    comparison,
     failed_case,
     fifty_cases,
     four_variants,
@@ -185,3 +188,79 @@ def test_interrupted_cases_count_as_unfinished() -> None:
     case = replace(make_case("int8", 1.0), status=Status.INTERRUPTED)
     record = make_record([make_case("float32", 7.43), case])
     assert "1 of 2 cases did not finish; the reasons are listed." in summary(record, build_table(record))
+
+
+def ratios(record: RunRecord) -> list[str]:
+    return [row.cells["ratio"].text for row in build_table(record).rows]
+
+
+def test_ratios_stand_beside_p50_with_half_their_interval_and_a_sign_where_none_is_shown() -> None:
+    table = build_table(compared())
+    assert ratios(compared()) == ["base", "1.004 ±1.1%≈", "1.911 ±0.6%", "0.482 ±1.4%"]
+    assert [row.cells["ratio"].value for row in table.rows] == [1.0, 1.004, 1.911, 0.482]
+    keys = [column.key for column in table.columns]
+    assert keys[keys.index("p50") + 1] == "ratio"
+    assert next(column.title for column in table.columns if column.key == "ratio") == "against base"
+    assert not any("against base" in line for line in table.absences)
+
+
+def test_without_any_comparison_there_is_no_such_column() -> None:
+    assert "ratio" not in [column.key for column in build_table(four_variants()).columns]
+
+
+def test_a_ratio_that_is_absent_has_its_reason() -> None:
+    base = make_case("float32", 7.43)
+    few = Comparison(base.case_id, blocks=2, unavailable={"ratio": "2 blocks in common with the baseline, 3 needed"})
+    stopped = replace(make_case("dynamic", 14.2), latency=None, status=Status.INTERRUPTED)
+    table = build_table(make_record([base, replace(make_case("int8", 3.58), comparison=few), stopped]))
+    assert [row.cells["ratio"].text for row in table.rows] == ["base", "–", "–"]
+    said = "\n".join(table.absences)
+    assert "– against base: 2 blocks in common with the baseline, 3 needed (int8)" in said
+    assert "the case ended as interrupted before this (dynamic)" in said
+
+
+def test_a_failed_cases_ratio_of_the_blocks_it_had_is_shown() -> None:
+    died = replace(make_case("int8", 3.58), status=Status.FAILED, comparison=comparison(0.482, 0.02, blocks=4))
+    assert ratios(make_record([make_case("float32", 7.43), died])) == ["base", "0.482 ±2.0%"]
+
+
+def test_the_line_on_ratios_says_blocks_and_what_would_have_been_found() -> None:
+    said = lines.tested(compared())
+    assert "95 % interval over 6 to 9 blocks of fresh workers; ≈ no difference shown." in said
+    assert "A difference of 1.9 % would have been found 4 times in 5." in said  # the least precise of them
+    two = make_record([make_case("float32", 7.43), replace(make_case("int8", 3.58), comparison=comparison(0.5, 0.01))])
+    assert "over 6 blocks of fresh workers" in lines.tested(two)
+
+
+def test_without_ratios_nothing_is_said_to_be_tested() -> None:
+    few = Comparison("x", blocks=2, unavailable={"ratio": "too few"})
+    record = make_record([make_case("float32", 7.43), replace(make_case("int8", 3.58), comparison=few)])
+    assert lines.tested(record) == lines.tested(four_variants())
+    assert "no difference between rows has been tested for significance" in lines.tested(record)
+
+
+def test_the_settings_line_tells_blocks_precision_and_budget() -> None:
+    record = compared()
+    assert "in 6 to 12 blocks of fresh workers, until ratios are known to 1 %;" in lines.settings_line(record)
+    settings = replace(record.settings, min_blocks=1, max_blocks=1, precision=0.005, budget_ns=90_000_000_000)
+    said = lines.settings_line(replace(record, settings=settings))
+    assert (
+        "in 1 block of fresh workers, until ratios are known to 0.5 %, within a budget of 90 s for all cases;" in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "text"),
+    [
+        (9.9996, 0.0994, "10.000 ±9.9%"),
+        (14.532, 0.1, "14.53 ±10%"),
+        (104.62, 0.3, "104.6 ±30%"),
+        (20480.0, 0.001, "20480 ±0.1%"),
+        (0.1, 0.0, "0.100 ±0.0%"),
+        (0.00871, 0.02, "0.00871 ±2.0%"),
+    ],
+)
+def test_ratios_keep_digits_that_mean_something(value: float, half: float, text: str) -> None:
+    case = replace(make_case("int8", 1.0), comparison=comparison(value, half))
+    record = make_record([make_case("float32", 7.43), case])
+    assert ratios(record)[1].rstrip("≈") == text

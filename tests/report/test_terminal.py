@@ -9,6 +9,7 @@ from edgebench.report.terminal import render_table
 from samples import (
     HOSTILE,
     accuracy_from,
+    compared,
     confusion_from,
     failed_case,
     fifty_cases,
@@ -23,7 +24,9 @@ from samples import (
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
-@pytest.mark.parametrize("record", [four_variants(), two_runtimes(), without_accuracy(), fifty_cases(), hostile()])
+@pytest.mark.parametrize(
+    "record", [four_variants(), compared(), two_runtimes(), without_accuracy(), fifty_cases(), hostile()]
+)
 def test_no_line_is_wider_than_asked(record: RunRecord, width: int) -> None:
     assert max(len(line) for line in render_table(record, width=width).splitlines()) <= width
 
@@ -55,6 +58,13 @@ def test_content() -> None:
     assert "the CPU clock is not under this machine's control (no governor)" in text
     assert "Not a medical device." in text
     assert "no difference between rows has been tested" in text
+
+
+def test_ratios_stay_at_any_width_and_are_explained() -> None:
+    for width in (80, 100, None):
+        text = render_table(compared(), width=width)
+        assert "1.004 ±1.1%≈" in text
+        assert "Against base: latency ratio, paired in turns," in " ".join(text.split())
 
 
 def test_too_few_samples_are_said() -> None:

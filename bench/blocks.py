@@ -1,0 +1,140 @@
+"""Timing: cases of a group stay loaded and take turns, in blocks that each have fresh workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+from .analysis.comparison import compare
+from .launch import Launcher
+from .outcome import Outcome, guarded
+from .progress import Progress
+from .records import Settings
+from .rounds import Decision, SampleLog, at_cap, block_is_full, log_ratios, room, rotated, take_burst, warm_up
+from .session import Session
+
+#: Workers that stay loaded together while they take turns; memory of the machine bounds it further.
+MAX_GROUP = 8
+#: Share of the memory that is free now which a group of loaded workers may fill.
+GROUP_MEMORY_SHARE = 0.6
+
+
+class BlockTimer:
+    """Measures latency of all cases of a run."""
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        settings: Settings,
+        progress: Progress,
+        available_bytes: Callable[[], int | None],
+    ) -> None:
+        self._launcher = launcher
+        self._settings = settings
+        self._progress = progress
+        self._available_bytes = available_bytes
+        self._block = 0
+
+    def run(self, outcomes: list[Outcome]) -> None:
+        """Measure the cases that live, then summarise all: also what an interrupt cut short is a result."""
+        alive = [outcome for outcome in outcomes if outcome.alive]
+        groups = list(self._groups(alive))
+        for outcome in alive:
+            outcome.log.groups = sum(any(outcome is member for member in group) for group in groups)
+        decision = Decision(self._settings, self._launcher.clock_ns)
+        self._progress.phase("timing, in blocks of fresh workers", self._settings.max_blocks)
+        done = 0
+        try:
+            while decision.another(done, [outcome.log for outcome in alive if outcome.alive], _pairs(alive)):
+                for group in groups:
+                    open_cases = [o for o in group if o.alive and not at_cap(o.log, self._settings)]
+                    self._time_block(open_cases, done)
+                done += 1
+                self._progress.advance()
+        finally:
+            _summarise(alive)
+        for _ in range(done, self._settings.max_blocks):  # not needed: that is finished, too
+            self._progress.advance()
+
+    def _groups(self, alive: list[Outcome]) -> Iterator[list[Outcome]]:
+        """Yield cases of one model that fit into memory together; each group has its model's baseline."""
+        available = self._available_bytes()
+        budget = None if available is None else int(available * GROUP_MEMORY_SHARE)
+        for model in dict.fromkeys(outcome.case.variant.model for outcome in alive):
+            members = [outcome for outcome in alive if outcome.case.variant.model == model]
+            baseline = _baseline(members)
+            start = [baseline] if baseline is not None else []
+            group = list(start)
+            for outcome in members:
+                if outcome is baseline:
+                    continue
+                used = sum(_peak_bytes(other) for other in group)
+                full = len(group) >= MAX_GROUP or (budget is not None and used + _peak_bytes(outcome) > budget)
+                if len(group) > len(start) and full:
+                    yield group
+                    group = list(start)
+                group.append(outcome)
+            yield group
+
+    def _time_block(self, group: list[Outcome], turn: int) -> None:
+        """Measure one group with fresh workers. ``turn`` counts the group's blocks; numbers of blocks are the run's."""
+        block, self._block = self._block, self._block + 1
+        with ExitStack() as stack:
+            sessions: list[tuple[Outcome, Session]] = []
+            # Which process comes first decides where its memory lies: that too must not always favour the same case.
+            for outcome in rotated(group, turn):
+                self._progress.detail(f"loading {outcome.case.case_id}")
+                guarded(outcome, self._prepare, outcome, stack, sessions, block)
+            self._progress.detail(f"{len(sessions)} cases take turns")
+            self._take_turns(sessions, block)
+
+    def _prepare(self, outcome: Outcome, stack: ExitStack, sessions: list[tuple[Outcome, Session]], block: int) -> None:
+        session = stack.enter_context(self._launcher.open(outcome.case))
+        session.hello(outcome.case.runtime)
+        loaded = self._launcher.load(outcome.case, session)
+        first_ns = session.first(self._settings.seed)
+        outcome.starts.append((loaded.load_ns, first_ns))
+        warm_up(session, outcome.log, self._settings, block)
+        sessions.append((outcome, session))
+
+    def _take_turns(self, sessions: list[tuple[Outcome, Session]], block: int) -> None:
+        """Burst in rounds until every case has its share; only a case at its cap stops before the others.
+
+        The first round goes in the order of loading, which every block begins with another case.
+        """
+        rounds = 0
+        running = sessions
+        while running:
+            for outcome, session in rotated(running, rounds):
+                guarded(outcome, take_burst, session, outcome.log, self._settings, rounds, block)
+            rounds += 1
+            running = [(o, session) for o, session in running if o.alive and room(o.log, self._settings, block)]
+            if all(block_is_full(outcome.log, self._settings, block, rounds) for outcome, _ in running):
+                return
+
+
+def _peak_bytes(outcome: Outcome) -> int:
+    memory = outcome.result.memory
+    return (memory.peak_rss_bytes if memory else None) or 0
+
+
+def _baseline(members: list[Outcome]) -> Outcome | None:
+    return next((outcome for outcome in members if outcome.is_baseline), None)
+
+
+def _pairs(alive: list[Outcome]) -> list[tuple[SampleLog, SampleLog]]:
+    """Return the logs of (case, baseline) for every case that has one and still lives."""
+    found = []
+    for outcome in alive:
+        baseline = outcome.baseline
+        if outcome.alive and baseline is not None and baseline.alive:
+            found.append((outcome.log, baseline.log))
+    return found
+
+
+def _summarise(alive: list[Outcome]) -> None:
+    for outcome in alive:
+        outcome.summarise()
+        if outcome.baseline is not None:
+            ratios = log_ratios(outcome.log, outcome.baseline.log)
+            outcome.update(comparison=compare(outcome.baseline.case.case_id, ratios))

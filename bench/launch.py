@@ -1,0 +1,38 @@
+"""Starting a case's worker and loading its model there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .devices.base import Device
+from .plan import Case
+from .session import Loaded, LoadRequest, Session
+
+
+class Launcher:
+    """Opens sessions on one device."""
+
+    def __init__(self, device: Device, timeout_s: float) -> None:
+        self._device = device
+        self._timeout_s = timeout_s
+
+    def open(self, case: Case) -> Session:
+        """Start a fresh worker under the case's Python. The caller closes the session."""
+        return Session(self._device.start_worker(case.python.path), self._timeout_s)
+
+    def load(self, case: Case, session: Session, *, exclusive: bool = False) -> Loaded:
+        """Load the case's model; ``exclusive`` keeps the runtime's default delegates out."""
+        return session.load(
+            LoadRequest(
+                model_path=self._device.place(Path(case.variant.file.path)),
+                engine=case.engine,
+                delegate=case.delegate,
+                threads=case.threads,
+                signature=case.signature,
+                exclusive=exclusive,
+            )
+        )
+
+    def clock_ns(self) -> int:
+        """Return the device's monotonic clock."""
+        return self._device.clock_ns()

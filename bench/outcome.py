@@ -1,0 +1,66 @@
+"""What has been learnt about one case so far, while a run is under way."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .analysis.latency import summarise_latency
+from .errors import EdgebenchError, ScoreError, WorkerError
+from .evaluation import Reading, Scored
+from .plan import Case
+from .records import CaseResult, Failure, Status
+from .rounds import SampleLog
+
+
+@dataclass
+class Outcome:
+    """A case's result so far, its samples, and (load_ns, first_ns) of each of its timing processes.
+
+    ``baseline`` is the case that it is compared with, None for a baseline itself.
+    """
+
+    case: Case
+    result: CaseResult
+    baseline: Outcome | None = None
+    is_baseline: bool = False
+    log: SampleLog = field(default_factory=SampleLog)
+    starts: list[tuple[int, int]] = field(default_factory=list)
+    reading: Reading | None = None
+    scored: Scored | None = None
+
+    @property
+    def alive(self) -> bool:
+        """True while nothing has gone wrong with the case."""
+        return self.result.failure is None
+
+    def update(self, **changes: Any) -> None:
+        """Replace fields of the result."""
+        self.result = replace(self.result, **changes)
+
+    def summarise(self) -> None:
+        """Put the figures of the samples taken so far into the result."""
+        notes = self.result.notes
+        if self.log.unsettled_blocks:
+            count = len(self.log.unsettled_blocks)
+            note = f"latency was still changing when the warm-up of {count} block{'s' if count > 1 else ''} was cut off"
+            notes = (*(text for text in notes if "warm-up of" not in text), note)
+        if self.starts:
+            load_ns, first_ns = (int(statistics.median(values)) for values in zip(*self.starts, strict=True))
+            self.update(load_ns=load_ns, first_inference_ns=first_ns)
+        self.update(latency=summarise_latency(self.log.by_block(), self.log.count(warmup=True)), notes=notes)
+
+    def fail(self, error: EdgebenchError) -> None:
+        """Turn an error into this case's result; what was measured before stays."""
+        self.update(status=Status.FAILED, failure=Failure(error.code, str(error)))
+
+
+def guarded(outcome: Outcome, action: Callable[..., None], *arguments: Any) -> bool:
+    """Do it; an error of the worker or in its scores becomes the case's result. Return whether the case still lives."""
+    try:
+        action(*arguments)
+    except (WorkerError, ScoreError) as error:
+        outcome.fail(error)
+    return outcome.alive
