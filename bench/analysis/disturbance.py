@@ -21,19 +21,20 @@ LOST_SUSPECT = 0.05
 LOST_INVALID = 0.25
 #: Steal is counted in whole ticks (10 ms mostly): one tick alone may be a rounding of nearly nothing.
 STEAL_MIN_TICKS = 2
-#: Where a kernel does not tell waiting times. A busy competitor causes more than 100 switches a second (slices of 3 to
-#: 10 ms, sched(7) and the kernel's sched-design-CFS), housekeeping a handful.
+#: Where a kernel does not tell waiting times. Measured on two cores shared with other work: 26 to 46 switches in seconds
+#: that lost 2 to 4 % to waiting, 204 in one that lost 7 %. 50 is chosen to lie at the same 5 % as LOST_SUSPECT.
 SWITCHES_PER_S = 50.0
 SWITCHES_MIN = 3
-#: The kernel may write single idle pages out at any time, which disturbs nobody; a MiB says memory was short.
+#: Chosen: the kernel may write single idle pages out at any time, which disturbs nobody; a MiB says memory was short.
 SWAPPED_OUT_MIN_PAGES = 256
-#: Boards slow down in steps of 7 % (1.4 GHz of 1.5) or more; jitter of the reading itself stays within 2 %.
+#: Chosen to lie well above the first step that is documented, 1.4 to 1.2 GHz at a Raspberry Pi 3B+'s soft limit
+#: (Raspberry Pi documentation, "Frequency management and thermal control"), and to let readings differ by a little.
 CLOCK_SUSPECT = 0.95
 #: At half the clock the figure belongs to another device.
 CLOCK_INVALID = 0.5
 #: A CPU that worked for less of the time may rightly have slowed down by itself.
 BUSY_CPU = 0.5
-#: A quarter of a core's work by others shares caches, memory bandwidth and the heat budget with the measured process.
+#: Chosen: a quarter of a core's work by others shares caches, memory bandwidth and the heat budget with the measured process.
 BUSY_CORES = 0.25
 
 _NEEDS: Mapping[Code, tuple[str, ...]] = {

@@ -12,9 +12,10 @@ from .findings import Code, Finding, Severity
 #: control": the ARM cores are slowed from 80 degrees on. PCs: the Tjunction that Intel gives for most processors.
 LIMIT_CELSIUS = 80.0
 PC_LIMIT_CELSIUS = 100.0
-#: So close below the limit the next run will reach it.
+#: Chosen: so close below the limit the next run may well reach it.
 NEAR_LIMIT_CELSIUS = 5.0
-#: Chosen: leakage and fan steps show in latency from about here; sensors and idle cores wander by 3 to 5 degrees.
+#: Chosen, not measured: a rise that no idle core or coarse sensor makes by itself, so the start and the end of a run
+#: were taken in different states.
 RISE_CELSIUS = 10.0
 #: The same threshold as for other lost time: see LOST_INVALID in disturbance.
 SLOWED_INVALID = 0.25
