@@ -21,8 +21,8 @@ LOST_SUSPECT = 0.05
 LOST_INVALID = 0.25
 #: Steal is counted in whole ticks (10 ms mostly): one tick alone may be a rounding of nearly nothing.
 STEAL_MIN_TICKS = 2
-#: Where a kernel does not tell waiting times. Measured on two cores shared with other work: 26 to 46 switches in seconds
-#: that lost 2 to 4 % to waiting, 204 in one that lost 7 %. 50 is chosen to lie at the same 5 % as LOST_SUSPECT.
+#: Where a kernel does not tell waiting times. Measured on two cores shared with other work: 26 to 46 switches in a
+#: second that lost 2 to 4 % to waiting, 204 in one that lost 7 %; 50 is chosen to go with the 5 % of LOST_SUSPECT.
 SWITCHES_PER_S = 50.0
 SWITCHES_MIN = 3
 #: Chosen: the kernel may write single idle pages out at any time, which disturbs nobody; a MiB says memory was short.
@@ -34,7 +34,7 @@ CLOCK_SUSPECT = 0.95
 CLOCK_INVALID = 0.5
 #: A CPU that worked for less of the time may rightly have slowed down by itself.
 BUSY_CPU = 0.5
-#: Chosen: a quarter of a core's work by others shares caches, memory bandwidth and the heat budget with the measured process.
+#: Chosen: that much work by others shares caches, memory bandwidth and the heat budget with the measured process.
 BUSY_CORES = 0.25
 
 _NEEDS: Mapping[Code, tuple[str, ...]] = {
