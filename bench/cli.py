@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from . import __version__
 from .errors import EdgebenchError, UsageError
+from .profile_cli import add_profile
 
 if TYPE_CHECKING:
     from .spec import DataSpec, Spec
@@ -109,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_report(commands)
+    add_profile(commands)
     _add_doctor(commands)
     return parser
 
