@@ -19,7 +19,7 @@ from .records import Delegate, DelegateKind, Engine, Failure, RuntimeInfo
 from .session import LoadRequest, Session
 from .worker.capi import CHECKED_VERSIONS
 
-MAX_RUNS = 100_000
+MAX_RUNS, MAX_TIMEOUT_S = 100_000, 24 * 3600.0
 _LEAST_RUNS, _MOST_RUNS, _MOST_NS = 50, 5_000, 5_000_000_000
 _PART_NS = 500_000_000
 _PRECISION = 0.02
@@ -43,6 +43,8 @@ class ProfileSpec:
             raise UsageError("--delegate external: only default, xnnpack and none can be profiled")
         if not 1 <= self.threads <= 256:
             raise UsageError(f"--threads {self.threads}: must be between 1 and 256")
+        if not 0 < self.timeout_s <= MAX_TIMEOUT_S:
+            raise UsageError(f"--timeout {self.timeout_s:g}s: must be above 0 and at most 24h")
         if self.runs is not None and not 2 <= self.runs <= MAX_RUNS:
             raise UsageError(f"--runs {self.runs}: must be between 2 and {MAX_RUNS}")
 

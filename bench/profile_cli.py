@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -62,23 +63,36 @@ def _profile(options: argparse.Namespace, _given: Sequence[str]) -> int:
     from .profile_data import FailedProfile, Profile
 
     spec = _spec(options)
-    results = profile_models(spec, LocalDevice())
+    if options.out is not None:
+        _make_folder(options.out)
     done: list[Profile] = []
     failed: list[FailedProfile] = []
-    rejected = 0
-    for result in results:
+    complaints = 0
+    for result in profile_models(spec, LocalDevice()):
         if isinstance(result, Profile):
-            done.append(result)
-            if options.out is None and options.format == "table":
-                _show(result, options)
+            reason = _unfit(result, options.format)
+            if reason is None:
+                done.append(result)
+                _show_at_once(result, options)
+                continue
         elif isinstance(result, FailedProfile):
             failed.append(result)
-            _complain(f"{result.model}/{result.variant}: {result.failure.message}")
+            reason = f"{result.model}/{result.variant}: {result.failure.message}"
         else:
-            rejected += 1
-            _complain(str(result))
-    _write(done, failed, options)
-    return _EXIT_FAILED if failed or rejected else _EXIT_OK
+            reason = str(result)
+        complaints += 1
+        sys.stderr.write(f"edgebench: error: {reason}\n")
+    _show_together(done, failed, options)
+    return _EXIT_FAILED if complaints else _EXIT_OK
+
+
+def _unfit(profile: Profile, kind: str) -> str | None:
+    """Return why a profile cannot be shown that way: colours would not tell that they are made of rounding."""
+    from .report.profile import too_quick
+
+    if kind != "model-explorer" or profile.tells_shares:
+        return None
+    return f"{profile.model}/{profile.variant}: {too_quick(profile)}"
 
 
 def _spec(options: argparse.Namespace) -> ProfileSpec:
@@ -90,7 +104,7 @@ def _spec(options: argparse.Namespace) -> ProfileSpec:
         raise UsageError(f"--engine {options.engine}: only engine compiled has a profiler; leave --engine out")
     if options.top < 1:
         raise UsageError(f"--top {options.top}: must be at least 1")
-    if options.format == "model-explorer" and options.out is None and len(options.models) > 1:
+    if options.format == "model-explorer" and options.out is None and _names_several(options.models):
         raise UsageError("--format model-explorer: an overlay belongs to one model; write several with --out DIR")
     kind = DelegateKind.EXTERNAL if options.delegate.startswith("external") else parse_delegate(options.delegate).kind
     return ProfileSpec(
@@ -104,48 +118,49 @@ def _spec(options: argparse.Namespace) -> ProfileSpec:
     )
 
 
-def _show(profile: Profile, options: argparse.Namespace) -> None:
-    sys.stdout.write(_renderers(options)["table"]([profile]) + "\n")
+def _names_several(models: Sequence[str]) -> bool:
+    from .plan import find_variants
+
+    return len(find_variants(models)[0]) > 1
 
 
-def _write(done: Sequence[Profile], failed: Sequence[FailedProfile], options: argparse.Namespace) -> None:
-    """Write what is not on the screen yet: one file a model, or everything together to stdout."""
+def _show_at_once(profile: Profile, options: argparse.Namespace) -> None:
+    """Write a table, or a profile's own file, as soon as it is there."""
     render = _renderers(options)[options.format]
     if options.out is not None:
-        for profile in done:
-            path = _file(options.out, profile, options.format)
-            path.write_text(render([profile]), encoding="utf-8")
-            sys.stdout.write(f"{path}\n")
+        name = re.sub(r"[^\w.+-]+", "_", f"{profile.model}-{profile.variant}")
+        path: Path = options.out / f"{name}{_SUFFIXES[options.format]}"
+        path.write_text(render([profile]), encoding="utf-8")
+        sys.stdout.write(f"{path}\n")
+    elif options.format == "table":
+        sys.stdout.write(render([profile]) + "\n")
+
+
+def _show_together(done: Sequence[Profile], failed: Sequence[FailedProfile], options: argparse.Namespace) -> None:
+    if options.out is not None or options.format == "table":
         return
     if options.format == "json":
         from .report.profile import render_profiles_json
 
         sys.stdout.write(render_profiles_json(done, failed) + "\n")
-    elif options.format != "table" and done:
-        if options.format == "model-explorer" and len(done) > 1:
-            raise UsageError("--format model-explorer: an overlay belongs to one model; write several with --out DIR")
-        sys.stdout.write(render(done))
+    elif done:
+        sys.stdout.write(_renderers(options)[options.format](done))
 
 
 def _renderers(options: argparse.Namespace) -> dict[str, Callable[[Sequence[Profile]], str]]:
     from .report.profile import render_model_explorer, render_profile, render_profiles_csv, render_profiles_json
 
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() and options.out is None else None
     return {
-        "table": lambda profiles: "\n".join(render_profile(profile, options.top) for profile in profiles),
+        "table": lambda profiles: render_profile(profiles[0], options.top, width=width),
         "csv": render_profiles_csv,
         "json": lambda profiles: render_profiles_json(profiles, []) + "\n",
         "model-explorer": lambda profiles: render_model_explorer(profiles[0]) + "\n",
     }
 
 
-def _file(folder: Path, profile: Profile, kind: str) -> Path:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {folder}: cannot be made a folder: {error.strerror}") from error
-    name = re.sub(r"[^\w.+-]+", "_", f"{profile.model}-{profile.variant}")
-    return folder / f"{name}{_SUFFIXES[kind]}"
-
-
-def _complain(message: str) -> None:
-    sys.stderr.write(f"edgebench: error: {message}\n")

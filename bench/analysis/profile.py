@@ -97,13 +97,13 @@ def _bounds(
 def _ratio_intervals(
     elapsed_us: np.ndarray[Any, Any], totals: np.ndarray[Any, Any], shares: np.ndarray[Any, Any]
 ) -> np.ndarray[Any, Any]:
-    """Return the half-widths of the shares' 95 % intervals; infinite where one run tells nothing about spread."""
+    """Return the half-widths of the shares' 95 % intervals: 1 where one run tells nothing about spread."""
     count, total = len(totals), float(totals.mean())
     if count < 2 or not total:
-        return np.full(len(shares), math.inf)
+        return np.ones(len(shares))
     residuals = elapsed_us - np.outer(totals, shares)
     half_widths: np.ndarray[Any, Any] = _Z95 * residuals.std(axis=0, ddof=1) / math.sqrt(count) / total
-    return half_widths
+    return np.minimum(half_widths, 1.0)
 
 
 def settled(runs: ProfiledRuns, precision: float) -> bool:

@@ -186,7 +186,8 @@ def _signature_index(library: capi.Library, model: Any, wanted: Optional[str]) -
         signature = library.handle("LiteRtGetModelSignature", model, index)
         keys.append(library.text("LiteRtGetSignatureKey", signature))
     if wanted not in keys:
-        names = ", ".join(sorted(keys)) or "none"
+        # LiteRT makes up a signature for a model without any.
+        names = ", ".join(sorted(key for key in keys if not key.startswith("<"))) or "none"
         raise Refusal("no-signature", "the model has no signature '%s' (it has: %s)" % (wanted, names))
     return keys.index(wanted)
 

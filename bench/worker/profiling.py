@@ -149,6 +149,8 @@ class Profile:
             start = clock()
             self._model.run()
             runs.append(times._replace(plain_ns=clock() - start))
+        if not any(run.elapsed_us for run in runs):
+            raise Refusal("no-profile", "profile unavailable: the runtime told of no operator in this model")
         return runs
 
 
