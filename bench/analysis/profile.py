@@ -102,8 +102,9 @@ def _ratio_intervals(
     if count < 2 or not total:
         return np.ones(len(shares))
     residuals = elapsed_us - np.outer(totals, shares)
-    half_widths: np.ndarray[Any, Any] = _Z95 * residuals.std(axis=0, ddof=1) / math.sqrt(count) / total
-    return np.minimum(half_widths, 1.0)
+    half_widths = _Z95 * residuals.std(axis=0, ddof=1) / math.sqrt(count) / total
+    bounded: np.ndarray[Any, Any] = np.minimum(half_widths, 1.0)
+    return bounded
 
 
 def settled(runs: ProfiledRuns, precision: float) -> bool:
