@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from . import __version__
 from .errors import EdgebenchError, UsageError
+from .profile_cli import add_profile
 
 if TYPE_CHECKING:
     from .spec import DataSpec, Spec
@@ -113,6 +114,8 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_report(commands)
+    add_profile(commands)
+    _add_doctor(commands)
     # Looking for installed commands takes time, so a built-in command does not.
     if not given or given[0] not in commands.choices:
         _add_installed(commands)
@@ -244,6 +247,21 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
     report.add_argument("--format", default="table", choices=("table", "md", "html", "csv", "json"))
     report.add_argument("--out", type=_folder, default=Path("results"), metavar="DIR", help="where runs are (results/)")
     report.add_argument("--debug", action="store_true", help="show the trace of an error")
+
+
+def _add_doctor(commands: argparse._SubParsersAction[_Parser]) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what this machine can run and what would disturb a measurement",
+        description="Say what this machine can run and what would disturb a measurement here, with the command that "
+        "mends it. Changes nothing; the exit code is 0 whatever is found.",
+    )
+    doctor.set_defaults(command=_doctor)
+    doctor.add_argument(
+        "--python", action="append", default=[], metavar="[NAME=]PATH", help="try this Python as well (repeatable)"
+    )
+    doctor.add_argument("--json", action="store_true", help="print everything as JSON on stdout, nothing else")
+    doctor.add_argument("--debug", action="store_true", help="show the trace of an error")
 
 
 def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
@@ -393,4 +411,22 @@ def _report(options: argparse.Namespace, _given: Sequence[str]) -> int:
         from .report.terminal import render_table
 
         print(render_table(stored.record, width=_width()))
+    return EXIT_OK
+
+
+def _doctor(options: argparse.Namespace, _given: Sequence[str]) -> int:
+    from .console import ConsoleProgress
+    from .devices.local import LocalDevice
+    from .doctor import examine, to_json
+    from .progress import Progress
+    from .report.doctor import render_doctor
+    from .spec import parse_python
+
+    pythons = tuple(parse_python(text) for text in options.python)
+    progress = Progress() if options.json else ConsoleProgress()
+    try:
+        found = examine(LocalDevice(), pythons, progress=progress)
+    finally:
+        progress.close()
+    print(to_json(found) if options.json else render_doctor(found, width=_width()), end="\n" if options.json else "")
     return EXIT_OK

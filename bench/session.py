@@ -10,6 +10,7 @@ import numpy as np
 
 from .devices.base import WorkerLink
 from .errors import ProtocolError
+from .profile_data import OpenedProfile, OperatorKey, ProfiledRuns
 from .records import Coverage, Delegate, Delegation, Engine, RuntimeInfo, TensorInfo
 from .worker import PROTOCOL_VERSION
 from .worker.protocol import decode_array, encode_array
@@ -92,18 +93,7 @@ class Session:
 
     def load(self, request: LoadRequest) -> Loaded:
         """Load and allocate a model there."""
-        answer = self._ask(
-            "load",
-            model_path=request.model_path,
-            engine=request.engine.value,
-            delegate=request.delegate.kind.value,
-            delegate_library=request.delegate.library,
-            delegate_options=dict(request.delegate.options),
-            threads=request.threads,
-            signature=request.signature,
-            exclusive=request.exclusive,
-        )
-        return self._read(_loaded, answer)
+        return self._read(_loaded, self._ask("load", **_request_fields(request)))
 
     def first(self, seed: int) -> int:
         """Set seeded inputs, run once and return the latency in ns."""
@@ -134,6 +124,14 @@ class Session:
             raise ProtocolError(f"the worker answered scores of shape {scores.shape} to {stop - start} images")
         return scores
 
+    def open_profile(self, request: LoadRequest, seed: int) -> OpenedProfile:
+        """Load a model there with LiteRT's profiler and seeded inputs."""
+        return self._read(_opened_profile, self._ask("open_profile", seed=seed, **_request_fields(request)))
+
+    def profile(self, max_runs: int, max_ns: int) -> ProfiledRuns:
+        """Profile the opened model: at least one run, until ``max_ns`` have passed, never over ``max_runs``."""
+        return self._read(_profiled_runs, self._ask("profile", max_runs=max_runs, max_ns=max_ns))
+
     def _ask(self, command: str, **fields: Any) -> dict[str, Any]:
         return self._link.request(command, self._timeout_s, **fields)
 
@@ -142,6 +140,19 @@ class Session:
             return reader(answer)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ProtocolError(f"the worker's answer lacks or garbles a field: {error!r}") from error
+
+
+def _request_fields(request: LoadRequest) -> dict[str, Any]:
+    return {
+        "model_path": request.model_path,
+        "engine": request.engine.value,
+        "delegate": request.delegate.kind.value,
+        "delegate_library": request.delegate.library,
+        "delegate_options": dict(request.delegate.options),
+        "threads": request.threads,
+        "signature": request.signature,
+        "exclusive": request.exclusive,
+    }
 
 
 def _hello(answer: dict[str, Any]) -> Hello:
@@ -217,3 +228,32 @@ def _image_needs(answer: dict[str, Any]) -> ImageNeeds:
         input=tensor,
         scores=int(answer["scores"]),
     )
+
+
+def _opened_profile(answer: dict[str, Any]) -> OpenedProfile:
+    truth = answer["non_cpu_fully_accelerated"]
+    return OpenedProfile(
+        layouts_checked=bool(answer["checked"]),
+        fully_accelerated=bool(answer["fully_accelerated"]),
+        non_cpu_fully_accelerated=None if truth is None else bool(truth),
+    )
+
+
+def _profiled_runs(answer: dict[str, Any]) -> ProfiledRuns:
+    operators = tuple(
+        OperatorKey(
+            subgraph=int(item["subgraph"]),
+            delegated=bool(item["delegated"]),
+            partition=int(item["partition"]),
+            index=int(item["number"]),
+            tag=str(item["tag"]),
+            container=bool(item["container"]),
+        )
+        for item in answer["operators"]
+    )
+    arrays = [decode_array(answer[name]) for name in ("elapsed_us", "calls", "invoke_us", "plain_ns")]
+    runs, columns = len(arrays[2]), len(operators)
+    shapes = [array.shape for array in arrays]
+    if not runs or not columns or shapes != [(runs, columns), (runs, columns), (runs,), (runs,)]:
+        raise ValueError(f"profile of shapes {shapes} for {columns} operators")
+    return ProfiledRuns(operators, *arrays)

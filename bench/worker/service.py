@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from .refusal import Refusal, one_line
 from .runtimes import Runtime, load_runtime
 from .timing import burst
 
+if TYPE_CHECKING:
+    from .profiling import Profile
+
 Answer = Dict[str, Any]
 
 
@@ -30,6 +33,7 @@ class Service:
         self._runtime: Optional[Runtime] = None
         self._engine: Optional[Engine] = None
         self._classifier: Optional[ImageClassifier] = None
+        self._profile: Optional[Profile] = None
         self.commands: Dict[str, Callable[[Answer], Answer]] = {
             "hello": self.hello,
             "memory": self.memory,
@@ -38,6 +42,8 @@ class Service:
             "burst": self.burst,
             "open_images": self.open_images,
             "predict": self.predict,
+            "open_profile": self.open_profile,
+            "profile": self.profile,
         }
 
     def hello(self, request: Answer) -> Answer:
@@ -110,6 +116,28 @@ class Service:
             if time.perf_counter_ns() >= deadline:
                 break
         return {"scores": encode_array(np.concatenate(parts))}
+
+    def open_profile(self, request: Answer) -> Answer:
+        """Load a model with LiteRT's profiler, instead of the one profiled before."""
+        from .profiling import open_profile
+
+        if self._profile is not None:
+            self._profile.close()
+            self._profile = None
+        fields: Dict[str, Any] = {key: request.get(key) for key in LoadRequest._fields}
+        self._profile = open_profile(self._runtime, LoadRequest(**fields), int(request["seed"]))
+        return self._profile.describe()
+
+    def profile(self, request: Answer) -> Answer:
+        """Profile runs, see :func:`.profiling.tabulate_runs`."""
+        from .profiling import tabulate_runs
+
+        if self._profile is None:
+            raise Refusal("protocol", "profile before open_profile")
+        runs = self._profile.record(int(request["max_runs"]), int(request["max_ns"]))
+        keys, arrays = tabulate_runs(runs)
+        told: Answer = {name: encode_array(array) for name, array in arrays.items()}
+        return {"operators": [key._asdict() for key in keys], **told}
 
     def _loaded(self) -> Engine:
         if self._engine is None:

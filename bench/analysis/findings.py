@@ -1,0 +1,59 @@
+"""What is said against a measurement: a code that programs can silence, how bad it is, why, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Severity(str, Enum):
+    """``INVALID``: the figures describe something else. ``SUSPECT``: they may, so look before you rely on them."""
+
+    INVALID = "invalid"
+    SUSPECT = "suspect"
+
+
+class Code(str, Enum):
+    """What disturbed, or would. The values are stable: they are what users silence and what records keep."""
+
+    # Between two snapshots:
+    STEAL = "steal"
+    PREEMPTED = "preempted"
+    QUOTA = "cpu-quota"
+    SWAPPING = "swapping"
+    CLOCK_LOW = "clock-low"
+    TEMPERATURE_RISE = "temperature-rise"
+    HOT = "hot"
+    THROTTLED = "throttled"
+    UNDER_VOLTAGE = "under-voltage"
+    BUSY = "busy"
+    # From one:
+    EMULATED = "emulated"
+    BATTERY = "battery"
+    GOVERNOR = "governor"
+    CLOCK_CAPPED = "clock-capped"
+    BOOST = "boost"
+    MEMORY_LOW = "memory-low"
+    SWAP_IN_USE = "swap-in-use"
+    ASLR_OFF = "aslr-off"
+    NOISE = "noise"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing against a measurement. ``reason`` has the figures, ``hint`` what to do; both are one line."""
+
+    code: Code
+    severity: Severity
+    reason: str
+    hint: str
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings, invalid before suspect, otherwise in their given order; of a code only the worst stays."""
+    ordered = sorted(findings, key=lambda finding: list(Severity).index(finding.severity))
+    kept: dict[Code, Finding] = {}
+    for finding in ordered:
+        kept.setdefault(finding.code, finding)
+    return list(kept.values())

@@ -1,0 +1,218 @@
+"""What this machine can run, and what would disturb a measurement on it. Looks and tries; changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .analysis.disturbance import busy_finding, disturbances, unchecked
+from .analysis.findings import Finding, worst_first
+from .analysis.remedies import Remedy, remedy
+from .analysis.surroundings import noise_finding, standing_findings
+from .devices.base import Device
+from .errors import WorkerError
+from .progress import Progress
+from .records import DelegateKind, Engine
+from .smallest import write_smallest_model
+from .spec import PythonTarget
+from .worker import noise, truth
+from .worker.runtimes import RUNTIMES
+
+SCHEMA_VERSION = 1
+#: Long enough for a hundred pieces of work and some hundred scheduler ticks, short enough to wait for.
+NOISE_NS = 1_500_000_000
+#: TensorFlow takes half a minute to import on a small board.
+_TIMEOUT_S = 120.0
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One engine with one delegate on the smallest model. ``detail`` says what it took, or why it does not work."""
+
+    engine: str
+    delegate: str
+    works: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class RuntimeReport:
+    """A runtime of one Python and what it can do."""
+
+    name: str
+    package: str
+    version: str
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class PythonReport:
+    """An interpreter and its runtimes; ``absent`` says by package why another runtime cannot be used.
+
+    ``problem`` is why it runs no worker at all.
+    """
+
+    path: str
+    name: str | None = None
+    version: str | None = None
+    numpy: str | None = None
+    runtimes: tuple[RuntimeReport, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A finding with the command that mends it, where one does."""
+
+    finding: Finding
+    remedy: Remedy | None = None
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Everything the doctor found: advice worst first, ``unchecked`` by code with the reason.
+
+    ``machine``, ``snapshot`` and ``firmware`` are the readings of :mod:`edgebench.worker.truth`, ``noise`` those of
+    :mod:`edgebench.worker.noise`.
+    """
+
+    schema_version: int
+    edgebench: str
+    pythons: tuple[PythonReport, ...]
+    advice: tuple[Advice, ...]
+    unchecked: Mapping[str, str]
+    machine: Facts
+    snapshot: Facts
+    firmware: Facts
+    noise: Facts
+
+
+@dataclass(frozen=True)
+class Readers:
+    """Where the machine's state comes from; tests replace them."""
+
+    snapshot: Callable[[], Facts] = truth.snapshot
+    machine: Callable[[], Facts] = truth.machine
+    firmware: Callable[[], Facts] = truth.firmware
+    noise: Callable[[int], Facts] = noise.probe
+
+
+def examine(
+    device: Device,
+    pythons: Sequence[PythonTarget] = (),
+    *,
+    readers: Readers | None = None,
+    progress: Progress | None = None,
+) -> Examination:
+    """Examine this machine and return the result; takes some seconds.
+
+    ``pythons`` are tried beside the device's own. Each engine and delegate is tried in a worker process of its own.
+    """
+    said = progress or Progress()
+    chosen = list(dict.fromkeys([PythonTarget(device.default_python()), *pythons]))
+    said.phase("looking for what disturbs", 1)
+    advice, facts = _look(readers or Readers())
+    said.advance()
+    said.phase("trying runtimes", len(chosen))
+    reports: list[PythonReport] = []
+    with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
+        model = device.place(write_smallest_model(Path(folder)))
+        for python in chosen:
+            said.detail(python.path)
+            reports.append(_try_python(device, python, model))
+            said.advance()
+    return Examination(SCHEMA_VERSION, __version__, tuple(reports), advice, **facts)
+
+
+def to_json(examination: Examination) -> str:
+    """Return the examination as plain ASCII JSON without NaN."""
+    return json.dumps(dataclasses.asdict(examination), indent=1, allow_nan=False)
+
+
+def _look(readers: Readers) -> tuple[tuple[Advice, ...], dict[str, Facts]]:
+    firmware_before = readers.firmware()
+    machine, before = readers.machine(), readers.snapshot()
+    spread = readers.noise(NOISE_NS)
+    after, firmware = readers.snapshot(), readers.firmware()
+    full_before, full_after = _joined(before, firmware_before), _joined(after, firmware)
+    found = [
+        *standing_findings(after, machine),
+        *disturbances(full_before, full_after),
+        *_present((busy_finding(before, after), noise_finding(spread, before, after))),
+    ]
+    advice = tuple(Advice(finding, remedy(finding, after, machine)) for finding in worst_first(found))
+    missing = {code.value: why for code, why in unchecked(full_before, full_after).items()}
+    facts = {"unchecked": missing, "machine": machine, "snapshot": after, "firmware": firmware, "noise": spread}
+    return advice, facts
+
+
+def _present(findings: Sequence[Finding | None]) -> list[Finding]:
+    return [finding for finding in findings if finding is not None]
+
+
+def _joined(snapshot: Facts, firmware: Facts) -> Facts:
+    reasons = {**snapshot.get("unavailable", {}), **firmware.get("unavailable", {})}
+    return {**snapshot, **firmware, "unavailable": reasons}
+
+
+def _try_python(device: Device, python: PythonTarget, model: str) -> PythonReport:
+    version: str | None = None
+    numpy: str | None = None
+    runtimes: list[RuntimeReport] = []
+    absent: dict[str, str] = {}
+    for name, (package, _module) in RUNTIMES.items():
+        try:
+            with device.start_worker(python.path) as worker:
+                hello = worker.request("hello", _TIMEOUT_S, runtime=name)
+        except WorkerError as error:
+            if error.code != "no-runtime" and not runtimes:
+                return PythonReport(python.path, python.name, problem=str(error))
+            absent[package] = str(error)
+            continue
+        version, numpy = str(hello.get("python")), str(hello.get("numpy"))
+        runtime = hello["runtime"]
+        trials = _try_runtime(device, python.path, name, model)
+        runtimes.append(RuntimeReport(name, str(runtime["package"]), str(runtime["version"]), trials))
+    return PythonReport(python.path, python.name, version, numpy, tuple(runtimes), absent)
+
+
+def _try_runtime(device: Device, python: str, runtime: str, model: str) -> tuple[Trial, ...]:
+    trials: list[Trial] = []
+    for engine in Engine:
+        for delegate in DelegateKind:
+            if delegate is DelegateKind.EXTERNAL:
+                continue  # a library of the user's own: there is none to try
+            try:
+                trials.append(_try_delegate(device, python, runtime, model, engine, delegate))
+            except WorkerError as error:
+                trials.append(Trial(engine.value, delegate.value, False, str(error)))
+                if error.code == "no-engine":
+                    break  # whatever the delegate
+    return tuple(trials)
+
+
+def _try_delegate(
+    device: Device, python: str, runtime: str, model: str, engine: Engine, delegate: DelegateKind
+) -> Trial:
+    with device.start_worker(python) as worker:
+        worker.request("hello", _TIMEOUT_S, runtime=runtime)
+        loaded = worker.request(
+            "load", _TIMEOUT_S, model_path=model, engine=engine.value, delegate=delegate.value, threads=1
+        )
+        worker.request("first", _TIMEOUT_S, seed=0)
+    told = loaded.get("delegation", {})
+    taken, total = told.get("delegated_nodes"), told.get("total_nodes")
+    if taken is None:
+        return Trial(engine.value, delegate.value, True, str(told.get("unavailable", "it does not tell what it took")))
+    # A delegate asked for by name that leaves the one node of this model alone is not there, whatever the runtime says.
+    idle = taken == 0 and delegate not in (DelegateKind.NONE, DelegateKind.DEFAULT)
+    return Trial(engine.value, delegate.value, not idle, f"took {taken} of {total} nodes")

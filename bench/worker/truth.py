@@ -1,0 +1,80 @@
+"""The machine's state as its kernel tells it: each value, or under ``unavailable`` why there is none.
+
+Three parts by what they cost: :func:`snapshot` changes from burst to burst and only reads small files;
+:func:`machine` does not change during a run; :func:`firmware` starts a program. The root path is for recorded trees.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from functools import partial
+from typing import Any, Callable, Dict, Optional
+
+from . import truth_clock, truth_limits, truth_load, truth_machine, vcgencmd
+from .tree import Tree, collect
+
+Readers = Dict[str, Callable[[Tree], Any]]
+
+_CHANGING: Readers = {
+    "cpu_clocks": truth_clock.cpu_clocks,
+    "temperatures": truth_clock.temperatures,
+    "cooling": truth_clock.cooling,
+    "thermal_throttling": truth_clock.thermal_throttling,
+    "under_voltage": truth_clock.under_voltage,
+    "power": truth_clock.power,
+    "cpu_jiffies": truth_load.cpu_jiffies,
+    "jiffies_per_second": truth_load.jiffies_per_second,
+    "load_average": truth_load.load_average,
+    "memory_available_bytes": truth_load.memory_available_bytes,
+    "memory_total_bytes": truth_load.memory_total_bytes,
+    "swap_used_bytes": truth_load.swap_used_bytes,
+    "pages_swapped_in": truth_load.pages_swapped_in,
+    "pages_swapped_out": truth_load.pages_swapped_out,
+    "cgroup_throttled": truth_limits.throttled,
+}
+_LASTING: Readers = {
+    "board_model": truth_machine.board_model,
+    "soc": truth_machine.soc,
+    "kernel_release": truth_machine.kernel_release,
+    "kernel_arch": truth_machine.kernel_arch,
+    "aslr": truth_machine.aslr,
+    "boost": truth_clock.boost,
+    "cpus_online": truth_limits.cpus_online,
+    "cpus_allowed": truth_limits.cpus_allowed,
+    "cpu_quota": truth_limits.cpu_quota,
+    "memory_limit": truth_limits.memory_limit,
+}
+_FIRMWARE: Readers = {
+    "firmware_throttling": lambda _tree: vcgencmd.firmware_throttling(),
+    "measured_clock_hz": lambda _tree: vcgencmd.measured_clock_hz(),
+}
+
+
+def snapshot(root: str = "/", pid: Optional[int] = None) -> Dict[str, Any]:
+    """Return what changes: clocks, temperatures, counters of lost time, memory; ``taken_ns`` is a monotonic clock.
+
+    ``pid`` is the process whose threads and page faults are read, by default this one. Takes about a millisecond,
+    more on machines with many CPUs; starts no program.
+    """
+    process = os.getpid() if pid is None else pid
+    readers: Readers = dict(_CHANGING)
+    readers["threads"] = partial(truth_load.threads, pid=process)
+    readers["major_faults"] = partial(truth_load.major_faults, pid=process)
+    taken_ns = time.monotonic_ns()
+    return {"taken_ns": taken_ns, "pid": process, **collect(readers, Tree(root))}
+
+
+def machine(root: str = "/", uname_machine: Optional[str] = None) -> Dict[str, Any]:
+    """Return what lasts: board, kernel, limits, and the signs of a virtual machine or an emulator."""
+    named = uname_machine or platform.machine()
+    readers: Readers = dict(_LASTING)
+    readers["virtual"] = lambda tree: truth_machine.described(truth_machine.virtual_signs(tree))
+    readers["emulated"] = lambda tree: truth_machine.described(truth_machine.emulation_signs(tree, named))
+    return {"uname_machine": named, **collect(readers, Tree(root))}
+
+
+def firmware() -> Dict[str, Any]:
+    """Return what only a program can tell (``vcgencmd``): throttle bits and the measured clock. May take seconds."""
+    return collect(_FIRMWARE, Tree())
