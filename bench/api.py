@@ -176,7 +176,7 @@ def run(
         models=tuple(str(model) for model in models),
         engines=tuple(parse_choice(Engine, name, "engine") for name in _listed(engine)),
         delegates=parse_delegates(_listed(delegate), delegate_options),
-        threads=parse_threads(",".join(str(count) for count in _listed(threads))),
+        threads=tuple(dict.fromkeys(count for given in _listed(threads) for count in parse_threads(str(given)))),
         pythons=tuple(parse_python(name) for name in _listed(python)),
         runtime=runtime,
         signature=signature,

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from edgebench.analysis.disturbance import busy_finding, disturbances, others_cores, unchecked
 from edgebench.analysis.findings import Code, Finding, Severity, worst_first
-from snapshots import Snapshot, quiet_pair
+
+from .snapshots import Snapshot, quiet_pair
 
 SUSPECT, INVALID = Severity.SUSPECT, Severity.INVALID
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from edgebench.analysis.findings import Code, Severity
 from edgebench.analysis.heat import heat_findings
-from snapshots import Snapshot, quiet_pair
+
+from .snapshots import Snapshot, quiet_pair
 
 SUSPECT, INVALID = Severity.SUSPECT, Severity.INVALID
 

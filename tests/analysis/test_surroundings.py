@@ -10,7 +10,8 @@ from edgebench.analysis.remedies import Remedy, remedy
 from edgebench.analysis.surroundings import noise_finding, standing_findings
 from edgebench.worker import truth
 from machine_trees import lay_out
-from snapshots import Snapshot, quiet_pair
+
+from .snapshots import Snapshot, quiet_pair
 
 QUIET_MACHINE: dict[str, Any] = {"cpus_allowed": [0, 1], "cpu_quota": {"limited": False}, "aslr": 2}
 CPUS = "/sys/devices/system/cpu"
