@@ -84,17 +84,20 @@ class BlockTimer:
             # Which process comes first decides where its memory lies: that too must not always favour the same case.
             for outcome in rotated(group, turn):
                 self._progress.detail(f"loading {outcome.case.case_id}")
-                guarded(outcome, self._prepare, outcome, stack, sessions, block)
-            self._progress.detail(f"{len(sessions)} cases take turns")
-            self._take_turns(sessions, block)
+                guarded(outcome, self._prepare, outcome, stack, sessions)
+            # Only now: a case that was warmed up before others were loaded would have grown cold again.
+            for outcome, session in sessions:
+                guarded(outcome, warm_up, session, outcome.log, self._settings, block)
+            warm = [(outcome, session) for outcome, session in sessions if outcome.alive]
+            self._progress.detail(f"{len(warm)} taking turns")
+            self._take_turns(warm, block)
 
-    def _prepare(self, outcome: Outcome, stack: ExitStack, sessions: list[tuple[Outcome, Session]], block: int) -> None:
+    def _prepare(self, outcome: Outcome, stack: ExitStack, sessions: list[tuple[Outcome, Session]]) -> None:
         session = stack.enter_context(self._launcher.open(outcome.case))
         session.hello(outcome.case.runtime)
         loaded = self._launcher.load(outcome.case, session)
         first_ns = session.first(self._settings.seed)
         outcome.starts.append((loaded.load_ns, first_ns))
-        warm_up(session, outcome.log, self._settings, block)
         sessions.append((outcome, session))
 
     def _take_turns(self, sessions: list[tuple[Outcome, Session]], block: int) -> None:

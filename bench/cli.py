@@ -211,10 +211,10 @@ def _add_data_flags(data: argparse._ArgumentGroup) -> None:
 
 
 def _add_time_flags(time: argparse._ArgumentGroup) -> None:
-    time.add_argument("--min-runs", type=int, default=50, metavar="N", help="at least N samples (50)")
+    time.add_argument("--min-runs", type=int, metavar="N", help="at least N samples (64: enough for p90)")
     time.add_argument("--max-runs", type=int, default=20_000, metavar="N", help="at most N samples (20000)")
-    time.add_argument("--min-time", default="1s", metavar="T", help="at least T inside the model (1s)")
-    time.add_argument("--max-time", default="30s", metavar="T", help="at most about T inside the model (30s)")
+    time.add_argument("--min-time", metavar="T", help="at least T inside the model (1s)")
+    time.add_argument("--max-time", metavar="T", help="at most about T inside the model (30s)")
     time.add_argument(
         "--warmup-time", default="100ms", metavar="T", help="least warm-up of a worker, kept but not counted (100ms)"
     )
@@ -293,9 +293,19 @@ def _as_interrupt(_number: int, _frame: object) -> NoReturn:
 
 def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
     from .records import Engine, Settings
-    from .spec import Spec, parse_choice, parse_delegates, parse_duration_ns, parse_percent, parse_python, parse_threads
+    from .spec import (
+        DEFAULT_SETTINGS,
+        Spec,
+        parse_choice,
+        parse_delegates,
+        parse_duration_ns,
+        parse_percent,
+        parse_python,
+        parse_threads,
+    )
 
     engines = _split(options.engine, "interpreter")
+    min_time_ns, max_time_ns = _time_bounds(options)
     return Spec(
         models=tuple(options.models),
         engines=tuple(parse_choice(Engine, name, "--engine") for name in engines),
@@ -308,10 +318,10 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
         data=_data_spec(options),
         settings=Settings(
             seed=options.seed,
-            min_runs=options.min_runs,
+            min_runs=min(DEFAULT_SETTINGS.min_runs, options.max_runs) if options.min_runs is None else options.min_runs,
             max_runs=options.max_runs,
-            min_time_ns=parse_duration_ns(options.min_time, "--min-time"),
-            max_time_ns=parse_duration_ns(options.max_time, "--max-time"),
+            min_time_ns=min_time_ns,
+            max_time_ns=max_time_ns,
             warmup_time_ns=parse_duration_ns(options.warmup_time, "--warmup-time"),
             warmup_min_runs=3,
             precision=parse_percent(options.precision, "--precision"),
@@ -325,6 +335,17 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
 
 def _blocks(options: argparse.Namespace) -> dict[str, int]:
     return {} if options.blocks is None else {"min_blocks": options.blocks, "max_blocks": options.blocks}
+
+
+def _time_bounds(options: argparse.Namespace) -> tuple[int, int]:
+    """Return least and most time inside the model; a bound that was not given makes room for the one that was."""
+    from .spec import DEFAULT_SETTINGS, parse_duration_ns
+
+    least = None if options.min_time is None else parse_duration_ns(options.min_time, "--min-time")
+    most = None if options.max_time is None else parse_duration_ns(options.max_time, "--max-time")
+    if least is None:
+        least = min(DEFAULT_SETTINGS.min_time_ns, most if most is not None else DEFAULT_SETTINGS.min_time_ns)
+    return least, max(DEFAULT_SETTINGS.max_time_ns, least) if most is None else most
 
 
 def _split(texts: Sequence[str] | None, default: str) -> tuple[str, ...]:

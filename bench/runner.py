@@ -13,7 +13,7 @@ from .launch import Launcher
 from .outcome import Outcome, guarded
 from .plan import Case, Plan
 from .progress import Progress
-from .records import Coverage, DelegateKind, Delegation, Memory, RuntimeInfo, Settings, Status
+from .records import Coverage, DelegateKind, Delegation, Failure, Memory, RuntimeInfo, Settings, Status
 from .session import ImageNeeds, Session
 from .spec import PythonTarget
 
@@ -37,6 +37,7 @@ class Runner:
         self._device = device
         self._launcher = Launcher(device, settings.timeout_s)
         self._settings = settings
+        self._phase = ""
         self._evaluator = evaluator
         self._progress = progress or Progress()
         self._available_bytes = available_bytes or _available_memory_bytes
@@ -52,18 +53,27 @@ class Runner:
         Raises:
             UsageError, DataError: accuracy was asked for and cannot be measured this way; nothing was timed yet.
         """
-        self._each("checking, measuring memory", self.outcomes, self._inspect)
-        self._decode_images()
-        BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes).run(self.outcomes)
-        if self._evaluator is not None:
-            self._each("classifying images", self._alive(), self._evaluate)
-        for outcome in self._alive():
-            outcome.update(status=Status.OK)
+        try:
+            self._each("checking, measuring memory", self.outcomes, self._inspect)
+            self._decode_images()
+            self._phase = "timing"
+            BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes).run(self.outcomes)
+            if self._evaluator is not None:
+                self._each("classifying images", self._alive(), self._evaluate)
+            for outcome in self._alive():
+                outcome.update(status=Status.OK)
+        except KeyboardInterrupt:
+            for outcome in self._alive():
+                if outcome.result.status is not Status.OK:
+                    failure = Failure("interrupted", f"stopped by hand while {self._phase}")
+                    outcome.update(status=Status.INTERRUPTED, failure=failure)
+            raise
 
     def _alive(self) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.alive]
 
     def _each(self, phase: str, outcomes: list[Outcome], action: Callable[[Outcome], None]) -> None:
+        self._phase = phase
         self._progress.phase(phase, len(outcomes))
         for outcome in outcomes:
             self._progress.detail(outcome.case.case_id)
@@ -116,7 +126,7 @@ class Runner:
             outcome.scored = self._evaluator.evaluate(
                 session, outcome.reading, self._device.place, self._progress.detail_count
             )
-        outcome.update(accuracy=outcome.scored.accuracy)
+        outcome.update(accuracy=outcome.scored.accuracy, status=Status.OK)
 
 
 def _image_needs(outcome: Outcome, session: Session) -> ImageNeeds:

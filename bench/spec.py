@@ -18,7 +18,7 @@ from .records import Delegate, DelegateKind, Engine, Settings
 
 DEFAULT_SETTINGS = Settings(
     seed=0,
-    min_runs=50,
+    min_runs=64,
     max_runs=20_000,
     min_time_ns=1_000_000_000,
     max_time_ns=30_000_000_000,

@@ -233,8 +233,11 @@ USAGE: list[tuple[list[str], str]] = [
     (["run", "m", "--min-time", "1 day"], "--min-time 1 day: not a duration"),
     (["run", "m", "--min-runs", "x"], "invalid int value: 'x'"),
     (["run", "m", "--min-runs", "0"], "--min-runs 0"),
-    (["run", "m", "--max-runs", "3"], "--max-runs 3: must not be below --min-runs 50"),
-    (["run", "m", "--max-time", "1ms"], "--max-time must not be below --min-time"),
+    (["run", "m", "--max-runs", "3", "--min-runs", "4"], "--max-runs 3: must not be below --min-runs 4"),
+    (["run", "m", "--max-time", "1ms", "--min-time", "1s"], "--max-time must not be below --min-time"),
+    (["run", "m", "--max-runs", "3"], "m: no such file"),  # a bound that was not given makes room
+    (["run", "m", "--max-time", "1ms"], "m: no such file"),
+    (["run", "m", "--min-time", "60s"], "m: no such file"),
     (["run", "m", "--precision", "fast"], "--precision fast: not a share; write 1% or 0.01"),
     (["run", "m", "--precision", "0%"], "--precision 0%: must be above 0 and below 100%"),
     (["run", "m", "--budget", "soon"], "--budget soon: not a duration"),

@@ -142,7 +142,14 @@ def data_line(record: RunRecord) -> str:
     parts = [count(data.images, "image")]
     parts.append(count(data.lesions, "lesion") if data.lesions is not None else "lesions not known")
     parts.append(f"{len(data.skipped):,} skipped")
-    return f"Data: {clean(data.source)}; {', '.join([*parts, *(clean(note) for note in data.notes)])}."
+    if record.interrupted and not has_accuracy(record):
+        parts.append("accuracy not measured: the run was stopped by hand before")
+    return f"Data: {clean(data.source)}; {', '.join(parts)}."
+
+
+def data_notes(record: RunRecord) -> list[str]:
+    """Return what else is to be known about the images, one line each."""
+    return [clean(note) for note in record.data.notes] if record.data else []
 
 
 def class_counts(counts: Mapping[str, int]) -> str:

@@ -34,6 +34,7 @@ def render_markdown(record: RunRecord) -> str:
     blocks += _section("Delegates", lines.delegate_lines(record, table.names))
     blocks += _section("Notes", lines.notes(record, table.names))
     blocks += ["## Data", escaped(lines.data_line(record))]
+    blocks.append(_bullets(lines.data_notes(record)))
     environment = [f"{name}: {value}" for name, value in lines.environment_pairs(record)]
     blocks += _section("Environment", [*environment, lines.settings_line(record)])
     terms = glossary(accuracy=has_accuracy(record))

@@ -34,7 +34,9 @@ def summary(record: RunRecord, table: Table) -> list[str]:
     """Return the sentences for the top of a report; several models get one each, at most four are spelt out."""
     groups = table.groups()
     sentences: list[str] = []
-    if len(groups) == 1:
+    if record.interrupted:
+        sentences.append("The run was stopped by hand: its rows are not complete and are not ranked.")
+    elif len(groups) == 1:
         rows = groups[0][1]
         sentences += _extremes(rows) + _front(rows) + _recall_cost(record, table, rows)
     else:

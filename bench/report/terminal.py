@@ -38,7 +38,8 @@ def render_table(record: RunRecord, *, width: int | None = None) -> str:
     parts.append(_listed("Notes", lines.notes(record, table.names), width))
     told = summary(record, table)
     parts.append(_listed("In short", [*told, lines.tested(record)] if len(table.rows) > 1 else told, width))
-    parts.append(_wrapped([lines.data_line(record), lines.notice(record)], width))
+    about_data = [lines.data_line(record), *(f"  {note}" for note in lines.data_notes(record))]
+    parts.append(_wrapped([*about_data, lines.notice(record)], width))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
