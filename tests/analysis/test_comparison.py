@@ -199,9 +199,9 @@ def test_estimates_are_centred_on_the_truth() -> None:
 def test_stopping_at_precision_costs_little_of_the_promise(precision: float) -> None:
     """Six to twelve blocks, until the ratio is known well enough.
 
-    Runs whose blocks agree by chance stop early with an interval that is too narrow: of 40,000 simulated comparisons at
-    the worst precision for the noise 6.7 % were called different, not 5 %. To look for a difference after each block
-    instead would call about 10 %.
+    Runs whose blocks agree by chance stop early with an interval that is too narrow: of 12,000 comparisons simulated
+    like these, at the worst precision for the noise, 6.9 % were called different, not 5 %. To stop at the first block
+    after which a difference shows would call 13 % different.
     """
     random = np.random.default_rng(5)
     different = 0
@@ -209,7 +209,7 @@ def test_stopping_at_precision_costs_little_of_the_promise(precision: float) -> 
         ratios = simulated(random, 1.0, blocks=12)
         blocks = next((n for n in range(6, 12) if relative_half_width(ratios[:n]) <= precision), 12)
         different += compare("base", ratios[:blocks]).difference is not Difference.NONE_SHOWN
-    assert different <= stats.binom.ppf(0.995, 400, 0.067)
+    assert different <= stats.binom.ppf(0.995, 400, 0.069)
 
 
 def test_rounds_of_one_pair_of_processes_as_the_unit_would_call_most_copies_different() -> None:
