@@ -52,8 +52,8 @@ def test_content() -> None:
     assert "int16x8: FAILED runtime-refused: no_integer_overflow_from_quantization was not true." in text
     assert "51 of 66 nodes in 16 parts; left to the runtime's own CPU kernels: DEPTHWISE_CONV_2D ×15" in text
     assert (
-        "Data: ham10000:/data/ham10000; 1,502 images, 1,120 lesions, 2 skipped.\n  test part of a split by lesion, seed 0"
-        in text
+        "Data: ham10000:/data/ham10000; 1,502 images, 1,120 lesions, 2 skipped.\n"
+        "  test part of a split by lesion, seed 0" in text
     )
     assert "the CPU clock is not under this machine's control (no governor)" in text
     assert "Not a medical device." in text
