@@ -12,7 +12,7 @@ from samples import LABELS, compared, four_variants, hostile, make_case, make_re
 
 
 def load(record: RunRecord) -> pd.DataFrame:
-    return pd.read_csv(io.StringIO(render_csv(record)))
+    return pd.read_csv(io.StringIO(render_csv(record)), float_precision="round_trip")
 
 
 def test_one_row_a_case_with_numbers_as_numbers_at_full_precision() -> None:
