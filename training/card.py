@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections import Counter
@@ -189,10 +188,3 @@ def _portable(recipe: Recipe) -> dict[str, Any]:
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def report_dict(report: VariantReport) -> dict[str, Any]:
-    """A report as plain values, for machine output."""
-    fields = dataclasses.asdict(report)
-    fields["variant"] = report.variant.value
-    return fields
