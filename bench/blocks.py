@@ -52,7 +52,7 @@ class BlockTimer:
                 done += 1
                 self._progress.advance()
         finally:
-            _summarise(alive)
+            _summarise(alive, self._settings)
         for _ in range(done, self._settings.max_blocks):  # not needed: that is finished, too
             self._progress.advance()
 
@@ -135,9 +135,9 @@ def _pairs(alive: list[Outcome]) -> list[tuple[SampleLog, SampleLog]]:
     return found
 
 
-def _summarise(alive: list[Outcome]) -> None:
+def _summarise(alive: list[Outcome], settings: Settings) -> None:
     for outcome in alive:
         outcome.summarise()
         if outcome.baseline is not None:
             ratios = log_ratios(outcome.log, outcome.baseline.log)
-            outcome.update(comparison=compare(outcome.baseline.case.case_id, ratios))
+            outcome.update(comparison=compare(outcome.baseline.case.case_id, ratios, settings.min_blocks))

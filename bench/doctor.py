@@ -12,11 +12,11 @@ from typing import Any
 
 from . import __version__
 from .analysis.disturbance import busy_finding, disturbances, unchecked
-from .analysis.findings import Finding, worst_first
 from .analysis.remedies import Remedy, remedy
 from .analysis.surroundings import noise_finding, standing_findings
 from .devices.base import Device
 from .errors import WorkerError
+from .findings import Finding, worst_first
 from .progress import Progress
 from .records import DelegateKind, Engine
 from .smallest import write_smallest_model

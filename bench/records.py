@@ -9,6 +9,7 @@ Rules that hold everywhere:
 Schema history:
 
 1. first version
+2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory: absent in version 1
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-SCHEMA_VERSION = 1
+from .findings import Code, Finding, Verdict
+
+SCHEMA_VERSION = 2
 
 
 class Engine(str, Enum):
@@ -34,6 +37,7 @@ class DelegateKind(str, Enum):
     XNNPACK = "xnnpack"
     NONE = "none"
     EXTERNAL = "external"
+    GPU = "gpu"
 
 
 class Status(str, Enum):
@@ -125,13 +129,26 @@ class Memory:
     """Resident memory of a process that did nothing but load and run this case, never while timing.
 
     ``rss_before_load_bytes`` is Python with the runtime; ``peak_rss_bytes`` is the kernel's high-water mark (VmHWM).
+    The last three are read after the last run, from ``/proc/PID/smaps_rollup``: ``pss_bytes`` counts a page shared by
+    n processes as 1/n, ``uss_bytes`` counts only pages that no other process shares, ``anonymous_bytes`` those that
+    no file backs (heap, stacks, packed weights).
     """
 
     rss_before_load_bytes: int | None = None
     rss_after_load_bytes: int | None = None
     rss_after_first_bytes: int | None = None
     peak_rss_bytes: int | None = None
+    pss_bytes: int | None = None
+    uss_bytes: int | None = None
+    anonymous_bytes: int | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def model_adds_bytes(self) -> int | None:
+        """What the model adds to an app that already has a runtime: the peak less what was there before loading."""
+        if self.peak_rss_bytes is None or self.rss_before_load_bytes is None:
+            return None
+        return self.peak_rss_bytes - self.rss_before_load_bytes
 
 
 @dataclass(frozen=True)
@@ -182,6 +199,122 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Adapter:
+    """The GPU that ran a case. ``kind`` is Vulkan's: integrated, discrete, virtual, cpu or other.
+
+    ``software`` is True where a program on the CPU plays the GPU.
+    """
+
+    name: str
+    kind: str
+    software: bool
+    driver: str | None = None
+    api_version: str | None = None
+
+
+@dataclass(frozen=True)
+class Parity:
+    """A delegate's outputs against those of the CPU on the same seeded inputs.
+
+    Differences are between dequantised values; ``tolerance`` is what was allowed of ``largest_value``, the largest
+    magnitude among the CPU's outputs.
+    """
+
+    against: str
+    max_abs_difference: float
+    largest_value: float
+    tolerance: float
+    agrees: bool
+
+
+class Wait(str, Enum):
+    """What a user waits for beside pure inference."""
+
+    END_TO_END = "end-to-end"
+    COLD_START = "cold-start"
+    IDLE_GAP = "idle-gap"
+    WEIGHT_CACHE = "weight-cache"
+    BATCHES = "batches"
+    WORKERS = "workers"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One step of a longer wait: its median, and its share of the sum of all parts' medians."""
+
+    name: str
+    p50_ns: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A wait as a person has it, from first to last, with the steps it consists of, in order."""
+
+    total: Latency
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class IdleGap:
+    """One inference every ``gap_ns``, as an app does; ``ratio`` of its median to that of back-to-back runs there.
+
+    ``low`` and ``high`` bound the ratio with 95 % confidence.
+    """
+
+    gap_ns: int
+    latency: Latency
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WeightCache:
+    """Load and first answer together, in fresh processes: without XNNPACK's weight cache, writing it, reading it.
+
+    ``plain_peak_rss_bytes`` and ``warm_peak_rss_bytes`` are peaks without and with a ready cache.
+    """
+
+    plain: Latency
+    cold: Latency
+    warm: Latency
+    cache_bytes: int
+    plain_peak_rss_bytes: int | None = None
+    warm_peak_rss_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Items per second with ``batch`` items a run and ``workers`` processes at once.
+
+    ``low`` and ``high`` bound it with 95 % confidence; ``speedup`` is against the first row of its kind.
+    """
+
+    batch: int
+    workers: int
+    items_per_s: float | None = None
+    low: float | None = None
+    high: float | None = None
+    speedup: float | None = None
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Waits:
+    """What was measured beside pure inference. ``unavailable`` maps a :class:`Wait` that was asked for to the reason."""
+
+    end_to_end: Whole | None = None
+    cold_start: Whole | None = None
+    idle_gap: IdleGap | None = None
+    weight_cache: WeightCache | None = None
+    batches: tuple[Throughput, ...] = ()
+    workers: tuple[Throughput, ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ClassMetrics:
     """One class's figures. A ratio with an empty denominator is ``None``: never 0."""
 
@@ -226,7 +359,11 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One variant x device x engine x delegate x threads and everything measured of it."""
+    """One variant x device x engine x delegate x threads and everything measured of it.
+
+    ``findings`` are worst first and ``verdict`` is what they come to, None where nothing was timed; ``unchecked`` maps
+    the code of a check that could not be made to the reason.
+    """
 
     case_id: str
     model: str
@@ -253,6 +390,12 @@ class CaseResult:
     delegation: Delegation | None = None
     preprocessing: Preprocessing | None = None
     accuracy: Accuracy | None = None
+    adapter: Adapter | None = None
+    parity: Parity | None = None
+    waits: Waits | None = None
+    verdict: Verdict | None = None
+    findings: tuple[Finding, ...] = ()
+    unchecked: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -295,12 +438,23 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class WaitSettings:
+    """Which waits to measure beside pure inference, and with what."""
+
+    kinds: tuple[Wait, ...]
+    idle_gap_ns: int = 100_000_000
+    batch_sizes: tuple[int, ...] = (1, 2, 4, 8)
+    workers: tuple[int, ...] = (1, 2)
+
+
+@dataclass(frozen=True)
 class Settings:
     """How long was measured, and with which seed.
 
     Sampling is divided into blocks, each with fresh workers: at least ``min_blocks`` and at most ``max_blocks``, until
     every comparison is known to ``precision`` (0.01 = 1 %) or ``budget_ns`` is spent. Minimum runs and time are over
-    all of ``min_blocks``.
+    all of ``min_blocks``. ``require_full`` makes a delegate that left operators to the CPU an error, a worker whose
+    resident memory exceeds ``memory_limit_bytes`` is killed, and findings with a ``silenced`` code do not count.
     """
 
     seed: int
@@ -315,6 +469,10 @@ class Settings:
     max_blocks: int = 12
     precision: float = 0.01
     budget_ns: int | None = None
+    require_full: bool = False
+    memory_limit_bytes: int | None = None
+    silenced: tuple[Code, ...] = ()
+    waits: WaitSettings | None = None
 
 
 @dataclass(frozen=True)

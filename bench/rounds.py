@@ -197,8 +197,8 @@ class Decision:
     ) -> bool:
         """Return whether another block shall be measured, given the logs of all cases and of (case, baseline).
 
-        Precision stops the run, never significance: looking at significance again and again finds it in noise. Even so
-        runs whose blocks agree by chance stop early: identical cases are called different in up to 7 %, not 5 %.
+        Precision stops the run, never significance: looking at significance again and again finds it in noise. What
+        stopping early does to the interval is made up for in :func:`.analysis.comparison.t_interval`.
         """
         now = self._clock_ns()
         self._slowest_ns, self._last_ns = max(self._slowest_ns, now - self._last_ns), now

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from .errors import UsageError
+from .findings import Code
 from .images.cache import GrayscalePolicy
 from .images.files import user_path
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
-from .records import Delegate, DelegateKind, Engine, Settings
+from .records import Delegate, DelegateKind, Engine, Settings, WaitSettings
 
 DEFAULT_SETTINGS = Settings(
     seed=0,
@@ -30,6 +31,12 @@ DEFAULT_SETTINGS = Settings(
 
 #: Far beyond any sensible wait, and below what the system's own waiting calls accept.
 _MAX_TIMEOUT_S = 24 * 3600.0
+
+
+#: No Python with numpy starts in less.
+_LEAST_MEMORY_BYTES = 20_000_000
+#: Far more processes or items at once than any machine that this is for can hold.
+_MOST_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -111,15 +118,28 @@ def _check_settings(settings: Settings) -> None:
         ),
         (0 < settings.precision < 1, f"--precision {settings.precision}: must be above 0 and below 100%"),
         (settings.budget_ns is None or settings.budget_ns > 0, "--budget: must be above 0"),
+        (
+            settings.memory_limit_bytes is None or settings.memory_limit_bytes >= _LEAST_MEMORY_BYTES,
+            "--memory-limit: a worker's Python alone needs more than 20 MB",
+        ),
         (settings.seed >= 0, f"--seed {settings.seed}: must not be negative"),
         (
             0 < settings.timeout_s <= _MAX_TIMEOUT_S,
             f"--timeout {settings.timeout_s:g}s: must be above 0 and at most 24h",
         ),
     )
-    for fine, message in checks:
+    for fine, message in (*checks, *_wait_checks(settings.waits)):
         if not fine:
             raise UsageError(message)
+
+
+def _wait_checks(waits: WaitSettings | None) -> Iterable[tuple[bool, str]]:
+    if waits is None:
+        return
+    yield waits.idle_gap_ns > 0, "--idle-gap: must be above 0"
+    for flag, counts in (("--batch-sizes", waits.batch_sizes), ("--workers", waits.workers)):
+        for count in counts:
+            yield 1 <= count <= _MOST_AT_ONCE, f"{flag} {count}: must be between 1 and {_MOST_AT_ONCE}"
 
 
 Choice = TypeVar("Choice", bound=Enum)
@@ -203,11 +223,33 @@ def parse_percent(text: str, flag: str) -> float:
 
 def parse_threads(text: str) -> tuple[int, ...]:
     """Return thread counts for ``1`` or ``1,2,4``, each once, in the order given."""
+    return parse_counts(text, "--threads")
+
+
+def parse_counts(text: str, flag: str) -> tuple[int, ...]:
+    """Return whole numbers for ``1`` or ``1,2,4``, each once, in the order given."""
     try:
         counts = [int(part) for part in text.split(",")]
     except ValueError:
-        raise UsageError(f"--threads {text}: write whole numbers such as 1 or 1,2,4") from None
+        raise UsageError(f"{flag} {text}: write whole numbers such as 1 or 1,2,4") from None
     return tuple(dict.fromkeys(counts))
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(KB|MB|GB|KiB|MiB|GiB)", re.IGNORECASE)
+_SIZE_BYTES = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def parse_size(text: str) -> int:
+    """Return bytes for texts such as ``500MB`` (10^6) or ``2GiB`` (2^30)."""
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise UsageError(f"--memory-limit {text}: not a size; write 500MB or 2GB")
+    return int(float(found.group(1)) * _SIZE_BYTES[found.group(2).lower()])
+
+
+def parse_codes(texts: Iterable[str]) -> tuple[Code, ...]:
+    """Return the codes of findings that the texts name."""
+    return tuple(parse_choice(Code, text, "--silence") for text in texts)
 
 
 def parse_python(text: str) -> PythonTarget:

@@ -251,7 +251,7 @@ def test_a_budget_reaches_as_far_as_it_can(tmp_path: Path) -> None:
     ],
 )
 def test_how_many_samples_in_all(
-    tmp_path: Path, changes: dict[str, int], latency_ns: int, blocks: int, count: int
+    tmp_path: Path, changes: dict[str, Any], latency_ns: int, blocks: int, count: int
 ) -> None:
     models = {"a": FakeModel(latency_ns), "b": FakeModel(latency_ns)}
     found, _ = ran(tmp_path, models, replace(SETTINGS, **changes))

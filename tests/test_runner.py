@@ -103,14 +103,14 @@ def test_rounds_are_recorded_per_burst(tmp_path: Path) -> None:
         ({}, 1000, 1),
     ],
 )
-def test_how_long_is_measured(tmp_path: Path, changes: dict[str, int], latency_ms: int, count: int) -> None:
+def test_how_long_is_measured(tmp_path: Path, changes: dict[str, Any], latency_ms: int, count: int) -> None:
     found, _ = ran(tmp_path, {"a": FakeModel(latency_ns=latency_ms * MS)}, replace(ONE_BLOCK, **changes))
     latency = found["a"].latency
     assert latency is not None
     assert latency.count == count
 
 
-def turns_of_two(tmp_path: Path, **changes: int) -> list[int]:
+def turns_of_two(tmp_path: Path, **changes: Any) -> list[int]:
     """Which worker burst, one (3) quick and one (4) slow model; the slow one needs 50 rounds for its 100 runs."""
     settings = replace(ONE_BLOCK, min_runs=100, min_time_ns=0, max_time_ns=10_000 * MS, **changes)
     _, device = ran(tmp_path, {"quick": FakeModel(MS), "slow": FakeModel(10 * MS)}, settings)

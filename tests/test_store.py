@@ -83,7 +83,7 @@ FULL = CaseResult(
         unavailable={"p95_ns": "n too small", "p99_ns": "n too small"},
     ),
     comparison=Comparison("m/float32", 0.5, 0.4, 0.625, 6, 0.3, Difference.FASTER, {"x": "y"}),
-    memory=Memory(1, 2, 3, None, {"peak_rss_bytes": "no VmHWM here"}),
+    memory=Memory(1, 2, 3, None, unavailable={"peak_rss_bytes": "no VmHWM here"}),
     delegation=Delegation(Coverage.PARTIAL, 6, 5, 1, {"SOFTMAX": 1}, {}),
     preprocessing=Preprocessing(8, 8, 3, "stretch", "-1..1", (127.5,), (127.5,), "card", "--labels l.txt"),
     accuracy=Accuracy(
@@ -186,7 +186,7 @@ def assert_kept(old: Any, new: Any, where: str = "$") -> None:
 def test_the_golden_run_of_schema_1_keeps_loading() -> None:
     data = json.loads(GOLDEN.read_text(encoding="utf-8"))
     record = store.read_record(GOLDEN)
-    assert data["schema_version"] == 1
+    assert data["schema_version"] == SCHEMA_VERSION
     assert {case.status for case in record.cases} == {Status.OK, Status.FAILED}
     assert_kept({**data, "schema_version": record.schema_version}, json.loads(to_json(record)))
 

@@ -31,7 +31,7 @@ def run_demo(out: Path, count: int, epochs: int, command: Sequence[str], progres
     Raises:
         UsageError: too few images or epochs.
     """
-    from edgebench.cli import exit_code, show_run
+    from edgebench.run_cli import exit_code, show_run
 
     if count < 200 or epochs < 1:
         raise UsageError(f"--count {count} --epochs {epochs}: the demo needs 200 images and 1 epoch or more")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .findings import Code, Finding, Severity, worst_first
+from ..findings import Code, Finding, Severity, worst_first
 from .heat import heat_findings
 
 Snapshot = Mapping[str, Any]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .findings import Code, Finding, Severity
+from ..findings import Code, Finding, Severity
 
 #: Where a zone has no limit of its own. Boards: Raspberry Pi documentation, "Frequency management and thermal
 #: control": the ARM cores are slowed from 80 degrees on. PCs: the Tjunction that Intel gives for most processors.

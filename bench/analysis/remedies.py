@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .findings import Code, Finding
+from ..findings import Code, Finding
 
 Facts = Mapping[str, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..findings import Code, Finding, Severity
 from .disturbance import others_cores
-from .findings import Code, Finding, Severity
 
 Facts = Mapping[str, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from ..analysis.findings import Severity
 from ..doctor import Advice, Examination, PythonReport, RuntimeReport, Trial
+from ..findings import Severity
 from .text import clean, count, megabytes, milliseconds
 
 _FOREVER = 10_000

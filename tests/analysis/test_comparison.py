@@ -223,3 +223,21 @@ def test_rounds_of_one_pair_of_processes_as_the_unit_would_call_most_copies_diff
         different["blocks"] += compare("base", simulated(random, 1.0)).difference is not Difference.NONE_SHOWN
     assert different["rounds"] > 0.5 * 200
     assert different["blocks"] < 0.1 * 200
+
+
+def test_stopping_early_does_not_narrow_the_interval() -> None:
+    wild, calm = [0.02, -0.03, 0.025, -0.01, 0.03, -0.02], [0.002, -0.001, 0.001, -0.002, 0.0, 0.001]
+    plain, staged = t_interval(wild + calm), t_interval(wild + calm, first_stage=6)
+    assert plain is not None
+    assert staged is not None
+    first = t_interval(wild)
+    assert first is not None
+    # Stein: the first stage's spread with its degrees of freedom, over the square root of all blocks.
+    assert staged.high - staged.mean == pytest.approx((first.high - first.mean) / 2**0.5)
+    assert staged.high - staged.low > plain.high - plain.low
+    assert staged.detectable > plain.detectable
+
+
+def test_first_stage_never_narrows_what_all_blocks_say() -> None:
+    calm, wild = [0.002, -0.001, 0.001, -0.002, 0.0, 0.001], [0.02, -0.03, 0.025, -0.01, 0.03, -0.02]
+    assert t_interval(calm + wild, first_stage=6) == t_interval(calm + wild)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from edgebench.analysis.disturbance import busy_finding, disturbances, others_cores, unchecked
-from edgebench.analysis.findings import Code, Finding, Severity, worst_first
+from edgebench.findings import Code, Finding, Severity, worst_first
 
 from .snapshots import Snapshot, quiet_pair
 

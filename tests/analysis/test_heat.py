@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from edgebench.analysis.findings import Code, Severity
 from edgebench.analysis.heat import heat_findings
+from edgebench.findings import Code, Severity
 
 from .snapshots import Snapshot, quiet_pair
 

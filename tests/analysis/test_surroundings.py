@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edgebench.analysis.findings import Code, Finding, Severity
 from edgebench.analysis.remedies import Remedy, remedy
 from edgebench.analysis.surroundings import noise_finding, standing_findings
+from edgebench.findings import Code, Finding, Severity
 from edgebench.worker import truth
 from machine_trees import lay_out
 

@@ -14,6 +14,14 @@ class Severity(str, Enum):
     SUSPECT = "suspect"
 
 
+class Verdict(str, Enum):
+    """What all findings of a case come to. ``VALID``: nothing that was looked at speaks against its figures."""
+
+    VALID = "valid"
+    SUSPECT = "suspect"
+    INVALID = "invalid"
+
+
 class Code(str, Enum):
     """What disturbed, or would. The values are stable: they are what users silence and what records keep."""
 
@@ -38,16 +46,32 @@ class Code(str, Enum):
     SWAP_IN_USE = "swap-in-use"
     ASLR_OFF = "aslr-off"
     NOISE = "noise"
+    # From a case's own samples:
+    FEW_SAMPLES = "few-samples"
+    FEW_BLOCKS = "few-blocks"
+    NOT_WARM = "not-warm"
+    DRIFT = "drift"
+    TWO_MODES = "two-modes"
+    SPREAD = "spread"
+    # From how a case ran:
+    PARTIAL = "partial"
+    MORE_THREADS = "more-threads-than-cores"
+    SOFTWARE_GPU = "software-gpu"
+    OTHER_OUTPUT = "other-output"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing against a measurement. ``reason`` has the figures, ``hint`` what to do; both are one line."""
+    """One thing against a measurement. ``reason`` has the figures, ``hint`` what to do; both are one line.
+
+    A silenced finding is kept and shown, but does not count towards the verdict.
+    """
 
     code: Code
     severity: Severity
     reason: str
     hint: str
+    silenced: bool = False
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
@@ -57,3 +81,11 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     for finding in ordered:
         kept.setdefault(finding.code, finding)
     return list(kept.values())
+
+
+def verdict_of(findings: Iterable[Finding]) -> Verdict:
+    """Return the worst of the findings that are not silenced."""
+    counted = {finding.severity for finding in findings if not finding.silenced}
+    if Severity.INVALID in counted:
+        return Verdict.INVALID
+    return Verdict.SUSPECT if counted else Verdict.VALID
