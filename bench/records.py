@@ -303,7 +303,7 @@ class Throughput:
 
 @dataclass(frozen=True)
 class Waits:
-    """What was measured beside pure inference. ``unavailable`` maps a :class:`Wait` that was asked for to the reason."""
+    """What was measured beside pure inference. ``unavailable`` maps a :class:`Wait` asked for to the reason."""
 
     end_to_end: Whole | None = None
     cold_start: Whole | None = None

@@ -213,7 +213,7 @@ class Decision:
             return False
         # Where either of a pair is at its cap, no further block can have both.
         return any(
-            relative_half_width(log_ratios(*pair)) > self._settings.precision
+            relative_half_width(log_ratios(*pair), self._settings.min_blocks) > self._settings.precision
             for pair in pairs
             if not any(at_cap(log, self._settings) for log in pair)
         )

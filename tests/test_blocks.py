@@ -124,7 +124,7 @@ def test_the_record_says_what_the_samples_say(tmp_path: Path) -> None:
     found = outcomes(runner)
     ratios = log_ratios(found["b"].log, found["a"].log)
     assert np.exp(ratios) == pytest.approx([0.2, 0.3] * 6)
-    assert found["b"].result.comparison == compare(found["a"].case.case_id, ratios)
+    assert found["b"].result.comparison == compare(found["a"].case.case_id, ratios, SETTINGS.min_blocks)
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 7])

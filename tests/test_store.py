@@ -16,9 +16,11 @@ import pandas as pd
 import pytest
 from edgebench import store
 from edgebench.errors import StoreError
+from edgebench.findings import Code, Finding, Severity, Verdict
 from edgebench.records import (
     SCHEMA_VERSION,
     Accuracy,
+    Adapter,
     CaseResult,
     ClassMetrics,
     Comparison,
@@ -31,9 +33,12 @@ from edgebench.records import (
     Engine,
     Environment,
     Failure,
+    IdleGap,
     Latency,
     Memory,
     ModelFile,
+    Parity,
+    Part,
     Preprocessing,
     RejectedModel,
     RunRecord,
@@ -42,12 +47,17 @@ from edgebench.records import (
     SkippedImage,
     Status,
     TensorInfo,
+    Throughput,
+    Waits,
+    WeightCache,
+    Whole,
 )
 from edgebench.store import StoredRun, find_run, from_dict, load, new_run_id, prepare_out, save, to_json, write_page
 
 GOLDEN = Path(__file__).resolve().parent / "fixtures" / "golden" / "run-v1.json"
 SETTINGS = Settings(0, 1, 2, 3, 4, 5, 6, 7.5, 3, 9, 0.02, 10**9)
 ENVIRONMENT = Environment("host", "Debian", "Linux", "x86_64", "CPU", 8, 2, 10**10, "3.11", "0.1", {})
+SHORT = Latency(2, 1, 1.5)
 FULL = CaseResult(
     case_id="m/int8@local/interpreter.litert+external-x/t1",
     model="m",
@@ -98,6 +108,20 @@ FULL = CaseResult(
         ((1, 1), (0, 0)),
         {"top2": "x"},
     ),
+    adapter=Adapter("llvmpipe", "cpu", True, "25.0", "1.4"),
+    parity=Parity("compiled CPU", 0.001, 1.0, 0.01, True),
+    waits=Waits(
+        Whole(SHORT, (Part("decode", 1.5, 1.0),)),
+        Whole(SHORT, (Part("process", 2.5, 1.0),)),
+        IdleGap(100, SHORT, 1.5, 1.25, 1.75),
+        WeightCache(SHORT, SHORT, SHORT, 7),
+        (Throughput(2, 1, 3.5, 3.0, 4.0, 1.5),),
+        (Throughput(1, 2, unavailable={"items_per_s": "too few"}),),
+        {"idle-gap": "no time"},
+    ),
+    verdict=Verdict.SUSPECT,
+    findings=(Finding(Code.STEAL, Severity.SUSPECT, "the host took 7 %", "wait", silenced=True),),
+    unchecked={"throttled": "no sensor"},
     notes=("label order is assumed",),
 )
 EMPTY = CaseResult(
@@ -186,7 +210,7 @@ def assert_kept(old: Any, new: Any, where: str = "$") -> None:
 def test_the_golden_run_of_schema_1_keeps_loading() -> None:
     data = json.loads(GOLDEN.read_text(encoding="utf-8"))
     record = store.read_record(GOLDEN)
-    assert data["schema_version"] == SCHEMA_VERSION
+    assert data["schema_version"] == 1
     assert {case.status for case in record.cases} == {Status.OK, Status.FAILED}
     assert_kept({**data, "schema_version": record.schema_version}, json.loads(to_json(record)))
 

@@ -116,7 +116,7 @@ def t_interval(values: Sequence[float], first_stage: int | None = None) -> Inter
     return Interval(mean, mean - half, mean + half, detectable)
 
 
-def relative_half_width(log_values: Sequence[float]) -> float:
+def relative_half_width(log_values: Sequence[float], first_stage: int | None = None) -> float:
     """Return half the interval's width as a relative figure (0.01 = 1 %), infinite where there is no interval."""
-    interval = t_interval(log_values)
+    interval = t_interval(log_values, first_stage)
     return math.inf if interval is None else math.expm1((interval.high - interval.low) / 2)

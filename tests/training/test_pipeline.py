@@ -20,7 +20,7 @@ from edgebench_training.convert import Variant
 from edgebench_training.pipeline import ExportRequest, export_model, train_and_export
 from small_training import tiny_recipe
 
-QUICK = {"min_runs": 1, "max_runs": 3, "min_time_ns": 0, "warmup_time_ns": 0}
+QUICK: dict[str, Any] = {"min_runs": 1, "max_runs": 3, "min_time_ns": 0, "warmup_time_ns": 0}
 
 
 @pytest.fixture(scope="module")
