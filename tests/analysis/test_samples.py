@@ -30,7 +30,8 @@ def noisy(rng: np.random.Generator, noise: float = 0.03, runs: int = 20) -> Call
     def draw(block: int, _turn: int) -> Array:
         level = offsets[block] + rng.normal(0, noise / 3)
         latency = 8 * MS * np.exp(level + rng.normal(0, noise, runs))
-        return np.where(rng.random(runs) < 1 / 30, latency + rng.exponential(4 * MS, runs), latency)
+        paused: Array = np.where(rng.random(runs) < 1 / 30, latency + rng.exponential(4 * MS, runs), latency)
+        return paused
 
     return draw
 
