@@ -18,7 +18,7 @@ from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
 from .plan import Plan, make_plan
 from .progress import Progress
-from .records import SCHEMA_VERSION, DelegateKind, Engine, Environment, Failure, RejectedModel, RunRecord, Settings
+from .records import SCHEMA_VERSION, DelegateKind, Engine, Failure, RejectedModel, RunRecord, Settings
 from .runner import Runner, probe_runtime
 from .spec import DEFAULT_SETTINGS, DataSpec, Spec, parse_choice, parse_delegates, parse_python, parse_threads
 from .store import StoredRun, find_run, new_run_id, prepare_out, save, write_page
@@ -87,32 +87,26 @@ def _record(
     moment: datetime,
 ) -> RunRecord:
     cases = tuple(outcome.result for outcome in runner.outcomes)
-    environment = device.environment()
     return RunRecord(
         schema_version=SCHEMA_VERSION,
         run_id=new_run_id([case.model for case in cases], moment),
         created_utc=moment.isoformat(timespec="seconds"),
         command=spec.command,
         settings=spec.settings,
-        environment=environment,
+        environment=device.environment(),
         cases=cases,
         data=evaluator.info() if evaluator else None,
         rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in plan.rejected),
         interrupted=interrupted,
-        warnings=_warnings(spec, environment),
+        warnings=_warnings(spec),
     )
 
 
-def _warnings(spec: Spec, environment: Environment) -> tuple[str, ...]:
-    warnings = []
-    allowed = environment.cpus_allowed
-    most = max(spec.threads)
-    if allowed is not None and most > allowed:
-        warnings.append(f"{most} threads on {allowed} usable cores: more threads than cores usually slow a model down")
+def _warnings(spec: Spec) -> tuple[str, ...]:
     external = any(delegate.kind is DelegateKind.EXTERNAL for delegate in spec.delegates)
     if external and Engine.COMPILED in spec.engines:
-        warnings.append("engine compiled takes no external delegate: that combination was left out")
-    return tuple(warnings)
+        return ("engine compiled takes no external delegate: that combination was left out",)
+    return ()
 
 
 def run(

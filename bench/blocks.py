@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from typing import Any
 
 from .analysis.comparison import compare
+from .errors import WorkerError
+from .judging import judge
 from .launch import Launcher
 from .outcome import Outcome, guarded
 from .progress import Progress
@@ -28,11 +31,13 @@ class BlockTimer:
         settings: Settings,
         progress: Progress,
         available_bytes: Callable[[], int | None],
+        usable_cores: int | None = None,
     ) -> None:
         self._launcher = launcher
         self._settings = settings
         self._progress = progress
         self._available_bytes = available_bytes
+        self._usable_cores = usable_cores
         self._block = 0
 
     def run(self, outcomes: list[Outcome]) -> None:
@@ -52,7 +57,7 @@ class BlockTimer:
                 done += 1
                 self._progress.advance()
         finally:
-            _summarise(alive, self._settings)
+            _summarise(alive, self._settings, self._usable_cores)
         for _ in range(done, self._settings.max_blocks):  # not needed: that is finished, too
             self._progress.advance()
 
@@ -90,7 +95,13 @@ class BlockTimer:
                 guarded(outcome, warm_up, session, outcome.log, self._settings, block)
             warm = [(outcome, session) for outcome, session in sessions if outcome.alive]
             self._progress.detail(f"{len(warm)} taking turns")
+            # All before the first burst and after the last one: to read the machine's state costs a millisecond.
+            states = [(outcome, session, _state(outcome, session)) for outcome, session in warm]
             self._take_turns(warm, block)
+            for outcome, session, before in states:
+                after = _state(outcome, session) if outcome.alive else None
+                if before is not None and after is not None:
+                    outcome.states.append((before, after))
 
     def _prepare(self, outcome: Outcome, stack: ExitStack, sessions: list[tuple[Outcome, Session]]) -> None:
         session = stack.enter_context(self._launcher.open(outcome.case))
@@ -116,6 +127,17 @@ class BlockTimer:
                 return
 
 
+def _state(outcome: Outcome, session: Session) -> Mapping[str, Any] | None:
+    """Return the machine's state, or None: a measurement must not fail because nobody could watch it."""
+    try:
+        if outcome.machine is None:
+            outcome.machine = session.machine()
+        return session.state()
+    except WorkerError as error:
+        outcome.unread = str(error)
+        return None
+
+
 def _peak_bytes(outcome: Outcome) -> int:
     memory = outcome.result.memory
     return (memory.peak_rss_bytes if memory else None) or 0
@@ -135,9 +157,10 @@ def _pairs(alive: list[Outcome]) -> list[tuple[SampleLog, SampleLog]]:
     return found
 
 
-def _summarise(alive: list[Outcome], settings: Settings) -> None:
+def _summarise(alive: list[Outcome], settings: Settings, usable_cores: int | None) -> None:
     for outcome in alive:
         outcome.summarise()
+        judge(outcome, settings, usable_cores)
         if outcome.baseline is not None:
             ratios = log_ratios(outcome.log, outcome.baseline.log)
             outcome.update(comparison=compare(outcome.baseline.case.case_id, ratios, settings.min_blocks))

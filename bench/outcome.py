@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,8 @@ from .rounds import SampleLog
 class Outcome:
     """A case's result so far, its samples, and (load_ns, first_ns) of each of its timing processes.
 
+    ``states`` has the snapshots (:mod:`edgebench.worker.truth`) before the first and after the last burst of each
+    block, ``machine`` the lasting facts, ``unread`` why the latest of these that is missing could not be read.
     ``baseline`` is the case that it is compared with, None for a baseline itself.
     """
 
@@ -28,6 +30,9 @@ class Outcome:
     is_baseline: bool = False
     log: SampleLog = field(default_factory=SampleLog)
     starts: list[tuple[int, int]] = field(default_factory=list)
+    states: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = field(default_factory=list)
+    machine: Mapping[str, Any] | None = None
+    unread: str | None = None
     reading: Reading | None = None
     scored: Scored | None = None
 
@@ -42,15 +47,10 @@ class Outcome:
 
     def summarise(self) -> None:
         """Put the figures of the samples taken so far into the result."""
-        notes = self.result.notes
-        if self.log.unsettled_blocks:
-            count = len(self.log.unsettled_blocks)
-            note = f"latency was still changing when the warm-up of {count} block{'s' if count > 1 else ''} was cut off"
-            notes = (*(text for text in notes if "warm-up of" not in text), note)
         if self.starts:
             load_ns, first_ns = (int(statistics.median(values)) for values in zip(*self.starts, strict=True))
             self.update(load_ns=load_ns, first_inference_ns=first_ns)
-        self.update(latency=summarise_latency(self.log.by_block(), self.log.count(warmup=True)), notes=notes)
+        self.update(latency=summarise_latency(self.log.by_block(), self.log.count(warmup=True)))
 
     def fail(self, error: EdgebenchError) -> None:
         """Turn an error into this case's result; what was measured before stays."""

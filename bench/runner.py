@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .blocks import BlockTimer
+from .delegate_check import check_delegate
 from .devices.base import Device
 from .errors import DataError, RuntimeRefused
 from .evaluation import Evaluator
@@ -13,7 +14,7 @@ from .launch import Launcher
 from .outcome import Outcome, guarded
 from .plan import Case, Plan
 from .progress import Progress
-from .records import Coverage, DelegateKind, Delegation, Failure, Memory, RuntimeInfo, Settings, Status
+from .records import DelegateKind, Delegation, Failure, Memory, RuntimeInfo, Settings, Status
 from .session import ImageNeeds, Session
 from .spec import PythonTarget
 
@@ -57,7 +58,9 @@ class Runner:
             self._each("checking, measuring memory", self.outcomes, self._inspect)
             self._decode_images()
             self._phase = "timing"
-            BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes).run(self.outcomes)
+            cores = self._device.environment().cpus_allowed
+            timer = BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes, cores)
+            timer.run(self.outcomes)
             if self._evaluator is not None:
                 self._each("classifying images", self._alive(), self._evaluate)
             for outcome in self._alive():
@@ -103,7 +106,7 @@ class Runner:
             after_load = session.memory()
             outcome.update(inputs=loaded.inputs, outputs=loaded.outputs, delegation=alone or loaded.delegation)
             outcome.update(notes=_default_delegates_part(alone, loaded.delegation))
-            _check_delegate(outcome.case, outcome.result.delegation)
+            check_delegate(outcome.case.delegate, outcome.result.delegation, require_full=self._settings.require_full)
             session.first(self._settings.seed)
             after_first = session.memory()
             session.burst(1, _MEMORY_RUNS, _MEMORY_TIME_NS)
@@ -148,15 +151,6 @@ def _default_delegates_part(alone: Delegation | None, together: Delegation) -> t
         return ()
     rest = together.delegated_nodes - alone.delegated_nodes
     return (f"beside the external delegate the runtime's default one took {rest} nodes",) if rest > 0 else ()
-
-
-def _check_delegate(case: Case, delegation: Delegation | None) -> None:
-    """An explicit delegate that took nothing is an error: the figures would be another delegate's."""
-    asked = case.delegate.kind in (DelegateKind.XNNPACK, DelegateKind.EXTERNAL)
-    if asked and delegation is not None and delegation.coverage is Coverage.NOTHING:
-        raise RuntimeRefused(
-            f"delegate {case.delegate.kind.value} took none of the {delegation.total_nodes} nodes", "delegate-idle"
-        )
 
 
 def _memory(

@@ -108,6 +108,14 @@ class Session:
         """Return the worker's memory snapshot: names to bytes, and ``unavailable`` with reasons."""
         return {key: value for key, value in self._ask("memory").items() if key != "ok"}
 
+    def state(self) -> dict[str, Any]:
+        """Return the fields of :func:`.worker.truth.snapshot` for the worker's process and its machine, now."""
+        return self._read(_state, self._ask("state"))
+
+    def machine(self) -> dict[str, Any]:
+        """Return the fields of :func:`.worker.truth.machine`: what lasts about the worker's machine."""
+        return {key: value for key, value in self._ask("machine").items() if key != "ok"}
+
     def image_needs(self) -> ImageNeeds:
         """Ask what images the loaded model takes. Raises RuntimeRefused where it takes none."""
         return self._read(_image_needs, self._ask("open_images"))
@@ -215,6 +223,11 @@ def _samples(answer: dict[str, Any]) -> Samples:
     if {starts.dtype.kind, latencies.dtype.kind} != {"i"}:
         raise ValueError(f"samples of dtypes {starts.dtype} and {latencies.dtype}")
     return Samples(starts, latencies)
+
+
+def _state(answer: dict[str, Any]) -> dict[str, Any]:
+    fields = {key: value for key, value in answer.items() if key != "ok"}
+    return {**fields, "taken_ns": int(answer["taken_ns"])}
 
 
 def _image_needs(answer: dict[str, Any]) -> ImageNeeds:

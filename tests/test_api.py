@@ -15,6 +15,7 @@ from colours import COLOURS, write_folder
 from edgebench.api import run_spec
 from edgebench.devices.fake import FakeDevice, FakeModel
 from edgebench.errors import DataError, ModelError, StoreError, UsageError
+from edgebench.findings import Code
 from edgebench.progress import Progress
 from edgebench.records import Coverage, DelegateKind, Status
 from edgebench.spec import DataSpec, Spec
@@ -215,10 +216,11 @@ def test_an_interrupt_before_anything_was_measured_is_stored_too(tmp_path: Path)
     assert len(stored.samples) == 0
 
 
-def test_more_threads_than_cores_are_warned_about(tmp_path: Path) -> None:
-    assert fake_run(tmp_path).record.warnings == ()
-    (warning,) = fake_run(tmp_path, spec={"threads": (1, 6)}).record.warnings
-    assert warning.startswith("6 threads on 4 usable cores")
+def test_more_threads_than_cores_are_said_of_their_case_alone(tmp_path: Path) -> None:
+    record = fake_run(tmp_path, spec={"threads": (1, 6)}).record
+    assert record.warnings == ()
+    named = {case.threads for case in record.cases for finding in case.findings if finding.code is Code.MORE_THREADS}
+    assert named == {6}
 
 
 def test_rejected_files_are_in_the_record(tmp_path: Path) -> None:

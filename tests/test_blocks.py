@@ -14,6 +14,7 @@ from edgebench.blocks import MAX_GROUP
 from edgebench.devices.base import WorkerLink
 from edgebench.devices.fake import FakeDevice, FakeModel
 from edgebench.errors import RuntimeRefused, UsageError, WorkerDied
+from edgebench.findings import Code
 from edgebench.records import Comparison, Difference, Latency, Status
 from edgebench.rounds import MIN_ROUNDS, log_ratios
 from edgebench.spec import DEFAULT_SETTINGS
@@ -295,14 +296,16 @@ def test_a_clock_too_coarse_for_the_model_breaks_nothing(tmp_path: Path) -> None
     assert comparison_of(found["b"]).ratio == 1
 
 
-def test_a_warm_up_that_never_settles_is_noted_with_the_number_of_blocks(tmp_path: Path) -> None:
+def test_a_warm_up_that_never_settles_is_a_finding_with_the_number_of_blocks(tmp_path: Path) -> None:
     wild = FakeModel(lambda run: 15 * MS if run % 2 else 30 * MS)
     found, _ = ran(tmp_path, {"a": FakeModel(), "wild": wild}, SETTINGS)
     blocks = latency_of(found["wild"]).blocks
-    assert found["wild"].notes == (f"latency was still changing when the warm-up of {blocks} blocks was cut off",)
-    assert found["a"].notes == ()
+    reasons = {finding.code: finding.reason for finding in found["wild"].findings}
+    assert reasons[Code.NOT_WARM].endswith(f"was cut off, in {blocks} of {blocks} blocks")
+    assert (found["wild"].notes, found["a"].notes, found["a"].findings) == ((), (), ())
     single, _ = ran(tmp_path, {"wild": wild}, replace(SETTINGS, min_blocks=1, max_blocks=1))
-    assert single["wild"].notes == ("latency was still changing when the warm-up of 1 block was cut off",)
+    reasons = {finding.code: finding.reason for finding in single["wild"].findings}
+    assert reasons[Code.NOT_WARM].endswith("was cut off, in 1 of 1 block")
 
 
 def test_start_up_times_are_the_medians_of_the_blocks_workers(tmp_path: Path) -> None:

@@ -318,3 +318,15 @@ def test_a_session_closes_its_link_also_after_an_error() -> None:
     with pytest.raises(ZeroDivisionError), Session(link, 1.0):
         raise ZeroDivisionError
     assert link.closed == 1
+
+
+def test_state_and_machine_are_told_without_the_protocols_own_field() -> None:
+    state = {"taken_ns": 5, "pid": 1, "unavailable": {"power": "none"}}
+    assert session({"ok": True, **state}).state() == state
+    assert session({"ok": True, "aslr": 2}).machine() == {"aslr": 2}
+
+
+@pytest.mark.parametrize("answer", [{"ok": True}, {"ok": True, "taken_ns": None}, {"ok": True, "taken_ns": "x"}])
+def test_a_state_without_a_time_is_no_state(answer: Answer) -> None:
+    with pytest.raises(ProtocolError):
+        session(answer).state()

@@ -37,6 +37,8 @@ class FakeModel:
 
     ``latency_ns`` is one number, or a function of the run's index since loading. ``fails`` maps a command from
     ``load`` on to the error that it ends in. ``scores`` gives scores [rows, classes] for rows ``start`` to ``stop``.
+    ``state`` gives fields of a snapshot (:mod:`edgebench.worker.truth`) taken at a time in ns; without it a snapshot
+    tells nothing but its time.
     """
 
     latency_ns: int | Callable[[int], int] = 1_000_000
@@ -45,15 +47,20 @@ class FakeModel:
     delegated_nodes: int = 3
     fails: Mapping[str, WorkerError] = field(default_factory=dict)
     scores: Callable[[int, int], Sequence[Sequence[float]]] | None = None
+    state: Callable[[int], Mapping[str, Any]] | None = None
 
 
 class FakeDevice(Device):
-    """Answers for models by the stem of their file. ``log`` lists (worker number, command) in the order asked."""
+    """Answers for models by the stem of their file. ``log`` lists (worker number, command) in the order asked.
+
+    ``machine`` are the lasting facts (:func:`edgebench.worker.truth.machine`) that its workers tell, none by default.
+    """
 
     name = "fake"
 
-    def __init__(self, models: Mapping[str, FakeModel]) -> None:
+    def __init__(self, models: Mapping[str, FakeModel], machine: Mapping[str, Any] | None = None) -> None:
         self.models = models
+        self.machine = dict(machine or {})
         self.now_ns = 0
         self.log: list[tuple[int, str]] = []
         self.open_workers = 0
@@ -107,6 +114,8 @@ class _FakeLink(WorkerLink):
         answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "hello": self._hello,
             "memory": lambda _: {"rss_bytes": 30_000_000, "peak_rss_bytes": self._model.peak_rss_bytes},
+            "state": self._state,
+            "machine": lambda _: {"unavailable": {}, **self._device.machine},
             "load": self._load,
             "first": lambda _: {"start_ns": self._device.now_ns, "latency_ns": self._run()},
             "burst": self._burst,
@@ -136,6 +145,11 @@ class _FakeLink(WorkerLink):
             "pid": self._number,
             "runtime": runtime,
         }
+
+    def _state(self, _: dict[str, Any]) -> dict[str, Any]:
+        now_ns = self._device.now_ns
+        told = self._model.state(now_ns) if self._model.state is not None else {}
+        return {"taken_ns": now_ns, "pid": self._number, "unavailable": {}, **told}
 
     def _load(self, _: dict[str, Any]) -> dict[str, Any]:
         taken = self._model.delegated_nodes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 import numpy as np
 
-from . import PROTOCOL_VERSION
+from . import PROTOCOL_VERSION, truth
 from .engines import Engine, LoadRequest, engine_class
 from .images import ImageClassifier, describe_images
 from .inputs import seeded_input
@@ -37,6 +37,8 @@ class Service:
         self.commands: Dict[str, Callable[[Answer], Answer]] = {
             "hello": self.hello,
             "memory": self.memory,
+            "state": self.state,
+            "machine": self.machine,
             "load": self.load,
             "first": self.first,
             "burst": self.burst,
@@ -61,6 +63,14 @@ class Service:
     def memory(self, _request: Answer) -> Answer:
         """Return this process's memory now and its high-water mark."""
         return memory_snapshot()
+
+    def state(self, _request: Answer) -> Answer:
+        """Return what disturbs now: counters of this process's threads, and the machine's clocks and temperatures."""
+        return truth.snapshot()
+
+    def machine(self, _request: Answer) -> Answer:
+        """Return what lasts about this machine: board, limits, signs of an emulator."""
+        return truth.machine()
 
     def load(self, request: Answer) -> Answer:
         """Load and allocate the model; ``load_ns`` covers both and nothing of our own."""

@@ -103,3 +103,16 @@ def test_a_controller_that_is_killed_leaves_no_orphan(tmp_path: Path) -> None:
             controller.kill()
             if not is_gone(pid):
                 worker.kill()
+
+
+def test_a_real_worker_tells_its_own_state(tmp_path: Path) -> None:
+    link = ProcessLink([sys.executable, "-u", str(worker_file(tmp_path))])
+    with Session(link, PATIENCE_S) as session:
+        before = session.state()
+        machine = session.machine()
+        after = session.state()
+    assert before["pid"] == after["pid"] == link.pid != os.getpid()
+    assert before["taken_ns"] < after["taken_ns"]
+    assert "threads" in after or "threads" in after["unavailable"]
+    assert "uname_machine" in machine
+    assert "ok" not in machine

@@ -51,6 +51,14 @@ def test_memory_needs_nothing_loaded() -> None:
     assert ask(Service(), "memory")["rss_bytes"] > 1_000_000
 
 
+def test_state_and_machine_need_nothing_loaded_and_tell_of_this_process() -> None:
+    first, second = ask(Service(), "state"), ask(Service(), "state")
+    assert first["pid"] == os.getpid()
+    assert first["taken_ns"] < second["taken_ns"]
+    assert "unavailable" in first
+    assert ask(Service(), "machine")["uname_machine"] == platform.machine()
+
+
 def test_load_describes_the_model() -> None:
     answer = ask(ready_service(), "load", **load_fields(model("int8")))
     assert answer["load_ns"] > 0
