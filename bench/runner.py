@@ -167,6 +167,9 @@ def _memory(
         "rss_after_load_bytes": (after_load, "rss_bytes"),
         "rss_after_first_bytes": (after_first, "rss_bytes"),
         "peak_rss_bytes": (end, "peak_rss_bytes"),
+        "pss_bytes": (end, "pss_bytes"),
+        "uss_bytes": (end, "uss_bytes"),
+        "anonymous_bytes": (end, "anonymous_bytes"),
     }
     values = {name: snapshot.get(key) for name, (snapshot, key) in sources.items()}
     reasons = {

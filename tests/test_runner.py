@@ -395,7 +395,39 @@ def test_memory_that_the_worker_cannot_tell_is_absent_with_its_reason(tmp_path: 
     assert memory.peak_rss_bytes is None
     assert memory.unavailable["rss_before_load_bytes"] == "no /proc"
     assert memory.unavailable["peak_rss_bytes"] == "the worker did not say"
+    assert memory.uss_bytes is None
+    assert memory.unavailable["uss_bytes"] == "the worker did not say"
     assert found["a"].status is Status.OK
+
+
+def test_private_memory_is_that_of_the_last_snapshot(tmp_path: Path) -> None:
+    class Growing(FakeDevice):
+        snapshots = 0
+
+        def start_worker(self, python: str) -> WorkerLink:
+            return _GrowingLink(self, super().start_worker(python))
+
+    class _GrowingLink(WorkerLink):
+        def __init__(self, device: Growing, link: WorkerLink) -> None:
+            self._device, self._link = device, link
+
+        def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:
+            answer = self._link.request(command, timeout_s, **fields)
+            if command != "memory":
+                return answer
+            self._device.snapshots += 1
+            number = self._device.snapshots
+            return {**answer, "pss_bytes": 100 + number, "uss_bytes": 200 + number, "anonymous_bytes": 0}
+
+        def close(self) -> None:
+            self._link.close()
+
+    models = {"a": FakeModel()}
+    found, _ = ran(tmp_path, models, device=Growing(models))
+    memory = found["a"].memory
+    assert memory is not None
+    assert (memory.pss_bytes, memory.uss_bytes, memory.anonymous_bytes) == (104, 204, 0)
+    assert memory.unavailable == {}
 
 
 def test_probing_closes_its_worker() -> None:
