@@ -35,7 +35,7 @@ class Runner:
         available_bytes: Callable[[], int | None] | None = None,
     ) -> None:
         self._device = device
-        self._launcher = Launcher(device, settings.timeout_s)
+        self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
         self._settings = settings
         self._phase = ""
         self._evaluator = evaluator

@@ -159,6 +159,27 @@ def test_a_failing_worker_is_that_cases_result_and_the_others_go_on(
     assert found["c"].latency is not None
 
 
+def test_a_case_above_the_memory_limit_fails_alone(tmp_path: Path) -> None:
+    models = {"small": FakeModel(), "large": FakeModel(peak_rss_bytes=612_000_000)}
+    found, _ = ran(tmp_path, models, replace(ONE_BLOCK, memory_limit_bytes=500_000_000))
+    assert found["small"].status is Status.OK
+    failure = found["large"].failure
+    assert failure is not None
+    assert (failure.code, failure.message) == (
+        "memory-limit",
+        "used 612 MB, more than --memory-limit 500 MB, during 'load'; the worker was killed",
+    )
+
+
+def test_a_device_that_cannot_limit_memory_stops_the_run_and_closes_its_worker(tmp_path: Path) -> None:
+    models = {"a": FakeModel()}
+    settings = replace(ONE_BLOCK, memory_limit_bytes=500_000_000)
+    runner, device = build(tmp_path, models, settings, device=Interrupting(models, 10**9))
+    with pytest.raises(UsageError, match="--memory-limit: this device does not tell"):
+        runner.run()
+    assert device.open_workers == 0
+
+
 def test_what_was_measured_before_a_failure_is_kept(tmp_path: Path) -> None:
     models = {"a": FakeModel(latency_ns=after(120, MS, WorkerDied("gone"))), "b": FakeModel()}
     runner, device = build(tmp_path, models)

@@ -4,8 +4,9 @@
 ``execve`` (proc(5)). ``getrusage().ru_maxrss`` is not used: a child starts with its parent's maximum (getrusage(2)),
 so a worker started by a large controller would report the controller.
 
-``/proc/self/smaps_rollup`` (Linux 4.14) sums what each mapping holds: ``Pss`` counts a page that n processes share as
-1/n, ``Private_Clean`` and ``Private_Dirty`` are the pages of this process alone, ``Anonymous`` those that no file backs.
+``/proc/self/smaps_rollup`` (Linux 4.14) sums what each mapping holds: ``Pss`` counts a page that n processes share
+as 1/n, ``Private_Clean`` and ``Private_Dirty`` are the pages of this process alone, ``Anonymous`` those that no file
+backs.
 """
 
 from __future__ import annotations
