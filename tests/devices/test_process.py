@@ -233,6 +233,35 @@ def test_a_worker_below_its_memory_limit_lives_and_its_time_limit_holds(tmp_path
             link.request("load", 0.3, size=1_000_000)
 
 
+@linux_only
+@pytest.mark.parametrize(("command", "watched"), [("load", True), ("burst", False), ("profile", False)])
+def test_nobody_looks_at_a_worker_that_may_be_timing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, watched: bool
+) -> None:
+    looks: list[str] = []
+
+    def look(pid: str) -> int:
+        looks.append(pid)
+        return 1
+
+    monkeypatch.setattr(process, "_peak_rss_bytes", look)
+    with child(tmp_path, "read(); time.sleep(0.3); say(ok=True)") as link:
+        link.limit_memory(100_000_000)
+        looks.clear()
+        link.request(command, PATIENCE_S)
+        assert set(looks) == {str(link.pid)}
+    assert (len(looks) > 1) is watched
+
+
+def test_without_a_limit_memory_is_never_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(_: str) -> int:
+        raise AssertionError
+
+    monkeypatch.setattr(process, "_peak_rss_bytes", look)
+    with child(tmp_path, "read(); time.sleep(0.05); say(ok=True)") as link:
+        assert link.request("load", PATIENCE_S)["ok"]
+
+
 def test_a_memory_limit_that_cannot_be_kept_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_peak_rss_bytes", lambda _: None)
     with child(tmp_path, ECHO) as link, pytest.raises(UsageError, match="--memory-limit: this system does not tell"):
