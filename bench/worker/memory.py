@@ -11,7 +11,7 @@ backs.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Mapping, Tuple
 
 _STATUS_FIELDS = {"rss_bytes": ("VmRSS",), "peak_rss_bytes": ("VmHWM",), "swap_bytes": ("VmSwap",)}
 _ROLLUP_FIELDS = {
@@ -40,7 +40,7 @@ def memory_snapshot(
     return found
 
 
-def _read(path: str, fields: Dict[str, Tuple[str, ...]], found: Dict[str, Any], missing: Dict[str, str]) -> None:
+def _read(path: str, fields: Mapping[str, Tuple[str, ...]], found: Dict[str, Any], missing: Dict[str, str]) -> None:
     """Add each field whose kernel counters are all in the file, as their sum in bytes; the others with the reason."""
     counters: Dict[str, int] = {}
     reason = "not in " + path
