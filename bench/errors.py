@@ -14,12 +14,15 @@ The tree::
         ├── RuntimeRefused          the runtime said no (unsupported operator, cannot allocate ...)
         ├── WorkerDied              the process ended by itself or by a signal
         ├── WorkerTimeout           no answer within the time limit
+        ├── MemoryExceeded          it held more memory than it was allowed
         └── ProtocolError           an answer that is not in our protocol
 
 A message is one line, says what is wrong with what, and what to do about it.
 """
 
 from __future__ import annotations
+
+import math
 
 
 class EdgebenchError(Exception):
@@ -108,6 +111,18 @@ class WorkerTimeout(WorkerError):
     """The worker did not answer within the time limit and was killed."""
 
     code = "timeout"
+
+
+class MemoryExceeded(WorkerError):
+    """The worker's resident memory exceeded the limit that was asked for, and it was killed."""
+
+    code = "memory-limit"
+
+    def __init__(self, used_bytes: int, limit_bytes: int, command: str) -> None:
+        used, limit = math.ceil(used_bytes / 1e6), limit_bytes / 1e6
+        super().__init__(
+            f"used {used} MB, more than --memory-limit {limit:.10g} MB, during '{command}'; the worker was killed"
+        )
 
 
 class ProtocolError(WorkerError):

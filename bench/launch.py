@@ -5,20 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 from .devices.base import Device
+from .errors import UsageError
 from .plan import Case
 from .session import Loaded, LoadRequest, Session
 
 
 class Launcher:
-    """Opens sessions on one device."""
+    """Opens sessions on one device; a worker that holds more than ``memory_limit_bytes`` is killed."""
 
-    def __init__(self, device: Device, timeout_s: float) -> None:
+    def __init__(self, device: Device, timeout_s: float, memory_limit_bytes: int | None = None) -> None:
         self._device = device
         self._timeout_s = timeout_s
+        self._memory_limit_bytes = memory_limit_bytes
 
     def open(self, case: Case) -> Session:
-        """Start a fresh worker under the case's Python. The caller closes the session."""
-        return Session(self._device.start_worker(case.python.path), self._timeout_s)
+        """Start a fresh worker under the case's Python. The caller closes the session.
+
+        Raises:
+            WorkerError: the process could not be started.
+            UsageError: a memory limit was asked for, and the device cannot hold workers to one.
+        """
+        link = self._device.start_worker(case.python.path)
+        if self._memory_limit_bytes is not None:
+            try:
+                link.limit_memory(self._memory_limit_bytes)
+            except UsageError:
+                link.close()
+                raise
+        return Session(link, self._timeout_s)
 
     def load(self, case: Case, session: Session, *, exclusive: bool = False) -> Loaded:
         """Load the case's model; ``exclusive`` keeps the runtime's default delegates out."""

@@ -27,7 +27,6 @@ examples:
   edgebench run model.tflite --data ham10000:HAM10000 --normalize -1..1 --limit 500
   edgebench run model_int8.tflite --python .venv/bin/python --python /opt/py39/bin/python
   edgebench run models/sample --waits all --data folder:photos
-  edgebench run --resume latest
 """
 
 
@@ -42,7 +41,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     )
     run.set_defaults(command=_run)
     run.add_argument(
-        "models", nargs="*", metavar="MODEL", help="a .tflite file, a folder of them, or MODEL/VARIANT=FILE to name it"
+        "models", nargs="+", metavar="MODEL", help="a .tflite file, a folder of them, or MODEL/VARIANT=FILE to name it"
     )
     what = run.add_argument_group("what runs the model")
     what.add_argument("--engine", action="append", metavar="NAME", help="interpreter (default), compiled")
@@ -124,7 +123,6 @@ def _add_output_flags(output: argparse._ArgumentGroup) -> None:
     output.add_argument(
         "--out", type=folder_argument, default=Path("results"), metavar="DIR", help="where runs go (results/)"
     )
-    output.add_argument("--resume", metavar="RUN", help="go on with a run that was cut off: a folder, an id or latest")
     output.add_argument(
         "--silence", action="append", metavar="CODE[,CODE]", help="findings that shall not count towards the verdict"
     )

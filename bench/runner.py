@@ -36,7 +36,7 @@ class Runner:
         available_bytes: Callable[[], int | None] | None = None,
     ) -> None:
         self._device = device
-        self._launcher = Launcher(device, settings.timeout_s)
+        self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
         self._settings = settings
         self._phase = ""
         self._evaluator = evaluator
@@ -161,6 +161,9 @@ def _memory(
         "rss_after_load_bytes": (after_load, "rss_bytes"),
         "rss_after_first_bytes": (after_first, "rss_bytes"),
         "peak_rss_bytes": (end, "peak_rss_bytes"),
+        "pss_bytes": (end, "pss_bytes"),
+        "uss_bytes": (end, "uss_bytes"),
+        "anonymous_bytes": (end, "anonymous_bytes"),
     }
     values = {name: snapshot.get(key) for name, (snapshot, key) in sources.items()}
     reasons = {

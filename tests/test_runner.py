@@ -159,6 +159,27 @@ def test_a_failing_worker_is_that_cases_result_and_the_others_go_on(
     assert found["c"].latency is not None
 
 
+def test_a_case_above_the_memory_limit_fails_alone(tmp_path: Path) -> None:
+    models = {"small": FakeModel(), "large": FakeModel(peak_rss_bytes=612_000_000)}
+    found, _ = ran(tmp_path, models, replace(ONE_BLOCK, memory_limit_bytes=500_000_000))
+    assert found["small"].status is Status.OK
+    failure = found["large"].failure
+    assert failure is not None
+    assert (failure.code, failure.message) == (
+        "memory-limit",
+        "used 612 MB, more than --memory-limit 500 MB, during 'load'; the worker was killed",
+    )
+
+
+def test_a_device_that_cannot_limit_memory_stops_the_run_and_closes_its_worker(tmp_path: Path) -> None:
+    models = {"a": FakeModel()}
+    settings = replace(ONE_BLOCK, memory_limit_bytes=500_000_000)
+    runner, device = build(tmp_path, models, settings, device=Interrupting(models, 10**9))
+    with pytest.raises(UsageError, match="--memory-limit: this device does not tell"):
+        runner.run()
+    assert device.open_workers == 0
+
+
 def test_what_was_measured_before_a_failure_is_kept(tmp_path: Path) -> None:
     models = {"a": FakeModel(latency_ns=after(120, MS, WorkerDied("gone"))), "b": FakeModel()}
     runner, device = build(tmp_path, models)
@@ -395,7 +416,39 @@ def test_memory_that_the_worker_cannot_tell_is_absent_with_its_reason(tmp_path: 
     assert memory.peak_rss_bytes is None
     assert memory.unavailable["rss_before_load_bytes"] == "no /proc"
     assert memory.unavailable["peak_rss_bytes"] == "the worker did not say"
+    assert memory.uss_bytes is None
+    assert memory.unavailable["uss_bytes"] == "the worker did not say"
     assert found["a"].status is Status.OK
+
+
+def test_private_memory_is_that_of_the_last_snapshot(tmp_path: Path) -> None:
+    class Growing(FakeDevice):
+        snapshots = 0
+
+        def start_worker(self, python: str) -> WorkerLink:
+            return _GrowingLink(self, super().start_worker(python))
+
+    class _GrowingLink(WorkerLink):
+        def __init__(self, device: Growing, link: WorkerLink) -> None:
+            self._device, self._link = device, link
+
+        def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:
+            answer = self._link.request(command, timeout_s, **fields)
+            if command != "memory":
+                return answer
+            self._device.snapshots += 1
+            number = self._device.snapshots
+            return {**answer, "pss_bytes": 100 + number, "uss_bytes": 200 + number, "anonymous_bytes": 0}
+
+        def close(self) -> None:
+            self._link.close()
+
+    models = {"a": FakeModel()}
+    found, _ = ran(tmp_path, models, device=Growing(models))
+    memory = found["a"].memory
+    assert memory is not None
+    assert (memory.pss_bytes, memory.uss_bytes, memory.anonymous_bytes) == (104, 204, 0)
+    assert memory.unavailable == {}
 
 
 def test_probing_closes_its_worker() -> None:

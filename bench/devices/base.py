@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from ..errors import UsageError
 from ..records import Environment
 
 Link = TypeVar("Link", bound="WorkerLink")
@@ -24,8 +25,17 @@ class WorkerLink(ABC):
 
         Raises:
             RuntimeRefused: the worker answered no, with its code and line.
-            WorkerDied, WorkerTimeout, ProtocolError: there was no usable answer; the process is gone afterwards.
+            WorkerDied, WorkerTimeout, MemoryExceeded, ProtocolError: there was no usable answer, or it came with too
+                much memory; the process is gone afterwards.
         """
+
+    def limit_memory(self, limit_bytes: int) -> None:  # noqa: ARG002 - for those that can
+        """From now on, end the process when its resident memory exceeds the limit.
+
+        Raises:
+            UsageError: this kind of worker cannot be held to a limit.
+        """
+        raise UsageError("--memory-limit: this device does not tell how much memory its workers hold")
 
     @abstractmethod
     def close(self) -> None:

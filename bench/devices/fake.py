@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import WorkerError
+from ..errors import MemoryExceeded, WorkerError
 from ..records import Environment
 from ..worker import PROTOCOL_VERSION
 from ..worker.protocol import encode_array
@@ -103,6 +103,10 @@ class _FakeLink(WorkerLink):
         self._model = FakeModel()
         self._runs = 0
         self._closed = False
+        self._limit_bytes: int | None = None
+
+    def limit_memory(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
 
     def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:  # noqa: ARG002
         self._device.log.append((self._number, command))
@@ -111,6 +115,9 @@ class _FakeLink(WorkerLink):
         error = self._model.fails.get(command)
         if error is not None:
             raise error
+        used = self._model.peak_rss_bytes
+        if command == "load" and self._limit_bytes is not None and used > self._limit_bytes:
+            raise MemoryExceeded(used, self._limit_bytes, command)
         answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "hello": self._hello,
             "memory": lambda _: {"rss_bytes": 30_000_000, "peak_rss_bytes": self._model.peak_rss_bytes},

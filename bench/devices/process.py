@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
-from ..errors import ProtocolError, RuntimeRefused, WorkerDied, WorkerTimeout
+from ..errors import MemoryExceeded, ProtocolError, RuntimeRefused, UsageError, WorkerDied, WorkerTimeout
 from .base import WorkerLink
 
 _STDERR_TAIL_BYTES = 4000
 _MAX_LINE_BYTES = 256 * 1024 * 1024
+#: Requests during which memory is watched. Others may be timing: their memory is looked at when they have answered.
+_WATCHED = frozenset({"load", "first", "open_images", "predict"})
+_WATCH_S = 0.015
 
 
 class ProcessLink(WorkerLink):
@@ -29,6 +34,7 @@ class ProcessLink(WorkerLink):
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         self._buffer = bytearray()
         self._close_wait_s = close_wait_s
+        self._memory_limit_bytes: int | None = None
         try:
             self._process = subprocess.Popen(
                 list(command),
@@ -58,9 +64,15 @@ class ProcessLink(WorkerLink):
         except ValueError:
             raise self._death(command) from None
         answer = self._parse(self._read_line(command, timeout_s))
+        self._check_memory(command)
         if not answer.get("ok"):
             raise RuntimeRefused(str(answer.get("message", "no reason given")), str(answer.get("code", "refused")))
         return answer
+
+    def limit_memory(self, limit_bytes: int) -> None:
+        if _peak_rss_bytes("self") is None:
+            raise UsageError("--memory-limit: this system does not tell how much memory a process holds (no /proc)")
+        self._memory_limit_bytes = limit_bytes
 
     def close(self) -> None:
         process = self._process
@@ -78,6 +90,7 @@ class ProcessLink(WorkerLink):
     def _read_line(self, command: str, timeout_s: float) -> bytes:
         stdout = _open_pipe(self._process.stdout)
         deadline = time.monotonic() + timeout_s
+        watched = self._memory_limit_bytes is not None and command in _WATCHED
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
             while True:
@@ -86,7 +99,11 @@ class ProcessLink(WorkerLink):
                     line = bytes(self._buffer[:end])
                     del self._buffer[: end + 1]
                     return line
-                if not selector.select(max(0.0, deadline - time.monotonic())):
+                left_s = max(0.0, deadline - time.monotonic())
+                if not selector.select(min(_WATCH_S, left_s) if watched else left_s):
+                    self._check_memory(command)
+                    if time.monotonic() < deadline:
+                        continue
                     self._kill()
                     raise WorkerTimeout(f"no answer to '{command}' within {timeout_s:g} s: the worker was killed")
                 chunk = os.read(stdout.fileno(), 1 << 16)
@@ -96,6 +113,15 @@ class ProcessLink(WorkerLink):
                 if len(self._buffer) > _MAX_LINE_BYTES:
                     self._kill()
                     raise ProtocolError("the worker's answer has no end: it was killed")
+
+    def _check_memory(self, command: str) -> None:
+        """End a worker that holds, or at any moment since its start held, more than it may."""
+        if self._memory_limit_bytes is None:
+            return
+        used = _peak_rss_bytes(str(self._process.pid))
+        if used is not None and used > self._memory_limit_bytes:
+            self._kill()
+            raise MemoryExceeded(used, self._memory_limit_bytes, command)
 
     def _parse(self, line: bytes) -> dict[str, Any]:
         try:
@@ -136,6 +162,16 @@ class ProcessLink(WorkerLink):
         """Kill whatever is left of the child's process group: a delegate may have started programs of its own."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _peak_rss_bytes(pid: str) -> int | None:
+    """Return a process's high-water mark of resident memory (VmHWM, proc(5)), None where it cannot be read."""
+    try:
+        text = Path("/proc", pid, "status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"^VmHWM:\s*(\d+) kB$", text, re.MULTILINE)
+    return int(found.group(1)) * 1024 if found else None
 
 
 def _open_pipe(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from edgebench.devices import process
 from edgebench.devices.process import ProcessLink
-from edgebench.errors import ProtocolError, RuntimeRefused, WorkerDied, WorkerTimeout
+from edgebench.errors import MemoryExceeded, ProtocolError, RuntimeRefused, UsageError, WorkerDied, WorkerTimeout
 
 from .support import PATIENCE_S, child, is_gone, wait_for
 
@@ -187,6 +188,84 @@ read()
                 os.kill(helper, signal.SIGKILL)
         with pytest.raises(WorkerDied, match="SIGKILL"):
             link.request("first", PATIENCE_S)
+
+
+HOARD = """
+for line in sys.stdin:
+    size = json.loads(line).get("size", 0)
+    kept = bytearray(b"x") * size
+    {then}
+    say(ok=True)
+"""
+linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+
+@linux_only
+@pytest.mark.parametrize(
+    ("command", "then"),
+    [
+        ("load", "time.sleep(600 if size else 0)"),  # seen while it works
+        ("burst", ""),  # seen when it answered: nobody looks while it is timed
+        ("load", "kept = None"),  # seen though it has given the memory back
+    ],
+    ids=["while-waiting", "after-a-burst", "given-back"],
+)
+def test_a_worker_above_its_memory_limit_is_killed(tmp_path: Path, command: str, then: str) -> None:
+    with child(tmp_path, HOARD.format(then=then)) as link:
+        link.limit_memory(100_000_000)
+        link.request(command, PATIENCE_S)
+        with pytest.raises(MemoryExceeded) as caught:
+            link.request(command, PATIENCE_S, size=200_000_000)
+        assert is_gone(link.pid)
+    line = rf"used (\d+) MB, more than --memory-limit 100 MB, during '{command}'; the worker was killed"
+    found = re.fullmatch(line, str(caught.value))
+    assert found
+    assert int(found.group(1)) > 100
+    assert caught.value.code == "memory-limit"
+
+
+@linux_only
+def test_a_worker_below_its_memory_limit_lives_and_its_time_limit_holds(tmp_path: Path) -> None:
+    with child(tmp_path, HOARD.format(then="time.sleep(600 if size else 0)")) as link:
+        link.limit_memory(500_000_000)
+        assert link.request("load", PATIENCE_S)["ok"]
+        with pytest.raises(WorkerTimeout):
+            link.request("load", 0.3, size=1_000_000)
+
+
+@linux_only
+@pytest.mark.parametrize(("command", "watched"), [("load", True), ("burst", False), ("profile", False)])
+def test_nobody_looks_at_a_worker_that_may_be_timing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, watched: bool
+) -> None:
+    looks: list[str] = []
+
+    def look(pid: str) -> int:
+        looks.append(pid)
+        return 1
+
+    monkeypatch.setattr(process, "_peak_rss_bytes", look)
+    with child(tmp_path, "read(); time.sleep(0.3); say(ok=True)") as link:
+        link.limit_memory(100_000_000)
+        looks.clear()
+        link.request(command, PATIENCE_S)
+        assert set(looks) == {str(link.pid)}
+    assert (len(looks) > 1) is watched
+
+
+def test_without_a_limit_memory_is_never_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(_: str) -> int:
+        raise AssertionError
+
+    monkeypatch.setattr(process, "_peak_rss_bytes", look)
+    with child(tmp_path, "read(); time.sleep(0.05); say(ok=True)") as link:
+        assert link.request("load", PATIENCE_S)["ok"]
+
+
+def test_a_memory_limit_that_cannot_be_kept_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_peak_rss_bytes", lambda _: None)
+    with child(tmp_path, ECHO) as link, pytest.raises(UsageError, match="--memory-limit: this system does not tell"):
+        link.limit_memory(100_000_000)
 
 
 def test_a_program_that_is_not_there() -> None:
