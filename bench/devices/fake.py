@@ -37,6 +37,7 @@ class FakeModel:
 
     ``latency_ns`` is one number, or a function of the run's index since loading. ``fails`` maps a command from
     ``load`` on to the error that it ends in. ``scores`` gives scores [rows, classes] for rows ``start`` to ``stop``.
+    ``bare_ns`` is the latency in a bare loop.
     """
 
     latency_ns: int | Callable[[int], int] = 1_000_000
@@ -45,6 +46,7 @@ class FakeModel:
     delegated_nodes: int = 3
     fails: Mapping[str, WorkerError] = field(default_factory=dict)
     scores: Callable[[int, int], Sequence[Sequence[float]]] | None = None
+    bare_ns: int = 1_000_000
 
 
 class FakeDevice(Device):
@@ -99,7 +101,7 @@ class _FakeLink(WorkerLink):
 
     def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:  # noqa: ARG002
         self._device.log.append((self._number, command))
-        if command == "load":
+        if command in ("load", "open_bare"):
             self._model = self._device.models[Path(fields["model_path"]).stem]
         error = self._model.fails.get(command)
         if error is not None:
@@ -118,6 +120,8 @@ class _FakeLink(WorkerLink):
                 "scores": self._model.classes,
             },
             "predict": self._predict,
+            "open_bare": lambda _: {},
+            "bare_loop": self._bare_loop,
         }
         return {"ok": True, **answers[command](fields)}
 
@@ -168,6 +172,11 @@ class _FakeLink(WorkerLink):
             "start_ns": encode_array(np.array(starts, np.int64)),
             "latency_ns": encode_array(np.array(latencies, np.int64)),
         }
+
+    def _bare_loop(self, fields: dict[str, Any]) -> dict[str, Any]:
+        runs = max(1, int(fields["max_ns"]) // self._model.bare_ns)
+        self._device.now_ns += runs * self._model.bare_ns
+        return {"median_ns": float(self._model.bare_ns), "runs": runs}
 
     def _predict(self, fields: dict[str, Any]) -> dict[str, Any]:
         start, stop = int(fields["start"]), int(fields["stop"])
