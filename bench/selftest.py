@@ -230,7 +230,7 @@ class _Pairs:
 
 
 def summarise_overhead(medians_ns: Sequence[tuple[float, float]]) -> Overhead:
-    """Return the overhead that pairs of medians (harness, bare) show: Student's t interval over pairs, in logarithms."""
+    """Return the overhead that pairs of medians (harness, bare) show, by Student's t over pairs, in logarithms."""
     logs = [math.log(max(harness, 1.0) / max(bare, 1.0)) for harness, bare in medians_ns]
     interval = t_interval(logs)
     harness_ns, bare_ns = (float(np.median(side)) for side in zip(*medians_ns, strict=True))

@@ -45,8 +45,8 @@ def _noise(noise: Noise) -> list[str]:
     spread = "unknown" if noise.ratio_sd is None else f"{100 * noise.ratio_sd:.2f} %"
     expected = _FALSE_ALARMS * noise.comparisons
     return [
-        f"noise       {noise.different} of {count(noise.comparisons, 'comparison')} of a model with its own copy called "
-        f"different ({expected:.1f} expected by chance)",
+        f"noise       {noise.different} of {count(noise.comparisons, 'comparison')} of a model with its own copy "
+        f"called different ({expected:.1f} expected by chance)",
         f"            standard deviation of the ratio {spread}, median half-width of its interval "
         f"±{100 * noise.half_width:.2f} %",
         f"detectable  {100 * noise.detectable:.1f} % is the smallest difference that comparisons this short find here "
