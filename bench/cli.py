@@ -15,6 +15,7 @@ from . import __version__
 from .errors import EdgebenchError, UsageError
 from .profile_cli import add_profile
 from .run_cli import add_run, folder_argument, terminal_width
+from .selftest_cli import add_selftest
 
 #: Entry points of this group are commands that other packages provide.
 COMMANDS_GROUP = "edgebench.commands"
@@ -101,6 +102,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _add_report(commands)
     add_profile(commands)
     _add_doctor(commands)
+    add_selftest(commands)
     # Looking for installed commands takes time, so a built-in command does not.
     if not given or given[0] not in commands.choices:
         _add_installed(commands)

@@ -140,6 +140,14 @@ class Session:
         """Profile the opened model: at least one run, until ``max_ns`` have passed, never over ``max_runs``."""
         return self._read(_profiled_runs, self._ask("profile", max_runs=max_runs, max_ns=max_ns))
 
+    def open_bare(self, request: LoadRequest, seed: int) -> None:
+        """Load a model there for bare loops over the C API. Raises RuntimeRefused where the runtime has none."""
+        self._ask("open_bare", seed=seed, **_request_fields(request))
+
+    def bare_loop(self, max_ns: int) -> float:
+        """Run a bare loop for ``max_ns``, at least one run, and return its median latency in ns."""
+        return self._read(lambda answer: float(answer["median_ns"]), self._ask("bare_loop", max_ns=max_ns))
+
     def _ask(self, command: str, **fields: Any) -> dict[str, Any]:
         return self._link.request(command, self._timeout_s, **fields)
 

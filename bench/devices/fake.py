@@ -39,6 +39,7 @@ class FakeModel:
     ``load`` on to the error that it ends in. ``scores`` gives scores [rows, classes] for rows ``start`` to ``stop``.
     ``state`` gives fields of a snapshot (:mod:`edgebench.worker.truth`) taken at a time in ns; without it a snapshot
     tells nothing but its time.
+    ``bare_ns`` is the latency in a bare loop.
     """
 
     latency_ns: int | Callable[[int], int] = 1_000_000
@@ -48,6 +49,7 @@ class FakeModel:
     fails: Mapping[str, WorkerError] = field(default_factory=dict)
     scores: Callable[[int, int], Sequence[Sequence[float]]] | None = None
     state: Callable[[int], Mapping[str, Any]] | None = None
+    bare_ns: int = 1_000_000
 
 
 class FakeDevice(Device):
@@ -110,7 +112,7 @@ class _FakeLink(WorkerLink):
 
     def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:  # noqa: ARG002
         self._device.log.append((self._number, command))
-        if command == "load":
+        if command in ("load", "open_bare"):
             self._model = self._device.models[Path(fields["model_path"]).stem]
         error = self._model.fails.get(command)
         if error is not None:
@@ -134,6 +136,8 @@ class _FakeLink(WorkerLink):
                 "scores": self._model.classes,
             },
             "predict": self._predict,
+            "open_bare": lambda _: {},
+            "bare_loop": self._bare_loop,
         }
         return {"ok": True, **answers[command](fields)}
 
@@ -189,6 +193,11 @@ class _FakeLink(WorkerLink):
             "start_ns": encode_array(np.array(starts, np.int64)),
             "latency_ns": encode_array(np.array(latencies, np.int64)),
         }
+
+    def _bare_loop(self, fields: dict[str, Any]) -> dict[str, Any]:
+        runs = max(1, int(fields["max_ns"]) // self._model.bare_ns)
+        self._device.now_ns += runs * self._model.bare_ns
+        return {"median_ns": float(self._model.bare_ns), "runs": runs}
 
     def _predict(self, fields: dict[str, Any]) -> dict[str, Any]:
         start, stop = int(fields["start"]), int(fields["stop"])

@@ -235,13 +235,13 @@ def checked_text() -> str:
     return "the C API was checked on %s" % " and ".join(CHECKED_VERSIONS)
 
 
-def open_library(runtime: Runtime) -> Library:
-    """Load the C library that lies in the runtime's own package.
+def open_library(runtime: Runtime, purpose: str = "per-operator times") -> Library:
+    """Load the C library that lies in the runtime's own package. ``purpose`` says in a refusal what needs it.
 
     Raises:
         Refusal: ``no-profile``, when this runtime has none or an older one.
     """
-    needed = "per-operator times need ai-edge-litert %d.%d or newer" % _SINCE
+    needed = "%s need ai-edge-litert %d.%d or newer" % (purpose, *_SINCE)
     if runtime.name != "litert":
         raise Refusal("no-profile", "%s; %s %s has no such API" % (needed, runtime.package, runtime.version))
     if _release(runtime.version) < _SINCE:

@@ -21,6 +21,7 @@ from .runtimes import Runtime, load_runtime
 from .timing import burst
 
 if TYPE_CHECKING:
+    from .bare import BareLoop
     from .profiling import Profile
 
 Answer = Dict[str, Any]
@@ -34,6 +35,7 @@ class Service:
         self._engine: Optional[Engine] = None
         self._classifier: Optional[ImageClassifier] = None
         self._profile: Optional[Profile] = None
+        self._bare: Optional[BareLoop] = None
         self.commands: Dict[str, Callable[[Answer], Answer]] = {
             "hello": self.hello,
             "memory": self.memory,
@@ -46,6 +48,8 @@ class Service:
             "predict": self.predict,
             "open_profile": self.open_profile,
             "profile": self.profile,
+            "open_bare": self.open_bare,
+            "bare_loop": self.bare_loop,
         }
 
     def hello(self, request: Answer) -> Answer:
@@ -148,6 +152,23 @@ class Service:
         keys, arrays = tabulate_runs(runs)
         told: Answer = {name: encode_array(array) for name, array in arrays.items()}
         return {"operators": [key._asdict() for key in keys], **told}
+
+    def open_bare(self, request: Answer) -> Answer:
+        """Load a model for bare loops, instead of the one before."""
+        from .bare import BareLoop
+
+        if self._bare is not None:
+            self._bare.close()
+            self._bare = None
+        fields: Dict[str, Any] = {key: request.get(key) for key in LoadRequest._fields}
+        self._bare = BareLoop(self._runtime, LoadRequest(**fields), int(request["seed"]))
+        return {}
+
+    def bare_loop(self, request: Answer) -> Answer:
+        """Run a bare loop, see :class:`.bare.BareLoop`."""
+        if self._bare is None:
+            raise Refusal("protocol", "bare_loop before open_bare")
+        return self._bare.run(int(request["max_ns"]))
 
     def _loaded(self) -> Engine:
         if self._engine is None:
