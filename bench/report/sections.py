@@ -52,9 +52,15 @@ class Absences:
         """Return one line per reason: ``– PSS: the kernel does not tell (every case)``."""
         found = []
         for reason, places in self._found.items():
-            titles = ", ".join(dict.fromkeys(title for title, _ in places))
-            cases = list({case.case_id: case for _, case in places}.values())
-            found.append(f"{ABSENT} {titles}: {reason} ({cases_named(self._names, cases, self._everyone)})")
+            by_title: dict[str, dict[str, CaseResult]] = {}
+            for title, case in places:
+                by_title.setdefault(title, {})[case.case_id] = case
+            together: dict[tuple[str, ...], list[str]] = {}
+            for title, cases in by_title.items():
+                together.setdefault(tuple(cases), []).append(title)
+            for titles in together.values():
+                named = cases_named(self._names, list(by_title[titles[0]].values()), self._everyone)
+                found.append(f"{ABSENT} {', '.join(titles)}: {reason} ({named})")
         return tuple(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -63,6 +64,8 @@ def _main(table: Table, width: int | None) -> list[str]:
     groups = table.groups()
     for title, rows in groups:
         body = _grid(rows, columns, table, name_width)
+        if width is not None and _width(body) > width:
+            body = _squeezed(body)
         parts.append(f"{title}\n{body}")
     if left_out:
         parts.append(f"Left out at this width: {', '.join(left_out)}.")
@@ -111,6 +114,18 @@ def _grid(rows: Sequence[Row], columns: Sequence[Column], table: Table, name_wid
 def _tabulated(heads: Sequence[str], body: Sequence[Sequence[str]], align: Sequence[str]) -> str:
     text = tabulate(body, headers=heads, colalign=align, disable_numparse=True, tablefmt="simple")
     return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def _squeezed(text: str) -> str:
+    """Return a grid without the room that tabulate leaves in every column beside its widest text."""
+    lines = text.splitlines()
+    rule = next(line for line in lines if line and not line.strip("- "))
+    others = [line.ljust(len(rule)) for line in lines if line != rule]
+    spans = []
+    for column in re.finditer("-+", rule):
+        used = [i for i in range(*column.span()) if any(line[i] != " " for line in others)] or [column.start()]
+        spans.append(slice(used[0], used[-1] + 1))
+    return "\n".join("  ".join(line.ljust(len(rule))[span] for span in spans).rstrip() for line in lines)
 
 
 def _section(section: Section, width: int | None) -> str:

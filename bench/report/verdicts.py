@@ -65,7 +65,8 @@ def _finding_lines(judged: Sequence[CaseResult], names: Names, whole: bool) -> l
 
 
 def _state(finding: Finding) -> str:
-    return f"silenced ({finding.severity.value})" if finding.silenced else finding.severity.value
+    word = WORDS[Verdict(finding.severity.value)]
+    return f"silenced ({word})" if finding.silenced else word
 
 
 def _unchecked_lines(judged: Sequence[CaseResult], names: Names, whole: bool) -> list[str]:

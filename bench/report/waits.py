@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from ..records import CaseResult, Latency, Throughput, Wait, Waits, Whole
+from ..records import CaseResult, Latency, Part, Throughput, Wait, Waits, Whole
 from .sections import Absences, Grid, Section, cases_named, grouped
 from .tables import Row, Table
-from .text import clean, megabytes, milliseconds, multiple, significant
+from .text import clean, megabytes, milliseconds, significant
 
 _TITLES = {
     Wait.END_TO_END.value: "end to end",
@@ -20,8 +20,8 @@ _TITLES = {
 }
 #: Term and meaning of each wait, in the order of the section.
 TERMS: tuple[tuple[str, str], ...] = (
-    ("end to end", "from the stored input to the answer; parts are medians, % is the share of their sum"),
-    ("cold start", "from starting a process to its first answer, in fresh processes; parts as above"),
+    ("end to end", "from the stored input to the answer; each part's median, and its share of the sum of those medians"),
+    ("cold start", "from starting a process to its first answer, in fresh processes; parts likewise"),
     ("idle gap", "latency of one inference now and then, as an app does, against runs back to back: 1.8x takes 1.8 "
                  "times as long; ± is half the width of its 95 % interval, ≈ no difference shown"),
     ("weight cache", "load and first answer together, in fresh processes: plain, while XNNPACK's weight cache is "
@@ -37,8 +37,8 @@ def waits_section(table: Table, *, whole: bool) -> Section | None:
         return None
     absences = Absences(table.names, cases)
     grids = [
-        *_wholes(table, "End to end", lambda waits: waits.end_to_end, absences),
-        *_wholes(table, "Cold start", lambda waits: waits.cold_start, absences),
+        *_wholes(table, "End to end", lambda waits: waits.end_to_end, absences, whole),
+        *_wholes(table, "Cold start", lambda waits: waits.cold_start, absences, whole),
         *_titled("Idle gap", grouped(table, _GAP, lambda row: _gap(row, absences))),
         *_titled("Weight cache: load and first answer", grouped(table, _CACHE, lambda row: _cache(row, absences))),
         *_rates(table, "Throughput by batch size", "batch", lambda waits: waits.batches, absences),
@@ -64,7 +64,9 @@ def _titled(title: str, grids: Sequence[Grid]) -> list[Grid]:
     return [Grid(f"{title}, {grid.title}" if grid.title else title, grid.heads, grid.rows) for grid in grids]
 
 
-def _wholes(table: Table, title: str, pick: Callable[[Waits], Whole | None], absences: Absences) -> list[Grid]:
+def _wholes(
+    table: Table, title: str, pick: Callable[[Waits], Whole | None], absences: Absences, with_times: bool
+) -> list[Grid]:
     found = [whole for row in table.rows if row.case.waits and (whole := pick(row.case.waits))]
     parts = list(dict.fromkeys(part.name for whole in found for part in whole.parts))
 
@@ -73,14 +75,18 @@ def _wholes(table: Table, title: str, pick: Callable[[Waits], Whole | None], abs
         if whole is None:
             return []
         known = {part.name: part for part in whole.parts}
-        cells = [
-            f"{milliseconds(known[name].p50_ns)} ({100 * known[name].share:.0f} %)" if name in known else ""
-            for name in parts
-        ]
+        cells = [_part(known[name], with_times) if name in known else "" for name in parts]
         return [(row.short, *_percentiles(row.case, title.lower(), whole.total, absences), *cells)]
 
-    heads = [("variant", ""), ("p50", "ms"), ("p90", "ms"), *((clean(name), "ms (share)") for name in parts)]
+    unit = "ms (share)" if with_times else "share"
+    heads = [("variant", ""), ("p50", "ms"), ("p90", "ms"), *((clean(name), unit) for name in parts)]
     return _titled(title, grouped(table, heads, rows_of))
+
+
+def _part(part: Part, with_time: bool) -> str:
+    percent = 100 * part.share
+    share = "<1 %" if 0 < percent < 0.5 else f"{percent:.0f} %"
+    return f"{milliseconds(part.p50_ns)} ({share})" if with_time else share
 
 
 def _percentiles(case: CaseResult, title: str, found: Latency, absences: Absences) -> list[str]:
@@ -99,7 +105,7 @@ def _gap(row: Row, absences: Absences) -> list[tuple[str, ...]]:
         return []
     figures = _percentiles(row.case, "idle gap", found.latency, absences)
     reason = found.unavailable.get("ratio")
-    text = absences.show(row.case, "of back-to-back", found.ratio, lambda value: f"{multiple(value)}x", reason)
+    text = absences.show(row.case, "of back-to-back", found.ratio, lambda value: f"{significant(value)}x", reason)
     if found.ratio is not None and found.low and found.high:
         percent = 100 * (math.sqrt(found.high / found.low) - 1)
         mark = "≈" if found.low <= 1 <= found.high else ""
@@ -151,7 +157,7 @@ def _rate(row: Row, key: str, found: Throughput, absences: Absences) -> tuple[st
             row.case,
             f"{title} speedup",
             found.speedup,
-            lambda value: f"{multiple(value)}x",
+            lambda value: f"{significant(value)}x",
             found.unavailable.get("speedup"),
         )
     return (row.short, f"{number:,}", rate, interval, speedup)
