@@ -33,8 +33,9 @@ def render_csv(record: RunRecord) -> str:
     """Return one header line and one line per case, failed ones included; an absent value is an empty field.
 
     Columns ``recall:<label>``, ``precision:<label>``, ``f1:<label>`` and ``support:<label>`` follow for each class in
-    order of appearance. ``findings`` are codes with semicolons between them, without the silenced ones. Names are
-    written as they are: open files from people you do not trust as text, since a spreadsheet runs cells that start with ``=``.
+    order of appearance. ``findings``, ``silenced`` and ``unchecked`` are codes with semicolons between them. Names are
+    written as they are: open files from people you do not trust as text, since a spreadsheet runs cells that start
+    with ``=``.
     """
     labels = list(dict.fromkeys(
         label for case in record.cases if case.accuracy for label in case.accuracy.labels

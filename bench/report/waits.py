@@ -20,7 +20,7 @@ _TITLES = {
 }
 #: Term and meaning of each wait, in the order of the section.
 TERMS: tuple[tuple[str, str], ...] = (
-    ("end to end", "from the stored input to the answer; each part's median, and its share of the sum of those medians"),
+    ("end to end", "from the stored input to the answer; each part's median and its share of the medians' sum"),
     ("cold start", "from starting a process to its first answer, in fresh processes; parts likewise"),
     ("idle gap", "latency of one inference now and then, as an app does, against runs back to back: 1.8x takes 1.8 "
                  "times as long; ± is half the width of its 95 % interval, ≈ no difference shown"),

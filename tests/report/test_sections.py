@@ -200,7 +200,7 @@ def test_the_page_has_sections_badges_and_charts() -> None:
 
 def test_a_full_table_fits_eighty_characters_with_its_verdict() -> None:
     text = render_table(judged(), width=80)
-    assert "dynamic   2.45  14.2   base         71.8  51/66, 16 parts  0.839  0.703  ok" in text
+    assert "dynamic  2.45  14.2   base         71.8  51/66, 16 parts  0.839  0.703  ok" in text
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
