@@ -393,18 +393,24 @@ def waits_of(p50_ms: float) -> Waits:
     )
 
 
+def memory_of(case: CaseResult) -> Memory:
+    """Return the memory of a case that has it."""
+    assert case.memory is not None
+    return case.memory
+
+
 def judged() -> RunRecord:
     """Return a run with findings, all of memory, waits, a GPU, and a case that has none of it."""
     cases = [
         replace(case, verdict=Verdict.SUSPECT, findings=(STEAL, QUIETED), unchecked=UNCHECKED,
-                memory=replace(case.memory, pss_bytes=61_200_000, uss_bytes=55_100_000, anonymous_bytes=31_000_000),
+                memory=replace(memory_of(case), pss_bytes=61_200_000, uss_bytes=55_100_000, anonymous_bytes=31_000_000),
                 waits=waits_of(p50))
         for case, p50 in ((make_case("float32", 7.43), 7.43), (make_case("float16", 7.91), 7.91))
     ]  # fmt: skip
     valid = make_case("dynamic", 14.2)
     cases.append(replace(
         valid, verdict=Verdict.VALID, unchecked=UNCHECKED,
-        memory=replace(valid.memory, unavailable={"pss_bytes": "the kernel has no smaps_rollup"}),
+        memory=replace(memory_of(valid), unavailable={"pss_bytes": "the kernel has no smaps_rollup"}),
         waits=Waits(unavailable={Wait.WEIGHT_CACHE.value: "XNNPACK does not run this model"}),
     ))  # fmt: skip
     gpu = make_case("int8", 3.58)
