@@ -8,13 +8,23 @@ import json
 from collections.abc import Mapping
 
 from ..records import CaseResult, RunRecord
-from .text import known
+from .csvwaits import Value, wait_columns
+from .csvwaits import number as _number
 
-Value = str | int | float | None
-
-_LATENCY = ("count", "warmup_count", "min_ns", "mean_ns", "stdev_ns", "p50_ns", "p90_ns", "p95_ns", "p99_ns")
+_LATENCY = ("count", "warmup_count", "min_ns", "mean_ns", "stdev_ns", "p50_ns", "p90_ns", "p95_ns", "p99_ns", "blocks")
 _COMPARISON = ("ratio", "low", "high", "detectable", "blocks")
-_MEMORY = ("rss_before_load_bytes", "rss_after_load_bytes", "rss_after_first_bytes", "peak_rss_bytes")
+_MEMORY = (
+    "rss_before_load_bytes",
+    "rss_after_load_bytes",
+    "rss_after_first_bytes",
+    "peak_rss_bytes",
+    "model_adds_bytes",
+    "pss_bytes",
+    "uss_bytes",
+    "anonymous_bytes",
+)
+_PARITY = ("max_abs_difference", "largest_value", "tolerance")
+_CLASS = ("recall", "precision", "f1", "support")
 _NODES = ("total_nodes", "delegated_nodes", "partitions")
 _ACCURACY = ("images", "top1", "top2", "balanced_accuracy", "macro_f1", "weighted_f1")
 
@@ -22,8 +32,10 @@ _ACCURACY = ("images", "top1", "top2", "balanced_accuracy", "macro_f1", "weighte
 def render_csv(record: RunRecord) -> str:
     """Return one header line and one line per case, failed ones included; an absent value is an empty field.
 
-    Columns ``recall:<label>`` and ``support:<label>`` follow for each class in order of appearance. Names are written
-    as they are: open files from people you do not trust as text, since a spreadsheet runs cells that start with ``=``.
+    Columns ``recall:<label>``, ``precision:<label>``, ``f1:<label>`` and ``support:<label>`` follow for each class in
+    order of appearance. ``findings``, ``silenced`` and ``unchecked`` are codes with semicolons between them. Names are
+    written as they are: open files from people you do not trust as text, since a spreadsheet runs cells that start
+    with ``=``.
     """
     labels = list(dict.fromkeys(
         label for case in record.cases if case.accuracy for label in case.accuracy.labels
@@ -39,14 +51,16 @@ def render_csv(record: RunRecord) -> str:
 
 def _row(record: RunRecord, case: CaseResult, labels: list[str]) -> dict[str, Value]:
     row: dict[str, Value] = {"run_id": record.run_id, "created_utc": record.created_utc, **_identity(case)}
+    row |= _judged(case)
     row |= {"runtime_import_ns": case.runtime_import_ns, "load_ns": case.load_ns}
     row |= {"first_inference_ns": case.first_inference_ns}
     row |= {f"latency_{name}": _number(case.latency, name) for name in _LATENCY}
-    row |= _compared(case)
+    row |= _intervals(case) | _compared(case)
     row |= {name: _number(case.memory, name) for name in _MEMORY}
     row |= {"delegate_coverage": case.delegation.coverage.value if case.delegation else None}
     row |= {name: _number(case.delegation, name) for name in _NODES}
     row["cpu_operators"] = _json(case.delegation.cpu_operators) if case.delegation else None
+    row |= _gpu(case) | wait_columns(case.waits)
     row |= {name: _number(case.accuracy, name) for name in _ACCURACY}
     return row | _classes(case, labels)
 
@@ -84,9 +98,33 @@ def _compared(case: CaseResult) -> dict[str, Value]:
     return {"base_case_id": found.baseline if found else None, **figures, "base_difference": difference}
 
 
-def _number(owner: object, name: str) -> int | float | None:
-    value: int | float | None = getattr(owner, name, None)
-    return value if known(value) else None
+def _judged(case: CaseResult) -> dict[str, Value]:
+    codes = {
+        silenced: [item.code.value for item in case.findings if item.silenced is silenced] for silenced in (False, True)
+    }
+    return {
+        "verdict": case.verdict.value if case.verdict else None,
+        "findings": ";".join(codes[False]) or None,
+        "silenced": ";".join(codes[True]) or None,
+        "unchecked": ";".join(case.unchecked) or None,
+    }
+
+
+def _intervals(case: CaseResult) -> dict[str, Value]:
+    found = case.latency.intervals.get("p50_ns") if case.latency else None
+    low, high = found or (None, None)
+    return {"latency_p50_low_ns": low, "latency_p50_high_ns": high}
+
+
+def _gpu(case: CaseResult) -> dict[str, Value]:
+    adapter, parity = case.adapter, case.parity
+    row: dict[str, Value] = {
+        "adapter": adapter.name if adapter else None,
+        "adapter_kind": adapter.kind if adapter else None,
+        "adapter_software": str(adapter.software).lower() if adapter else None,
+        "parity_agrees": str(parity.agrees).lower() if parity else None,
+    }
+    return row | {f"parity_{name}": _number(parity, name) for name in _PARITY}
 
 
 def _classes(case: CaseResult, labels: list[str]) -> dict[str, Value]:
@@ -94,8 +132,7 @@ def _classes(case: CaseResult, labels: list[str]) -> dict[str, Value]:
     row: dict[str, Value] = {}
     for label in labels:
         item = measured.get(label)
-        row[f"recall:{label}"] = _number(item, "recall")
-        row[f"support:{label}"] = _number(item, "support")
+        row |= {f"{name}:{label}": _number(item, name) for name in _CLASS}
     return row
 
 

@@ -16,6 +16,8 @@ Pairs = list[tuple[str, str]]
 _MATRIX_CLASSES = 30
 _CONFUSIONS_LISTED = 15
 _CLASSES_LISTED = 60
+#: Records of the first schema say nothing of these, not even why.
+_MEMORY_SINCE_2 = ("model_adds_bytes", "pss_bytes", "uss_bytes", "anonymous_bytes")
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,14 @@ def _memory(case: CaseResult) -> Pairs:
         ("After loading", "rss_after_load_bytes"),
         ("After the first inference", "rss_after_first_bytes"),
         ("Peak RSS (VmHWM)", "peak_rss_bytes"),
+        ("The model adds (peak less before loading)", "model_adds_bytes"),
+        ("PSS, shared pages by their share", "pss_bytes"),
+        ("USS, pages of its own", "uss_bytes"),
+        ("Anonymous, backed by no file", "anonymous_bytes"),
     ):
         value: int | None = getattr(case.memory, field)
+        if value is None and field in _MEMORY_SINCE_2 and field not in case.memory.unavailable:
+            continue
         reason = clean(case.memory.unavailable.get(field, "not recorded"))
         pairs.append((title, f"{megabytes(value)} MB" if value is not None else f"{ABSENT} ({reason})"))
     return pairs

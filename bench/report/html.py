@@ -19,11 +19,14 @@ from .changed import changed_answers
 from .charts import Chart, charts
 from .details import case_details, result_details
 from .glossary import glossary
+from .gpu import gpu_lines
 from .latency_charts import latency_charts
+from .parts import sections, terms
 from .recall import RecallTable, recall_tables
 from .summary import front_rows, reference, summary
 from .tables import Table, build_table, has_accuracy
 from .text import clean
+from .wait_charts import wait_charts
 
 _CLASSES_SHOWN = 60
 _SKIPPED_SHOWN = 50
@@ -41,7 +44,7 @@ def render_html(record: RunRecord, samples: pd.DataFrame, predictions: pd.DataFr
     """
     table = build_table(record)
     results = recall_tables(record, table.names)
-    figures = charts(table, results) + latency_charts(table, samples)
+    figures = charts(table, results) + latency_charts(table, samples) + wait_charts(table)
     plotly, starter = (_plotly_js(), _template("report.js")) if figures else ("", "")
     return _environment().get_template("report.html.j2").render(
         policy=_policy([plotly, starter]),
@@ -131,14 +134,18 @@ def _recall_grid(found: RecallTable) -> dict[str, Any]:
 def _background(record: RunRecord, table: Table) -> dict[str, Any]:
     data = record.data
     return {
-        "delegates": lines.delegate_lines(record, table.names),
+        "delegates": [*lines.delegate_lines(record, table.names), *gpu_lines(record, table.names)],
+        "sections": {section.key: section for section in sections(record, table, whole=True)},
         "environment": lines.environment_pairs(record),
         "settings": lines.settings_line(record),
         "cases": [case_details(case, table.names) for case in record.cases],
         "class_counts": lines.class_counts(data.class_counts) if data else "",
         "data_notes": [clean(note) for note in data.notes] if data else [],
         "skipped": lines.skipped_lines(record, _SKIPPED_SHOWN),
-        "glossary": glossary(accuracy=has_accuracy(record), page=True, changed=has_accuracy(record)),
+        "glossary": [
+            *glossary(accuracy=has_accuracy(record), page=True, changed=has_accuracy(record)),
+            *terms(table),
+        ],
     }
 
 

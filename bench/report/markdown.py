@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from ..records import RunRecord
 from . import lines
 from .glossary import glossary
+from .gpu import gpu_lines
+from .parts import sections, terms
 from .recall import RecallTable, recall_tables
+from .sections import Section
 from .summary import summary
 from .tables import Table, build_table, has_accuracy
 from .text import clean
@@ -29,18 +32,20 @@ def render_markdown(record: RunRecord) -> str:
     blocks += _main(table)
     blocks.append(_bullets(table.absences))
     blocks += _section("Did not finish", [str(item) for item in lines.failures(record, table.names)])
+    for section in sections(record, table, whole=True):
+        blocks += _shared(section)
     for found in recall_tables(record, table.names):
         blocks += _recall(found)
-    blocks += _section("Delegates", lines.delegate_lines(record, table.names))
+    blocks += _section("Delegates", [*lines.delegate_lines(record, table.names), *gpu_lines(record, table.names)])
     blocks += _section("Notes", lines.notes(record, table.names))
     blocks += ["## Data", escaped(lines.data_line(record))]
     blocks.append(_bullets(lines.data_notes(record)))
     environment = [f"{name}: {value}" for name, value in lines.environment_pairs(record)]
     blocks += _section("Environment", [*environment, lines.settings_line(record)])
-    terms = glossary(accuracy=has_accuracy(record))
+    meanings = [*glossary(accuracy=has_accuracy(record)), *terms(table)]
     blocks += [
         "## Glossary",
-        "\n".join(f"- **{escaped(term)}**: {escaped(meaning)}" for term, meaning in terms),
+        "\n".join(f"- **{escaped(term)}**: {escaped(meaning)}" for term, meaning in meanings),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -79,6 +84,15 @@ def _main(table: Table) -> list[str]:
         ]
         blocks += [f"## {escaped(title)}", _grid(heads, body, right)]
     return blocks
+
+
+def _shared(section: Section) -> list[str]:
+    blocks = [f"## {escaped(section.title)}", escaped(section.about)]
+    for grid in section.grids:
+        blocks.append(f"### {escaped(grid.title)}" if grid.title else "")
+        heads = [" ".join(head).strip() for head in grid.heads]
+        blocks.append(_grid(heads, grid.rows, [False] + [True] * (len(heads) - 1)))
+    return [*blocks, _bullets(section.lines)]
 
 
 def _recall(found: RecallTable) -> list[str]:

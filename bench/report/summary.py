@@ -10,6 +10,7 @@ from .naming import who
 from .recall import RecallRow, recall_tables
 from .tables import Row, Table
 from .text import clean, count, joined
+from .verdicts import verdict_sentence
 
 _GROUPS_SHOWN = 4
 
@@ -44,6 +45,7 @@ def summary(record: RunRecord, table: Table) -> list[str]:
         sentences += [f"{title}: {' '.join(text)}" for title, text in told[:_GROUPS_SHOWN] if text]
         if len(groups) > _GROUPS_SHOWN:
             sentences.append(f"And {count(len(groups) - _GROUPS_SHOWN, 'more model')} in the table.")
+    sentences += verdict_sentence(record.cases)
     unfinished = sum(case.status is not Status.OK for case in record.cases)
     if unfinished:
         sentences.append(f"{unfinished} of {count(len(record.cases), 'case')} did not finish; the reasons are listed.")

@@ -6,11 +6,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..findings import Verdict
 from ..records import CaseResult, Coverage, Difference, RunRecord, Status
 from .naming import Names, name_cases, who
 from .text import ABSENT, UNKNOWN, clean, joined, known, megabytes, milliseconds, multiple, ratio
 
-_NOT_RECORDED = "not recorded"
+NOT_RECORDED = "not recorded"
+#: How a verdict stands in tables.
+WORDS: Mapping[Verdict, str] = {Verdict.VALID: "ok", Verdict.SUSPECT: "suspect", Verdict.INVALID: "INVALID"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Column:
     @property
     def numeric(self) -> bool:
         """Whether the column holds plain numbers, to be aligned at the decimal point."""
-        return self.key not in ("nodes", "ratio")
+        return self.key not in ("nodes", "ratio", "verdict")
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ _MEASURED = (
     Column("nodes", "delegated", "nodes"),
 )
 _RATIO = Column("ratio", "against", "base")
+_VERDICT = Column("verdict", "verdict")
 _ACCURACY = (Column("top1", "top-1"), Column("balanced", "bal.", "acc."))
 
 
@@ -122,7 +126,9 @@ def _columns(record: RunRecord) -> tuple[Column, ...]:
     columns = list(_MEASURED)
     if any(case.comparison for case in record.cases):
         columns.insert([column.key for column in columns].index("p90"), _RATIO)
-    return (*columns, *(_ACCURACY if has_accuracy(record) else ()))
+    columns += _ACCURACY if has_accuracy(record) else ()
+    columns += [_VERDICT] if any(case.verdict for case in record.cases) else ()
+    return tuple(columns)
 
 
 def _row(case: CaseResult, names: Names, columns: Sequence[Column]) -> Row:
@@ -135,7 +141,7 @@ def _cell(value: float | None, show: Callable[[float], str], reason: str | None)
         return Cell(show(value), value)
     if value is not None:
         return Cell(ABSENT, reason="the recorded value is not a finite number")
-    return Cell(ABSENT, reason=clean(reason or _NOT_RECORDED))
+    return Cell(ABSENT, reason=clean(reason or NOT_RECORDED))
 
 
 def _size(case: CaseResult) -> Cell:
@@ -166,7 +172,7 @@ def _ratio(case: CaseResult) -> Cell:
     if found is None:
         return Cell("base", 1.0) if case.latency else Cell(ABSENT, reason=_stopped(case) or "not compared")
     if found.ratio is None or found.low is None or found.high is None:
-        return Cell(ABSENT, reason=_stopped(case) or clean(found.unavailable.get("ratio", _NOT_RECORDED)))
+        return Cell(ABSENT, reason=_stopped(case) or clean(found.unavailable.get("ratio", NOT_RECORDED)))
     percent = 100 * (math.sqrt(found.high / found.low) - 1)
     mark = "≈" if found.difference is Difference.NONE_SHOWN else ""
     return Cell(f"{multiple(found.ratio)} ±{percent:.{1 if percent < 9.95 else 0}f}%{mark}", found.ratio)
@@ -205,6 +211,12 @@ def _accuracy(field: str) -> Callable[[CaseResult], Cell]:
     return cell
 
 
+def _verdict(case: CaseResult) -> Cell:
+    if case.verdict is None:
+        return Cell(ABSENT, reason=_stopped(case) or "nothing was timed")
+    return Cell(WORDS[case.verdict])
+
+
 def _stopped(case: CaseResult) -> str | None:
     return None if case.status is Status.OK else f"the case ended as {case.status.value} before this"
 
@@ -220,6 +232,7 @@ _CELLS: Mapping[str, Callable[[CaseResult], Cell]] = {
     "nodes": _nodes,
     "top1": _accuracy("top1"),
     "balanced": _accuracy("balanced_accuracy"),
+    "verdict": _verdict,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -9,7 +10,10 @@ from tabulate import tabulate
 
 from ..records import RunRecord
 from . import lines
+from .gpu import gpu_lines
+from .parts import sections
 from .recall import RecallTable, recall_tables
+from .sections import Grid, Section
 from .summary import summary
 from .tables import Column, Row, Table, build_table
 from .text import clean, shortened
@@ -31,10 +35,11 @@ def render_table(record: RunRecord, *, width: int | None = None) -> str:
     parts = [_wrapped([_header(record), *_same(table)], width)]
     parts += _main(table, width)
     parts.append(_wrapped([*table.absences], width))
+    parts += [_section(section, width) for section in sections(record, table, whole=False)]
     parts.append(_listed("Did not finish", [str(item) for item in lines.failures(record, table.names)], width))
-    for found in results:
-        parts.append(_recall(found, width))
-    parts.append(_listed("Delegates", lines.delegate_lines(record, table.names), width))
+    parts += [_recall(result, width) for result in results]
+    delegates = [*lines.delegate_lines(record, table.names), *gpu_lines(record, table.names)]
+    parts.append(_listed("Delegates", delegates, width))
     parts.append(_listed("Notes", lines.notes(record, table.names), width))
     told = summary(record, table)
     parts.append(_listed("In short", [*told, lines.tested(record)] if len(table.rows) > 1 else told, width))
@@ -59,6 +64,8 @@ def _main(table: Table, width: int | None) -> list[str]:
     groups = table.groups()
     for title, rows in groups:
         body = _grid(rows, columns, table, name_width)
+        if width is not None and _width(body) > width:
+            body = _squeezed(body)
         parts.append(f"{title}\n{body}")
     if left_out:
         parts.append(f"Left out at this width: {', '.join(left_out)}.")
@@ -107,6 +114,53 @@ def _grid(rows: Sequence[Row], columns: Sequence[Column], table: Table, name_wid
 def _tabulated(heads: Sequence[str], body: Sequence[Sequence[str]], align: Sequence[str]) -> str:
     text = tabulate(body, headers=heads, colalign=align, disable_numparse=True, tablefmt="simple")
     return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def _squeezed(text: str) -> str:
+    """Return a grid without the room that tabulate leaves in every column beside its widest text."""
+    lines = text.splitlines()
+    rule = next(line for line in lines if line and not line.strip("- "))
+    others = [line.ljust(len(rule)) for line in lines if line != rule]
+    spans = []
+    for column in re.finditer("-+", rule):
+        used = [i for i in range(*column.span()) if any(line[i] != " " for line in others)] or [column.start()]
+        spans.append(slice(used[0], used[-1] + 1))
+    return "\n".join("  ".join(line.ljust(len(rule))[span] for span in spans).rstrip() for line in lines)
+
+
+def _section(section: Section, width: int | None) -> str:
+    about = _wrap(section.about, width)
+    grids = [text for grid in section.grids for text in _section_grids(grid, width)]
+    found = [_listed("", section.lines, width).lstrip("\n")]
+    head = "\n".join(text for text in (section.title, about) if text)
+    if not grids:
+        return "\n".join(text for text in (head, *found) if text)
+    return "\n\n".join(text for text in (f"{head}\n{grids[0]}", *grids[1:], *found) if text)
+
+
+def _section_grids(grid: Grid, width: int | None) -> list[str]:
+    """Return the grid; figures that have no room beside the names follow in further grids."""
+    blocks: list[list[int]] = [[]]
+    for index in range(1, len(grid.heads)):
+        trial = [*blocks[-1], index]
+        if width is not None and blocks[-1] and _width(_columns_of(grid, trial)) > width:
+            blocks.append([index])
+        else:
+            blocks[-1] = trial
+    texts = [_columns_of(grid, block) for block in blocks]
+    return [f"{grid.title}\n{texts[0]}" if grid.title else texts[0], *texts[1:]]
+
+
+def _width(text: str) -> int:
+    return max(map(len, text.splitlines()))
+
+
+def _columns_of(grid: Grid, block: Sequence[int]) -> str:
+    heads = [
+        "\n".join(part for part in (shortened(grid.heads[i][0], 24), grid.heads[i][1]) if part) for i in (0, *block)
+    ]
+    body = [[shortened(row[0], 24), *(shortened(row[i], 40) for i in block)] for row in grid.rows]
+    return _tabulated(heads, body, ["left"] + ["right"] * len(block))
 
 
 def _recall(found: RecallTable, width: int | None) -> str:

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from edgebench.findings import Code, Finding, Severity, Verdict
 from edgebench.records import (
     Accuracy,
+    Adapter,
     CaseResult,
     ClassMetrics,
     Comparison,
@@ -21,9 +23,12 @@ from edgebench.records import (
     Engine,
     Environment,
     Failure,
+    IdleGap,
     Latency,
     Memory,
     ModelFile,
+    Parity,
+    Part,
     Preprocessing,
     RunRecord,
     RuntimeInfo,
@@ -31,6 +36,11 @@ from edgebench.records import (
     SkippedImage,
     Status,
     TensorInfo,
+    Throughput,
+    Wait,
+    Waits,
+    WeightCache,
+    Whole,
 )
 
 LABELS = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
@@ -341,6 +351,76 @@ def hostile() -> RunRecord:
     broken = replace(failed_case(), failure=Failure("runtime-refused", HOSTILE))
     data = replace(DATA, source=HOSTILE, skipped=(SkippedImage(HOSTILE, "</script>"),))
     return make_record([*cases, broken], data=data, warnings=(HOSTILE,))
+
+
+STEAL = Finding(
+    Code.STEAL, Severity.SUSPECT, "the host took away 12 % of the CPU time", "measure when the host is quiet"
+)
+QUIETED = Finding(Code.GOVERNOR, Severity.SUSPECT, "the governor is ondemand", "set it to performance", silenced=True)
+SOFTWARE = Finding(
+    Code.SOFTWARE_GPU, Severity.INVALID, "llvmpipe plays the GPU on the CPU", "measure where there is a GPU"
+)
+NO_FIRMWARE = "there is no vcgencmd on this machine, which is where a Raspberry Pi tells of its power and its heat"
+UNCHECKED = {"throttled": NO_FIRMWARE, "under-voltage": NO_FIRMWARE, "temperature-rise": "no sensor in /sys"}
+
+
+def parts_of(*items: tuple[str, float]) -> tuple[Part, ...]:
+    """Return parts with the given medians in ms."""
+    total = sum(p50_ms for _, p50_ms in items)
+    return tuple(Part(name, p50_ms * 1e6, p50_ms / total) for name, p50_ms in items)
+
+
+def waits_of(p50_ms: float) -> Waits:
+    """Return every wait of a case whose inference takes ``p50_ms``."""
+    end = parts_of(("decode", 4.1), ("resize", 1.9), ("copy in", 0.2), ("inference", p50_ms), ("answer", 0.05))
+    cold = parts_of(("process", 41.0), ("import", 290.0), ("load", 18.4), ("first inference", 1.8 * p50_ms))
+    return Waits(
+        end_to_end=Whole(latency(6.25 + p50_ms, 200), end),
+        cold_start=Whole(latency(349.4 + 1.8 * p50_ms, 20), cold),
+        idle_gap=IdleGap(100_000_000, latency(1.8 * p50_ms, 100), 1.8, 1.74, 1.86),
+        weight_cache=WeightCache(
+            latency(33.0, 12), latency(61.0, 12), latency(12.5, 12), 14_200_000, 78_100_000, 64_300_000
+        ),
+        batches=(
+            Throughput(1, 1, 1000 / p50_ms, 990 / p50_ms, 1010 / p50_ms, 1.0),
+            Throughput(4, 1, 1250 / p50_ms, 1230 / p50_ms, 1270 / p50_ms, 1.25),
+            Throughput(8, 1, unavailable={"items_per_s": "the model refuses a batch of 8"}),
+        ),
+        workers=(
+            Throughput(1, 1, 1000 / p50_ms, 990 / p50_ms, 1010 / p50_ms, 1.0),
+            Throughput(1, 2, 1840 / p50_ms, 1800 / p50_ms, 1880 / p50_ms, 1.84),
+        ),
+    )
+
+
+def memory_of(case: CaseResult) -> Memory:
+    """Return the memory of a case that has it."""
+    assert case.memory is not None
+    return case.memory
+
+
+def judged() -> RunRecord:
+    """Return a run with findings, all of memory, waits, a GPU, and a case that has none of it."""
+    cases = [
+        replace(case, verdict=Verdict.SUSPECT, findings=(STEAL, QUIETED), unchecked=UNCHECKED,
+                memory=replace(memory_of(case), pss_bytes=61_200_000, uss_bytes=55_100_000, anonymous_bytes=31_000_000),
+                waits=waits_of(p50))
+        for case, p50 in ((make_case("float32", 7.43), 7.43), (make_case("float16", 7.91), 7.91))
+    ]  # fmt: skip
+    valid = make_case("dynamic", 14.2)
+    cases.append(replace(
+        valid, verdict=Verdict.VALID, unchecked=UNCHECKED,
+        memory=replace(memory_of(valid), unavailable={"pss_bytes": "the kernel has no smaps_rollup"}),
+        waits=Waits(unavailable={Wait.WEIGHT_CACHE.value: "XNNPACK does not run this model"}),
+    ))  # fmt: skip
+    gpu = make_case("int8", 3.58)
+    cases.append(replace(
+        gpu, verdict=Verdict.INVALID, findings=(SOFTWARE, replace(STEAL, reason="the host took away 9 %")),
+        adapter=Adapter("llvmpipe (LLVM 15.0.6, 256 bits)", "cpu", True, "0.0.1", "1.3.255"),
+        parity=Parity("the CPU", 2.3e-3, 0.92, 0.01, True),
+        comparison=comparison(0.482, 0.014),
+    ))  # fmt: skip
+    return make_record([*cases, failed_case()])
 
 
 def samples_of(record: RunRecord, steady: int = 400, warmup: int = 20, blocks: int = 3) -> pd.DataFrame:

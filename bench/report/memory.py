@@ -1,0 +1,74 @@
+"""Where a case's memory goes: what its clean worker held at each step, and how much of that is its own."""
+
+from __future__ import annotations
+
+from ..records import Memory
+from .sections import Absences, Section, grouped
+from .tables import Row, Table
+from .text import megabytes
+
+#: Field, heading, heading on two lines, meaning.
+PARTS: tuple[tuple[str, tuple[str, str], str], ...] = (
+    ("rss_before_load_bytes", ("before", "load"), "resident with Python and the runtime, before the model is opened"),
+    ("rss_after_load_bytes", ("after", "load"), "resident once inputs can be set"),
+    ("rss_after_first_bytes", ("after", "first"), "resident after the first run"),
+    ("peak_rss_bytes", ("peak", ""), "the kernel's high-water mark of resident memory (VmHWM)"),
+    ("model_adds_bytes", ("model", "adds"), "peak less before load: what it costs an app that has a runtime"),
+    ("pss_bytes", ("PSS", ""), "after the last run, a page shared by n processes counted as 1/n"),
+    ("uss_bytes", ("USS", ""), "after the last run, only pages that no other process shares"),
+    ("anonymous_bytes", ("anon.", ""), "after the last run, pages that no file backs: heap, stacks, packed weights"),
+)
+
+
+def memory_section(table: Table, *, whole: bool) -> Section | None:
+    """Return memory by step in MB, with definitions in one sentence unless ``whole``; None where none was recorded.
+
+    A part that no case recorded, and for which none has a reason, is left out.
+    """
+    cases = [row.case for row in table.rows if row.case.memory]
+    memories = [case.memory for case in cases if case.memory]
+    shown = [part for part in PARTS if any(_has(memory, part[0]) for memory in memories)]
+    if not any(getattr(memory, field) is not None for memory in memories for field, _, _ in shown):
+        return None
+    absences = Absences(table.names, cases)
+
+    def rows_of(row: Row) -> list[tuple[str, ...]]:
+        if row.case.memory is None:
+            return []
+        return [(row.short, *(_text(row, field, heads, absences) for field, heads, _ in shown))]
+
+    grids = grouped(table, [("variant", ""), *(heads for _, heads, _ in shown)], rows_of)
+    defined = "; ".join(f"{title(heads)}: {meaning}" for _, heads, meaning in shown)
+    about = "Of a clean worker process that only loads and runs the model."
+    return Section(
+        "memory", "Memory, MB", about if whole else "", grids, (*absences.lines(), *(() if whole else (f"{defined}.",)))
+    )
+
+
+def memory_terms(table: Table) -> list[tuple[str, str]]:
+    """Return (term, meaning) of the parts that the section shows."""
+    memories = [row.case.memory for row in table.rows if row.case.memory]
+    return [
+        (f"memory, {title(heads)}", meaning)
+        for field, heads, meaning in PARTS
+        if any(_has(memory, field) for memory in memories)
+    ]
+
+
+def title(heads: tuple[str, str]) -> str:
+    """Return the two lines of a heading as one."""
+    return " ".join(heads).strip()
+
+
+def _has(memory: Memory, field: str) -> bool:
+    return getattr(memory, field) is not None or field in memory.unavailable
+
+
+def _text(row: Row, field: str, heads: tuple[str, str], absences: Absences) -> str:
+    memory = row.case.memory
+    value: int | None = getattr(memory, field)
+    reasons = memory.unavailable if memory else {}
+    reason = reasons.get(field)
+    if field == "model_adds_bytes":
+        reason = reasons.get("peak_rss_bytes") or reasons.get("rss_before_load_bytes")
+    return absences.show(row.case, title(heads), value, megabytes, reason)
