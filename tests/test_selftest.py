@@ -39,6 +39,7 @@ def test_overhead_is_the_mean_ratio_with_its_interval() -> None:
     found = summarise_overhead([(102.0, 100.0), (104.0, 100.0), (103.0, 101.0)])
     assert found.ratio == pytest.approx((1.02 * 1.04 * 103 / 101) ** (1 / 3))
     assert (found.pairs, found.harness_ns, found.bare_ns) == (3, 103.0, 100.0)
+    assert found.ratio is not None
     assert found.low is not None
     assert found.high is not None
     assert found.low < found.ratio < found.high

@@ -234,6 +234,10 @@ def _summarise(results: list[dict[str, Any]]) -> None:
     said = [result["difference"] for result in results]
     seconds = np.median([result["seconds"] for result in results])
     print(f"{len(results)} comparisons, median {seconds:.1f} s each")
+    if len(ratios) < len(results):
+        print(f"without a ratio, for want of blocks (give a larger --budget): {len(results) - len(ratios)}")
+    if not ratios:
+        return
     print(f"ratio: mean {math.exp(float(np.mean(ratios))):.4f}, standard deviation {100 * float(np.std(ratios)):.2f} %")
     for verdict in sorted({text for text in said if text}):
         print(f"{verdict}: {said.count(verdict)}")
