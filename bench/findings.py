@@ -56,8 +56,6 @@ class Code(str, Enum):
     # From how a case ran:
     PARTIAL = "partial"
     MORE_THREADS = "more-threads-than-cores"
-    SOFTWARE_GPU = "software-gpu"
-    OTHER_OUTPUT = "other-output"
 
 
 @dataclass(frozen=True)

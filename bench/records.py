@@ -37,7 +37,6 @@ class DelegateKind(str, Enum):
     XNNPACK = "xnnpack"
     NONE = "none"
     EXTERNAL = "external"
-    GPU = "gpu"
 
 
 class Status(str, Enum):
@@ -438,16 +437,6 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class WaitSettings:
-    """Which waits to measure beside pure inference, and with what."""
-
-    kinds: tuple[Wait, ...]
-    idle_gap_ns: int = 100_000_000
-    batch_sizes: tuple[int, ...] = (1, 2, 4, 8)
-    workers: tuple[int, ...] = (1, 2)
-
-
-@dataclass(frozen=True)
 class Settings:
     """How long was measured, and with which seed.
 
@@ -472,7 +461,6 @@ class Settings:
     require_full: bool = False
     memory_limit_bytes: int | None = None
     silenced: tuple[Code, ...] = ()
-    waits: WaitSettings | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .errors import UsageError
 
 if TYPE_CHECKING:
-    from .records import WaitSettings
     from .spec import DataSpec, Spec
     from .store import StoredRun
 
@@ -26,7 +25,6 @@ examples:
   edgebench run models/sample --data folder:photos
   edgebench run model.tflite --data ham10000:HAM10000 --normalize -1..1 --limit 500
   edgebench run model_int8.tflite --python .venv/bin/python --python /opt/py39/bin/python
-  edgebench run models/sample --waits all --data folder:photos
 """
 
 
@@ -49,7 +47,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         "--delegate",
         action="append",
         metavar="NAME",
-        help="default (what the runtime does by itself), xnnpack, none, gpu (with engine compiled), external:PATH",
+        help="default (what the runtime does by itself), xnnpack, none, external:PATH",
     )
     what.add_argument("--require-full", action="store_true", help="a delegate that leaves operators to the CPU fails")
     what.add_argument("--delegate-option", action="append", default=[], metavar="KEY=VALUE", help="for external")
@@ -66,7 +64,6 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     what.add_argument("--runtime", choices=("litert", "tflite", "tf"), help="which runtime of that Python")
     _add_data_flags(run.add_argument_group("accuracy"))
     _add_time_flags(run.add_argument_group("how long"))
-    _add_wait_flags(run.add_argument_group("what a user waits for"))
     _add_output_flags(run.add_argument_group("output"))
 
 
@@ -104,19 +101,6 @@ def _add_time_flags(time: argparse._ArgumentGroup) -> None:
     time.add_argument("--timeout", default="120s", metavar="T", help="a worker that is silent for T is killed (120s)")
     time.add_argument("--memory-limit", metavar="SIZE", help="a worker that holds more memory is killed (500MB, 2GB)")
     time.add_argument("--seed", type=int, default=0, metavar="N", help="seed of generated inputs (0)")
-
-
-def _add_wait_flags(waits: argparse._ArgumentGroup) -> None:
-    waits.add_argument(
-        "--waits",
-        action="append",
-        metavar="KIND[,KIND]",
-        help="measure beside inference: end-to-end (needs --data), cold-start, idle-gap, weight-cache, batches, "
-        "workers, or all",
-    )
-    waits.add_argument("--idle-gap", metavar="T", help="one inference every T, for idle-gap (100ms)")
-    waits.add_argument("--batch-sizes", metavar="N[,N]", help="items a run, for batches (1,2,4,8)")
-    waits.add_argument("--workers", metavar="N[,N]", help="processes at once, for workers (1,2)")
 
 
 def _add_output_flags(output: argparse._ArgumentGroup) -> None:
@@ -199,7 +183,6 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
             require_full=options.require_full,
             memory_limit_bytes=None if options.memory_limit is None else parse_size(options.memory_limit),
             silenced=parse_codes(_split(options.silence, "")),
-            waits=_waits(options),
             timeout_s=parse_duration_ns(options.timeout, "--timeout") / 1e9,
         ),
         command=("edgebench", *given),
@@ -208,34 +191,6 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
 
 def _blocks(options: argparse.Namespace) -> dict[str, int]:
     return {} if options.blocks is None else {"min_blocks": options.blocks, "max_blocks": options.blocks}
-
-
-def _waits(options: argparse.Namespace) -> WaitSettings | None:
-    """Return the waits that were asked for; ``all`` without images leaves out what needs images."""
-    from .records import Wait, WaitSettings
-    from .spec import parse_choice, parse_counts, parse_duration_ns
-
-    names = _split(options.waits, "")
-    needing = {"idle_gap": Wait.IDLE_GAP, "batch_sizes": Wait.BATCHES, "workers": Wait.WORKERS}
-    if "all" in names:
-        kinds = tuple(kind for kind in Wait if options.data is not None or kind is not Wait.END_TO_END)
-    else:
-        kinds = tuple(parse_choice(Wait, name, "--waits") for name in names if name)
-    for flag, kind in needing.items():
-        if getattr(options, flag) is not None and kind not in kinds:
-            raise UsageError(f"--{flag.replace('_', '-')} goes with --waits {kind.value}")
-    if Wait.END_TO_END in kinds and options.data is None:
-        raise UsageError("--waits end-to-end is about images: it needs --data SOURCE")
-    if not kinds:
-        return None
-    given: dict[str, Any] = {}
-    if options.idle_gap is not None:
-        given["idle_gap_ns"] = parse_duration_ns(options.idle_gap, "--idle-gap")
-    if options.batch_sizes is not None:
-        given["batch_sizes"] = parse_counts(options.batch_sizes, "--batch-sizes")
-    if options.workers is not None:
-        given["workers"] = parse_counts(options.workers, "--workers")
-    return WaitSettings(kinds, **given)
 
 
 def _time_bounds(options: argparse.Namespace) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from .images.cache import GrayscalePolicy
 from .images.files import user_path
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
-from .records import Delegate, DelegateKind, Engine, Settings, WaitSettings
+from .records import Delegate, DelegateKind, Engine, Settings
 
 DEFAULT_SETTINGS = Settings(
     seed=0,
@@ -35,8 +35,6 @@ _MAX_TIMEOUT_S = 24 * 3600.0
 
 #: No Python with numpy starts in less.
 _LEAST_MEMORY_BYTES = 20_000_000
-#: Far more processes or items at once than any machine that this is for can hold.
-_MOST_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -128,18 +126,9 @@ def _check_settings(settings: Settings) -> None:
             f"--timeout {settings.timeout_s:g}s: must be above 0 and at most 24h",
         ),
     )
-    for fine, message in (*checks, *_wait_checks(settings.waits)):
+    for fine, message in checks:
         if not fine:
             raise UsageError(message)
-
-
-def _wait_checks(waits: WaitSettings | None) -> Iterable[tuple[bool, str]]:
-    if waits is None:
-        return
-    yield waits.idle_gap_ns > 0, "--idle-gap: must be above 0"
-    for flag, counts in (("--batch-sizes", waits.batch_sizes), ("--workers", waits.workers)):
-        for count in counts:
-            yield 1 <= count <= _MOST_AT_ONCE, f"{flag} {count}: must be between 1 and {_MOST_AT_ONCE}"
 
 
 Choice = TypeVar("Choice", bound=Enum)

@@ -5,7 +5,7 @@ from edgebench.delegate_check import check_delegate
 from edgebench.errors import RuntimeRefused
 from edgebench.records import Coverage, Delegate, DelegateKind, Delegation
 
-NAMED = (DelegateKind.XNNPACK, DelegateKind.EXTERNAL, DelegateKind.GPU)
+NAMED = (DelegateKind.XNNPACK, DelegateKind.EXTERNAL)
 
 
 def code_of(kind: DelegateKind, coverage: Coverage, *, require_full: bool) -> str | None:
@@ -39,4 +39,4 @@ def test_default_and_none_are_never_refused(kind: DelegateKind, coverage: Covera
 def test_the_reason_for_not_knowing_is_told() -> None:
     unknown = Delegation(Coverage.UNKNOWN, unavailable={"total_nodes": "CompiledModel names no nodes"})
     with pytest.raises(RuntimeRefused, match="not known \\(CompiledModel names no nodes\\)"):
-        check_delegate(Delegate(DelegateKind.GPU), unknown, require_full=True)
+        check_delegate(Delegate(DelegateKind.XNNPACK), unknown, require_full=True)

@@ -107,9 +107,9 @@ def test_findings_that_a_case_has_already_count_too(tmp_path: Path) -> None:
     runner.run()
     outcome = outcomes(runner)["a"]
     (few,) = ran(tmp_path / "other", {"a": FakeModel()})[0]["a"].findings
-    outcome.update(findings=(replace(few, code=Code.OTHER_OUTPUT),))
+    outcome.update(findings=(replace(few, code=Code.NOISE),))
     judge(outcome, BLOCKS, 4)
-    assert (codes(outcome.result), outcome.result.verdict) == ([Code.OTHER_OUTPUT], Verdict.SUSPECT)
+    assert (codes(outcome.result), outcome.result.verdict) == ([Code.NOISE], Verdict.SUSPECT)
 
 
 def test_more_threads_than_the_device_has_cores(tmp_path: Path) -> None:

@@ -358,7 +358,7 @@ STEAL = Finding(
 )
 QUIETED = Finding(Code.GOVERNOR, Severity.SUSPECT, "the governor is ondemand", "set it to performance", silenced=True)
 SOFTWARE = Finding(
-    Code.SOFTWARE_GPU, Severity.INVALID, "llvmpipe plays the GPU on the CPU", "measure where there is a GPU"
+    Code.EMULATED, Severity.INVALID, "llvmpipe plays the GPU on the CPU", "measure where there is a GPU"
 )
 NO_FIRMWARE = "there is no vcgencmd on this machine, which is where a Raspberry Pi tells of its power and its heat"
 UNCHECKED = {"throttled": NO_FIRMWARE, "under-voltage": NO_FIRMWARE, "temperature-rise": "no sensor in /sys"}

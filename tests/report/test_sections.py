@@ -65,7 +65,7 @@ def test_findings_that_say_the_same_share_a_line_worst_first_silenced_last() -> 
     section = present(verdict_section(record, build_table(record).names, whole=True))
     assert section.about == "4 cases: 1 ok, 2 suspect, 1 INVALID."
     assert section.lines == (
-        "INVALID software-gpu: llvmpipe plays the GPU on the CPU (int8). Measure where there is a GPU.",
+        "INVALID emulated: llvmpipe plays the GPU on the CPU (int8). Measure where there is a GPU.",
         "suspect steal: the host took away 12 % of the CPU time (float32, float16); the host took away 9 % (int8). "
         "Measure when the host is quiet.",
         "silenced (suspect) governor: the governor is ondemand (float32, float16). Set it to performance.",
@@ -180,7 +180,7 @@ def test_parity_says_what_was_allowed_and_shouts_where_it_fails() -> None:
 @pytest.mark.parametrize("render", [render_table, render_markdown], ids=["terminal", "markdown"])
 def test_terminal_and_markdown_say_the_same(render: Callable[[RunRecord], str]) -> None:
     text = render(judged()).replace("\\", "")
-    for said in ("INVALID software-gpu", "silenced (suspect) governor", "Not checked here: throttled", "61.2", "1.80x",
+    for said in ("INVALID emulated", "silenced (suspect) governor", "Not checked here: throttled", "61.2", "1.80x",
                  "Throughput by batch size", "ran on llvmpipe", "What a user waits for", "smaps_rollup"):  # fmt: skip
         assert said in text
 
@@ -251,7 +251,7 @@ def test_csv_has_verdict_memory_waits_and_gpu() -> None:
     }
     assert json.loads(first["workers"])[1]["workers"] == 2
     assert (third["verdict"], third["findings"], third["pss_bytes"]) == ("valid", "", "")
-    assert fourth["findings"] == "software-gpu;steal"
+    assert fourth["findings"] == "emulated;steal"
     assert (fourth["adapter_software"], fourth["parity_agrees"], fourth["parity_tolerance"]) == ("true", "true", "0.01")
     assert float(fourth["precision:mel"]) > 0
     assert {failed[name] for name in ("verdict", "adapter", "batches", "idle_gap_ns", "latency_blocks")} == {""}
