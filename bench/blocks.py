@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from .analysis.comparison import compare
@@ -12,7 +13,7 @@ from .judging import judge
 from .launch import Launcher
 from .outcome import Outcome, guarded
 from .progress import Progress
-from .records import Settings
+from .records import Comparison, Settings
 from .rounds import Decision, SampleLog, at_cap, block_is_full, log_ratios, room, rotated, take_burst, warm_up
 from .session import Session
 
@@ -162,5 +163,11 @@ def _summarise(alive: list[Outcome], settings: Settings, usable_cores: int | Non
         outcome.summarise()
         judge(outcome, settings, usable_cores)
         if outcome.baseline is not None:
-            ratios = log_ratios(outcome.log, outcome.baseline.log)
-            outcome.update(comparison=compare(outcome.baseline.case.case_id, ratios, settings.min_blocks))
+            outcome.update(comparison=_compared(outcome, outcome.baseline, settings))
+
+
+def _compared(outcome: Outcome, baseline: Outcome, settings: Settings) -> Comparison:
+    found = compare(baseline.case.case_id, log_ratios(outcome.log, baseline.log), settings.min_blocks)
+    if "ratio" not in found.unavailable or baseline.alive:
+        return found
+    return replace(found, unavailable={"ratio": f"the baseline did not finish: {found.unavailable['ratio']}"})

@@ -357,9 +357,7 @@ STEAL = Finding(
     Code.STEAL, Severity.SUSPECT, "the host took away 12 % of the CPU time", "measure when the host is quiet"
 )
 QUIETED = Finding(Code.GOVERNOR, Severity.SUSPECT, "the governor is ondemand", "set it to performance", silenced=True)
-SOFTWARE = Finding(
-    Code.EMULATED, Severity.INVALID, "llvmpipe plays the GPU on the CPU", "measure where there is a GPU"
-)
+SOFTWARE = Finding(Code.EMULATED, Severity.INVALID, "llvmpipe plays the GPU on the CPU", "measure where there is a GPU")
 NO_FIRMWARE = "there is no vcgencmd on this machine, which is where a Raspberry Pi tells of its power and its heat"
 UNCHECKED = {"throttled": NO_FIRMWARE, "under-voltage": NO_FIRMWARE, "temperature-rise": "no sensor in /sys"}
 
