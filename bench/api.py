@@ -20,7 +20,16 @@ from .plan import Plan, make_plan
 from .progress import Progress
 from .records import SCHEMA_VERSION, DelegateKind, Engine, Failure, RejectedModel, RunRecord, Settings
 from .runner import Runner, probe_runtime
-from .spec import DEFAULT_SETTINGS, DataSpec, Spec, parse_choice, parse_delegates, parse_python, parse_threads
+from .spec import (
+    DEFAULT_SETTINGS,
+    DataSpec,
+    Spec,
+    make_wait_spec,
+    parse_choice,
+    parse_delegates,
+    parse_python,
+    parse_threads,
+)
 from .store import StoredRun, find_run, new_run_id, prepare_out, save, write_page
 from .store import load as load_folder
 
@@ -53,7 +62,7 @@ def run_spec(
     evaluator = Evaluator(spec.data, variants=variants, on_decode=progress.detail_count) if spec.data else None
     if out is not None:
         prepare_out(out)
-    runner = Runner(device, plan, spec.settings, evaluator, progress)
+    runner = Runner(device, plan, spec.settings, evaluator, progress, waits=spec.waits)
     interrupted = False
     try:
         runner.run()
@@ -128,6 +137,10 @@ def run(
     runtime: str | None = None,
     signature: str | None = None,
     baseline: str | None = None,
+    waits: str | Sequence[str] = (),
+    gap: str | None = None,
+    batches: int | Sequence[int] | None = None,
+    workers: int | Sequence[int] | None = None,
     settings: Settings = DEFAULT_SETTINGS,
     out: str | Path | None = None,
 ) -> StoredRun:
@@ -137,6 +150,10 @@ def run(
         models: ``.tflite`` files, folders of them, or ``MODEL/VARIANT=FILE``.
         baseline: the variant that the others of its model are compared with; None: float32.
         settings: how long and how precisely to measure.
+        waits: what to measure beside pure inference: ``end-to-end``, ``cold-start``, ``idle-gap``, ``weight-cache``,
+            ``batches``, ``workers``, or ``all``.
+        gap, batches, workers: time between two inferences ("100ms"), items a run, and processes at once, for the
+            waits ``idle-gap``, ``batches`` and ``workers``.
         data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
             train or all.
@@ -176,6 +193,13 @@ def run(
         signature=signature,
         baseline=baseline,
         data=data_spec,
+        waits=make_wait_spec(
+            _listed(waits),
+            gap=gap,
+            batches=_counts_text(batches),
+            workers=_counts_text(workers),
+            with_data=data is not None,
+        ),
         settings=settings,
     )
     return run_spec(spec, out=Path(out) if out is not None else None)
@@ -188,6 +212,10 @@ def load(run: str | Path, results: str | Path = "results") -> StoredRun:
         StoreError: there is none, or it is damaged.
     """
     return load_folder(find_run(str(run), Path(results)))
+
+
+def _counts_text(counts: int | Sequence[int] | None) -> str | None:
+    return None if counts is None else ",".join(str(count) for count in _listed(counts))
 
 
 Item = TypeVar("Item", str, int)

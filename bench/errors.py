@@ -10,6 +10,7 @@ The tree::
     │   │   └── ScoreError          a model's scores that cannot be judged: becomes that case's result
     │   └── StoreError              a stored run that cannot be read or written
     ├── TrainingError               a training or an export that began and could not go on   exit code 3
+    ├── WaitUnavailable             a wait that cannot be measured for a case: becomes the reason why it is absent
     └── WorkerError                 the measuring process failed: becomes that case's result, exit code 3
         ├── RuntimeRefused          the runtime said no (unsupported operator, cannot allocate ...)
         ├── WorkerDied              the process ended by itself or by a signal
@@ -82,6 +83,13 @@ class TrainingError(EdgebenchError):
 
     exit_code = 3
     code = "training"
+
+
+class WaitUnavailable(EdgebenchError):
+    """What a user waits for in one way cannot be measured for a case. The record keeps the reason; the case goes on."""
+
+    exit_code = 3
+    code = "wait-unavailable"
 
 
 class WorkerError(EdgebenchError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .errors import UsageError
 
 if TYPE_CHECKING:
-    from .spec import DataSpec, Spec
+    from .spec import DataSpec, Spec, WaitSpec
     from .store import StoredRun
 
 _EXIT_OK, _EXIT_CASES_FAILED, _EXIT_INTERRUPTED = 0, 3, 130
@@ -64,6 +64,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     what.add_argument("--runtime", choices=("litert", "tflite", "tf"), help="which runtime of that Python")
     _add_data_flags(run.add_argument_group("accuracy"))
     _add_time_flags(run.add_argument_group("how long"))
+    _add_wait_flags(run.add_argument_group("what a user waits for"))
     _add_output_flags(run.add_argument_group("output"))
 
 
@@ -101,6 +102,18 @@ def _add_time_flags(time: argparse._ArgumentGroup) -> None:
     time.add_argument("--timeout", default="120s", metavar="T", help="a worker that is silent for T is killed (120s)")
     time.add_argument("--memory-limit", metavar="SIZE", help="a worker that holds more memory is killed (500MB, 2GB)")
     time.add_argument("--seed", type=int, default=0, metavar="N", help="seed of generated inputs (0)")
+
+
+def _add_wait_flags(waits: argparse._ArgumentGroup) -> None:
+    waits.add_argument(
+        "--waits",
+        action="append",
+        metavar="NAME[,NAME]",
+        help="end-to-end (needs --data), cold-start, idle-gap, weight-cache, batches, workers, or all",
+    )
+    waits.add_argument("--gap", metavar="T", help="for idle-gap: one inference every T (100ms)")
+    waits.add_argument("--batches", metavar="N[,N]", help="for batches: items a run (1,2,4,8)")
+    waits.add_argument("--workers", metavar="N[,N]", help="for workers: processes at once (1,2)")
 
 
 def _add_output_flags(output: argparse._ArgumentGroup) -> None:
@@ -169,6 +182,7 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
         signature=options.signature,
         baseline=options.baseline,
         data=_data_spec(options),
+        waits=_wait_spec(options),
         settings=Settings(
             seed=options.seed,
             min_runs=min(DEFAULT_SETTINGS.min_runs, options.max_runs) if options.min_runs is None else options.min_runs,
@@ -234,6 +248,18 @@ def _data_spec(options: argparse.Namespace) -> DataSpec | None:
         grayscale=parse_choice(GrayscalePolicy, options.grayscale or "skip", "--grayscale"),
         max_bad_fraction=0.05 if options.max_bad is None else options.max_bad,
         split=SplitChoice(options.split) if options.split else None,
+    )
+
+
+def _wait_spec(options: argparse.Namespace) -> WaitSpec | None:
+    from .spec import make_wait_spec
+
+    return make_wait_spec(
+        _split(options.waits, ""),
+        gap=options.gap,
+        batches=options.batches,
+        workers=options.workers,
+        with_data=options.data is not None,
     )
 
 

@@ -16,7 +16,8 @@ from .plan import Case, Plan
 from .progress import Progress
 from .records import DelegateKind, Delegation, Failure, Memory, RuntimeInfo, Settings, Status
 from .session import ImageNeeds, Session
-from .spec import PythonTarget
+from .spec import PythonTarget, WaitSpec
+from .waits.meter import WaitMeter
 
 #: Runs after the first one in the memory process: buffers that only a second run allocates show up.
 _MEMORY_RUNS = 5
@@ -34,6 +35,7 @@ class Runner:
         evaluator: Evaluator | None = None,
         progress: Progress | None = None,
         available_bytes: Callable[[], int | None] | None = None,
+        waits: WaitSpec | None = None,
     ) -> None:
         self._device = device
         self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
@@ -42,6 +44,7 @@ class Runner:
         self._evaluator = evaluator
         self._progress = progress or Progress()
         self._available_bytes = available_bytes or _available_memory_bytes
+        self._waits = WaitMeter(device, self._launcher, settings, waits, evaluator) if waits else None
         self.outcomes = [Outcome(case, case.result(Status.INTERRUPTED)) for case in plan.cases]
         by_id = {outcome.case.case_id: outcome for outcome in self.outcomes}
         for case_id, baseline_id in plan.baselines.items():
@@ -61,6 +64,8 @@ class Runner:
             cores = self._device.environment().cpus_allowed
             timer = BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes, cores)
             timer.run(self.outcomes)
+            if self._waits is not None:
+                self._each("measuring what a user waits for", self._alive(), self._waits.measure)
             if self._evaluator is not None:
                 self._each("classifying images", self._alive(), self._evaluate)
             for outcome in self._alive():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +15,7 @@ from .images.cache import GrayscalePolicy
 from .images.files import user_path
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
-from .records import Delegate, DelegateKind, Engine, Settings
+from .records import Delegate, DelegateKind, Engine, Settings, Wait
 
 DEFAULT_SETTINGS = Settings(
     seed=0,
@@ -31,6 +31,12 @@ DEFAULT_SETTINGS = Settings(
 
 #: Far beyond any sensible wait, and below what the system's own waiting calls accept.
 _MAX_TIMEOUT_S = 24 * 3600.0
+
+
+#: A run of each case takes dozens of gaps.
+_MAX_GAP_NS = 10_000_000_000
+_MAX_BATCH = 4096
+_MAX_WORKERS = 256
 
 
 #: No Python with numpy starts in less.
@@ -61,6 +67,20 @@ class DataSpec:
 
 
 @dataclass(frozen=True)
+class WaitSpec:
+    """What to measure beside pure inference.
+
+    ``gap_ns`` is the time between two inferences of an app, ``batches`` and ``workers`` the items a run and the
+    processes at once to measure throughput with.
+    """
+
+    kinds: tuple[Wait, ...]
+    gap_ns: int = 100_000_000
+    batches: tuple[int, ...] = (1, 2, 4, 8)
+    workers: tuple[int, ...] = (1, 2)
+
+
+@dataclass(frozen=True)
 class Spec:
     """One run as asked for: every model with every engine, delegate, thread count and Python."""
 
@@ -73,6 +93,7 @@ class Spec:
     signature: str | None = None
     baseline: str | None = None
     data: DataSpec | None = None
+    waits: WaitSpec | None = None
     settings: Settings = DEFAULT_SETTINGS
     command: tuple[str, ...] = field(default_factory=tuple)
 
@@ -87,6 +108,7 @@ class Spec:
                 raise UsageError(f"--threads {count}: must be between 1 and 256")
         _check_settings(self.settings)
         _check_data(self.data)
+        _check_waits(self.waits)
 
 
 def _check_data(data: DataSpec | None) -> None:
@@ -96,6 +118,19 @@ def _check_data(data: DataSpec | None) -> None:
         raise UsageError(f"--limit {data.limit}: must be at least 1")
     if not 0 <= data.max_bad_fraction <= 1:
         raise UsageError(f"--max-bad {data.max_bad_fraction}: must be a share between 0 and 1")
+
+
+def _check_waits(waits: WaitSpec | None) -> None:
+    if waits is None:
+        return
+    if not waits.kinds:
+        raise UsageError("no wait named: leave --waits out to measure none")
+    if not 0 < waits.gap_ns <= _MAX_GAP_NS:
+        raise UsageError(f"--gap {waits.gap_ns / 1e6:g}ms: must be above 0 and at most 10s")
+    for flag, counts, most in (("--batches", waits.batches, _MAX_BATCH), ("--workers", waits.workers, _MAX_WORKERS)):
+        for count in counts:
+            if not 1 <= count <= most:
+                raise UsageError(f"{flag} {count}: must be between 1 and {most}")
 
 
 def _check_settings(settings: Settings) -> None:
@@ -239,6 +274,41 @@ def parse_size(text: str) -> int:
 def parse_codes(texts: Iterable[str]) -> tuple[Code, ...]:
     """Return the codes of findings that the texts name."""
     return tuple(parse_choice(Code, text, "--silence") for text in texts)
+
+
+def parse_waits(texts: Iterable[str]) -> tuple[Wait, ...]:
+    """Return the waits that the texts name, each once, in the order of :class:`Wait`; ``all`` names every one."""
+    named = {wait for text in texts for wait in (Wait if text == "all" else (parse_choice(Wait, text, "--waits"),))}
+    return tuple(wait for wait in Wait if wait in named)
+
+
+def make_wait_spec(
+    names: Sequence[str], *, gap: str | None, batches: str | None, workers: str | None, with_data: bool
+) -> WaitSpec | None:
+    """Return what texts ask for, None where they ask for nothing.
+
+    Raises:
+        UsageError: a name or number is wrong, or something belongs to a wait that was not asked for.
+    """
+    kinds = parse_waits(names)
+    if Wait.END_TO_END.value in names and not with_data:
+        raise UsageError("--waits end-to-end: begins with an image file, so it needs --data SOURCE")
+    belongings = (
+        ("--gap", gap, Wait.IDLE_GAP),
+        ("--batches", batches, Wait.BATCHES),
+        ("--workers", workers, Wait.WORKERS),
+    )
+    for flag, text, kind in belongings:
+        if text is not None and kind not in kinds:
+            raise UsageError(f"{flag} {text}: goes with --waits {kind.value}")
+    spec = WaitSpec(kinds)
+    if gap is not None:
+        spec = replace(spec, gap_ns=parse_duration_ns(gap, "--gap"))
+    if batches is not None:
+        spec = replace(spec, batches=parse_counts(batches, "--batches"))
+    if workers is not None:
+        spec = replace(spec, workers=parse_counts(workers, "--workers"))
+    return spec if kinds else None
 
 
 def parse_python(text: str) -> PythonTarget:

@@ -1,0 +1,44 @@
+"""Asks for each wait in turn; one that cannot be measured is a reason, and the case goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..devices.base import Device
+from ..errors import WaitUnavailable, WorkerError
+from ..evaluation import Evaluator
+from ..launch import Launcher
+from ..outcome import Outcome
+from ..records import Settings, Wait, Waits
+from ..spec import WaitSpec
+from .context import MeasureWait, WaitContext
+
+WAYS: Mapping[Wait, MeasureWait] = {}
+
+
+class WaitMeter:
+    """Measures what was asked for, case by case, each wait in fresh workers of its own."""
+
+    def __init__(
+        self,
+        device: Device,
+        launcher: Launcher,
+        settings: Settings,
+        wanted: WaitSpec,
+        evaluator: Evaluator | None = None,
+        ways: Mapping[Wait, MeasureWait] = WAYS,
+    ) -> None:
+        self._context = WaitContext(device, launcher, settings, wanted, evaluator)
+        self._ways = ways
+
+    def measure(self, outcome: Outcome) -> None:
+        """Put the waits into a case's result. What fails here leaves the case's other figures as they are."""
+        found: dict[str, Any] = {}
+        unavailable: dict[str, str] = {}
+        for wait in self._context.wanted.kinds:
+            try:
+                found.update(self._ways[wait](self._context, outcome))
+            except (WaitUnavailable, WorkerError) as reason:
+                unavailable[wait.value] = str(reason)
+        outcome.update(waits=Waits(**found, unavailable=unavailable))
