@@ -57,9 +57,10 @@ class BlockTimer:
         for outcome in taking_part:
             outcome.log.groups = sum(any(outcome is member for member in group) for group in groups)
         decision = Decision(self._settings, self._launcher.clock_ns, timed.spent_ns, timed.slowest_ns)
-        self._progress.phase("timing, in blocks of fresh workers", self._settings.max_blocks)
         self._block = timed.blocks
         done, begun = divmod(timed.blocks, max(1, len(groups)))
+        before = f", {done} measured before" if done else ""
+        self._progress.phase(f"timing, in blocks of fresh workers{before}", self._settings.max_blocks)
         for _ in range(done):
             self._progress.advance()
         try:

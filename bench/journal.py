@@ -66,7 +66,9 @@ class Journal:
         journal = cls(path, descriptor)
         try:
             if not _lock(descriptor) or not _still_there(path, descriptor):
-                raise StoreError(f"{path.parent}: another process is measuring this run; let it finish, or end it")
+                raise StoreError(
+                    f"{path.parent}: another process is measuring this run right now; let it finish, or end it"
+                )
             content = read(path)
             os.ftruncate(descriptor, content.size_bytes)
         except StoreError:

@@ -89,13 +89,15 @@ class Runner:
 
     def _each(self, phase: str, outcomes: list[Outcome], action: Callable[[Outcome], None]) -> None:
         self._phase = phase
-        self._progress.phase(phase, len(outcomes))
-        for outcome in outcomes:
-            if phase not in outcome.done:
-                self._progress.detail(outcome.case.case_id)
-                guarded(outcome, action, outcome)
-                outcome.done.add(phase)
-                self._observer.case_done(phase, outcome)
+        left = [outcome for outcome in outcomes if phase not in outcome.done]
+        if outcomes and not left:
+            return
+        self._progress.phase(phase, len(left))
+        for outcome in left:
+            self._progress.detail(outcome.case.case_id)
+            guarded(outcome, action, outcome)
+            outcome.done.add(phase)
+            self._observer.case_done(phase, outcome)
             self._progress.advance()
 
     def _external_alone(self, case: Case) -> Delegation | None:
