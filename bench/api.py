@@ -30,18 +30,6 @@ from .records import (
     RuntimeInfo,
     Settings,
 )
-from .resume import (
-    Kept,
-    check_images,
-    check_machine,
-    check_plan,
-    find_resumable,
-    here,
-    planned_cases,
-    refused,
-    reopen,
-    start,
-)
 from .runner import Runner, probe_runtime
 from .spec import (
     DEFAULT_SETTINGS,
@@ -55,6 +43,18 @@ from .spec import (
 )
 from .store import StoredRun, find_run, new_run_id, prepare_out, save, write_page
 from .store import load as load_folder
+from .unfinished import (
+    Kept,
+    check_images,
+    check_machine,
+    check_plan,
+    find_resumable,
+    here,
+    planned_cases,
+    refused,
+    reopen,
+    start,
+)
 
 
 def run_spec(

@@ -1,4 +1,4 @@
-"""Runs that are cut off at any moment and continued, on the fake device; real processes are in test_resume_cli."""
+"""Runs that are cut off at any moment and continued, on the fake device; real processes are in test_resume_command."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Place:
     def whole_journal(self, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> tuple[StoredRun, list[bytes]]:
         """Run to the end and return the run with its journal's lines; nothing is left."""
         with monkeypatch.context() as patched:
-            patched.setattr("edgebench.resume.remove_unfinished", lambda _: None)
+            patched.setattr("edgebench.unfinished.remove_unfinished", lambda _: None)
             stored = self.run(spec)
         lines = (self.unfinished / "journal.jsonl").read_bytes().splitlines(keepends=True)
         for folder in (self.unfinished, self.folder):
@@ -246,7 +246,7 @@ def test_a_block_that_was_cut_short_is_measured_anew(place: Place, monkeypatch: 
     bursts = Session.burst
 
     def interrupting(self: Session, *numbers: int) -> Any:
-        if len(calls) == 60:
+        if len(calls) == 42:
             raise KeyboardInterrupt
         calls.append(numbers)
         return bursts(self, *numbers)
@@ -321,7 +321,7 @@ def test_latest_is_the_newest_of_all_runs(place: Place) -> None:
 
 def test_a_run_that_was_stored_just_before_the_crash_is_finished(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("edgebench.resume.remove_unfinished", lambda _: None)
+        patched.setattr("edgebench.unfinished.remove_unfinished", lambda _: None)
         place.run()
     for name in ("latest", RUN_ID, str(place.unfinished)):
         with pytest.raises(StoreError, match=f"^{RUN_ID}: is finished, there is nothing to continue"):
@@ -332,7 +332,7 @@ def test_a_run_that_was_stored_just_before_the_crash_is_finished(place: Place, m
 def test_an_interrupted_run_without_a_journal_says_so(place: Place) -> None:
     place.run(progress=InterruptedAfter("timing", 1))
     (place.folder / "journal.jsonl").unlink()
-    with pytest.raises(StoreError, match="was interrupted, and has no journal.jsonl that it could be continued from"):
+    with pytest.raises(StoreError, match=r"was interrupted, and has no journal.jsonl that it could be continued from"):
         place.resume()
 
 
@@ -432,7 +432,7 @@ def test_another_device_runtime_or_python_is_refused(place: Place, monkeypatch: 
             place.resume()
     with monkeypatch.context() as patched:
         patched.setattr(FakeDevice, "default_python", lambda _: "python4")
-        with pytest.raises(StoreError, match="the Python of net/a@.* was python3, now it is python4"):
+        with pytest.raises(StoreError, match=r"the Python of net/a@.* was python3, now it is python4"):
             place.resume()
     hello = Session.hello
 
@@ -462,7 +462,7 @@ def test_an_image_file_that_is_gone_is_refused(place: Place, tmp_path: Path) -> 
     folder = write_folder(tmp_path / "images", per_class=1)
     place.run(place.spec(data=DataSpec(f"folder:{folder}", normalize="-1..1")), InterruptedAfter("timing", 1))
     folder.rename(tmp_path / "moved")
-    with pytest.raises(StoreError, match="cannot be continued: .*does not exist.*; what it measured is kept"):
+    with pytest.raises(StoreError, match=r"cannot be continued: .*does not exist.*; what it measured is kept"):
         place.resume()
 
 
