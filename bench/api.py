@@ -105,7 +105,7 @@ def resume_run(
         try:
             job = _prepare_again(kept, device or LocalDevice(), progress or Progress(), moment)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"the run is as it was; {kept.continue_line()}") from None
+            raise KeyboardInterrupt(f"the run is as it was; {kept.how_to_go_on}") from None
         return _measure(job, kept)
 
 
@@ -183,7 +183,7 @@ def _measure(job: _Job, kept: Kept) -> StoredRun:
         notes = kept.warnings(_blocks(job), interrupted=interrupted)
         return _store(replace(run, record=replace(run.record, warnings=run.record.warnings + notes)), kept)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"the run could not be stored; {kept.continue_line()}") from None
+        raise KeyboardInterrupt(f"the run could not be stored; {kept.how_to_go_on}") from None
 
 
 def _ended_early(measure: Callable[[], None]) -> bool:
@@ -204,9 +204,10 @@ def _store(run: StoredRun, kept: Kept) -> StoredRun:
     """Write the data first, then the page: what took minutes to measure must not hang on a picture."""
     out = (kept.replacing or kept.folder).parent
     try:
-        folder = save(run, out, journal=kept.journal.path if run.record.interrupted else None, replacing=kept.replacing)
+        journal = kept.journal.path if run.record.interrupted and not kept.journal.empty else None
+        folder = save(run, out, journal=journal, replacing=kept.replacing)
     except StoreError as error:
-        raise StoreError(f"{error}; when that is mended {kept.continue_line()}", run) from error
+        raise StoreError(f"{error}; when that is mended, {kept.how_to_go_on}", run) from error
     kept.stored()
     run = replace(run, folder=folder, record=replace(run.record, run_id=folder.name))
     from .report.html import render_html

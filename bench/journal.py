@@ -34,12 +34,13 @@ class Journal:
     """A journal that this process writes; no other may, until it is closed or the process is gone.
 
     ``trouble`` is the reason from the first write that failed on: nothing is written after it, and nothing raised,
-    because a measurement is worth more than its journal.
+    because a measurement is worth more than its journal. ``empty`` is True while it has no whole entry.
     """
 
     def __init__(self, path: Path, descriptor: int, trouble: str | None = None) -> None:
         self.path = path
         self.trouble = trouble
+        self.empty = True
         self._descriptor = descriptor
 
     @classmethod
@@ -71,6 +72,7 @@ class Journal:
                 )
             content = read(path)
             os.ftruncate(descriptor, content.size_bytes)
+            journal.empty = not content.entries
         except StoreError:
             journal.close()
             raise
@@ -88,6 +90,7 @@ class Journal:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
             os.fsync(self._descriptor)
+            self.empty = False
         except OSError as error:
             self.trouble = error.strerror or str(error)
 
@@ -146,13 +149,11 @@ def _text(entry: Entry) -> str:
 def _entry(line: bytes) -> dict[str, Any] | None:
     """Return the entry of a whole line, else None. JSON that we wrote is written the same again."""
     try:
-        found = json.loads(line) if line.endswith(b"\n") else None
-        entry = found["entry"] if isinstance(found, dict) else None
-        if isinstance(entry, dict) and zlib.crc32(_text(entry).encode()) == found["crc32"]:
-            return entry
-    except (ValueError, KeyError, RecursionError):
+        found: Any = json.loads(line) if line.endswith(b"\n") else {}
+        entry: dict[str, Any] = found["entry"]
+        return entry if zlib.crc32(_text(entry).encode()) == found["crc32"] else None
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return None
 
 
 def _lock(descriptor: int) -> bool:

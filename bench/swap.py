@@ -35,14 +35,22 @@ def _exchange(one: Path, other: Path) -> bool:
     call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if call is None:
         return False
-    return call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0
+    failed: int = call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    return failed == 0
 
 
 def sync(*paths: Path) -> None:
-    """Wait until files are on the disk, and for a folder, the names in it. Raises OSError where that fails."""
+    """Wait until files are on the disk, and for a folder, the names in it.
+
+    Raises:
+        OSError: a file cannot be written. Not every file system can wait for folders.
+    """
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        except OSError:
+            if not path.is_dir():
+                raise
         finally:
             os.close(descriptor)

@@ -65,18 +65,19 @@ class Kept:
         self.journal.append(resumed_entry(moment))
 
     def stored(self) -> None:
-        """Remove what only a run under way needs."""
-        if self.replacing is None:
-            remove_unfinished(self.folder)
+        """Remove what only a run under way needs, also what a crash between two steps left of it."""
+        run_id = self.folder.name.removesuffix(UNFINISHED)
+        remove_unfinished(self.folder.with_name(f"{run_id}{UNFINISHED}"))
 
     def drop(self) -> None:
         """Remove a new run's journal again: nothing was timed."""
         if self.entries is None:
             remove_unfinished(self.folder)
 
-    def continue_line(self) -> str:
-        """Return how to go on, for people."""
-        return continue_line(self.folder)
+    @property
+    def how_to_go_on(self) -> str:
+        """The command that continues the run, for people, or that there is none."""
+        return "this run cannot be continued" if self.journal.empty else continue_line(self.folder)
 
     def warnings(self, blocks: int, *, interrupted: bool) -> tuple[str, ...]:
         """Return what the record shall say, where ``blocks`` is how many blocks there are by now."""
@@ -84,8 +85,10 @@ class Kept:
         ends = [first for _, first in sittings[1:]] + [blocks]
         found = [_sitting(moment, first, end) for (moment, first), end in zip(sittings, ends, strict=False)]
         if self.journal.trouble is not None:
-            lost = "; a continued run measures the rest again" if interrupted else ""
-            found.append(f"the journal could not be written to the end: {self.journal.trouble}{lost}")
+            how_far = "" if self.journal.empty else " to the end"
+            left = self.how_to_go_on if self.journal.empty else "a continued run measures the rest again"
+            lost = f"; {left}" if interrupted else ""
+            found.append(f"the journal could not be written{how_far}: {self.journal.trouble}{lost}")
         return tuple(found)
 
 

@@ -4,13 +4,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from edgebench import journal
 from edgebench.errors import StoreError
 from edgebench.journal import Journal, in_use, read
 
-ENTRIES = [{"kind": "a", "value": 0.1, "text": "ü\udcff"}, {"kind": "b", "values": [1, None, True]}, {"kind": "c"}]
+ENTRIES: list[dict[str, Any]] = [
+    {"kind": "a", "value": 0.1, "text": "ü\udcff"},
+    {"kind": "b", "values": [1, None, True]},
+    {"kind": "c"},
+]
 
 
 @pytest.fixture
@@ -124,7 +129,7 @@ def test_a_write_that_fails_raises_nothing_and_is_the_last(
 
     again, _ = Journal.reopen(path)
     with monkeypatch.context() as patched:
-        patched.setattr(journal.os, failing, full)
+        patched.setattr(f"os.{failing}", full)
         again.append({"kind": "d"})
     again.append({"kind": "e"})
     again.close()

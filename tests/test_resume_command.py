@@ -19,7 +19,7 @@ from edgebench.store import load
 from harness import SHORT_FLAGS, command, model
 
 #: So many blocks that the first is finished long before the end.
-PLAN = (*SHORT_FLAGS, "--blocks", "8")
+PLAN = (*SHORT_FLAGS, "--blocks", "4")
 PATIENCE_S = 120.0
 
 
@@ -80,7 +80,7 @@ def journalled(out: Path) -> set[tuple[str, int, int]]:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_ended_goes_on_where_it_stopped(tmp_path: Path, number: signal.Signals) -> None:
-    process = started(tmp_path, f"net/float32={model('float32')}", f"net/int8={model('int8')}", *PLAN)
+    process = started(tmp_path, model("float32"), *PLAN)
     workers = workers_in_second_block(process, tmp_path)
     process.send_signal(number)
     shown, _ = process.communicate(timeout=PATIENCE_S)
@@ -94,11 +94,11 @@ def test_a_run_that_is_ended_goes_on_where_it_stopped(tmp_path: Path, number: si
         assert shown.splitlines()[-1] == f"continue with: edgebench run --resume {folder}"
         assert load(folder).record.interrupted
     before, blocks = journalled(tmp_path), blocks_in(tmp_path)
-    assert 1 <= blocks < 8
+    assert 1 <= blocks < 4
 
     done = command("run", "--resume", "latest", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[-1] == f"timing, in blocks of fresh workers, {blocks} measured before (8)"
+    assert done.stderr.splitlines()[-1] == f"timing, in blocks of fresh workers, {blocks} measured before (4)"
     (stored,) = tmp_path.iterdir()
     assert f"stored in {stored}" in done.stdout
     run = load(stored)
@@ -106,8 +106,8 @@ def test_a_run_that_is_ended_goes_on_where_it_stopped(tmp_path: Path, number: si
     assert before
     assert before < keys(run.samples)
     assert not run.samples.duplicated(["case", "start_ns"]).any()
-    assert set(run.samples["block"]) == set(range(8))
-    assert [case.latency.blocks for case in run.record.cases if case.latency] == [8, 8]
+    assert set(run.samples["block"]) == set(range(4))
+    assert [case.latency.blocks for case in run.record.cases if case.latency] == [4]
     (said,) = run.record.warnings
     assert re.fullmatch(r"continued on \S+: blocks? \d.* of samples.parquet w\w+ measured then", said)
 

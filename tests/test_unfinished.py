@@ -582,6 +582,17 @@ def test_a_full_disk_does_not_stop_the_measurement(place: Place, monkeypatch: py
     assert [path.name for path in place.out.iterdir()] == [RUN_ID]
 
 
+def test_without_any_journal_a_run_is_measured_and_stored(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_full_disk(monkeypatch, 0)
+    stored = place.run(progress=InterruptedAfter("timing", 1))
+    assert stored.record.warnings == (
+        "the journal could not be written: No space left on device; this run cannot be continued",
+    )
+    assert stored.folder == place.folder
+    assert not (place.folder / "journal.jsonl").exists()
+    assert [path.name for path in place.out.iterdir()] == [RUN_ID]
+
+
 def test_what_a_full_disk_left_of_a_journal_can_be_continued(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         with_full_disk(patched, 5)
@@ -601,7 +612,7 @@ def test_a_run_that_cannot_be_stored_keeps_its_journal(place: Place, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr(pd.DataFrame, "to_parquet", full)
-        with pytest.raises(StoreError, match=r"No space left on device; when that is mended continue with: edgebench"):
+        with pytest.raises(StoreError, match=r"No space left on device; when that is mended, continue with: edgebench"):
             place.run()
     device = FakeDevice(MODELS)
     stored = place.resume(device=device)
@@ -644,7 +655,7 @@ def test_a_journal_is_copied_where_files_cannot_be_linked(place: Place, monkeypa
         raise OSError(1, "Operation not permitted")
 
     with monkeypatch.context() as patched:
-        patched.setattr(store.os, "link", refuse)
+        patched.setattr("os.link", refuse)
         place.run(progress=InterruptedAfter("timing", 1))
         place.resume(progress=InterruptedAfter("timing", 2))
     assert not place.resume().record.interrupted
