@@ -329,6 +329,17 @@ def test_a_run_that_was_stored_just_before_the_crash_is_finished(place: Place, m
     assert store.newest_unfinished(place.out) is None
 
 
+def test_what_a_crash_while_storing_left_beside_a_run_goes_with_its_end(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("edgebench.unfinished.remove_unfinished", lambda _: None)
+        place.run(progress=InterruptedAfter("timing", 1))
+    assert sorted(path.name for path in place.out.iterdir()) == [RUN_ID, f"{RUN_ID}.unfinished"]
+    assert place.resume(f"{RUN_ID}.unfinished").folder == place.folder
+    assert [path.name for path in place.out.iterdir()] == [RUN_ID]
+
+
 def test_an_interrupted_run_without_a_journal_says_so(place: Place) -> None:
     place.run(progress=InterruptedAfter("timing", 1))
     (place.folder / "journal.jsonl").unlink()
