@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING, Any
 from .errors import EdgebenchError
 
 if TYPE_CHECKING:
-    from .api import load, run
+    from .api import load, resume, run
     from .records import RunRecord, Settings
     from .store import StoredRun
 
 __version__ = "0.1.0"
 
-__all__ = ["EdgebenchError", "RunRecord", "Settings", "StoredRun", "__version__", "load", "run"]
+__all__ = ["EdgebenchError", "RunRecord", "Settings", "StoredRun", "__version__", "load", "resume", "run"]
 
-_HOMES = {"load": "api", "run": "api", "RunRecord": "records", "Settings": "records", "StoredRun": "store"}
+_HOMES = {
+    "load": "api",
+    "resume": "api",
+    "run": "api",
+    "RunRecord": "records",
+    "Settings": "records",
+    "StoredRun": "store",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,16 +1,18 @@
-"""``edgebench.run`` and ``edgebench.load``: what the commands do, for Python programs and notebooks."""
+"""``edgebench.run``, ``resume`` and ``load``: what the commands do, for Python programs and notebooks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypeVar
 
+from . import __version__
 from .devices.base import Device
 from .devices.local import LocalDevice
-from .errors import UsageError
+from .entries import Header, JournalObserver
+from .errors import EdgebenchError, StoreError, UsageError
 from .evaluation import Evaluator
 from .frames import predictions_frame, samples_frame
 from .images.cache import GrayscalePolicy
@@ -18,11 +20,21 @@ from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
 from .plan import Plan, make_plan
 from .progress import Progress
-from .records import SCHEMA_VERSION, DelegateKind, Engine, Failure, RejectedModel, RunRecord, Settings
+from .records import (
+    SCHEMA_VERSION,
+    DelegateKind,
+    Engine,
+    Failure,
+    RejectedModel,
+    RunRecord,
+    RuntimeInfo,
+    Settings,
+)
 from .runner import Runner, probe_runtime
 from .spec import (
     DEFAULT_SETTINGS,
     DataSpec,
+    PythonTarget,
     Spec,
     make_wait_spec,
     parse_choice,
@@ -32,6 +44,18 @@ from .spec import (
 )
 from .store import StoredRun, find_run, new_run_id, prepare_out, save, write_page
 from .store import load as load_folder
+from .unfinished import (
+    Kept,
+    check_images,
+    check_machine,
+    check_plan,
+    find_resumable,
+    here,
+    planned_cases,
+    refused,
+    reopen,
+    start,
+)
 
 
 def run_spec(
@@ -50,35 +74,142 @@ def run_spec(
         UsageError, InputError: nothing was measured.
         StoreError: the run could not be stored, or its page; what was measured is the error's ``run``.
     """
-    device = device or LocalDevice()
-    progress = progress or Progress()
-    plan = make_plan(
-        spec,
-        device.name,
-        device.default_python(),
-        lambda python: probe_runtime(device, python, spec.runtime, spec.settings.timeout_s),
-    )
+    job = _prepare(spec, device or LocalDevice(), progress or Progress())
+    created = now or datetime.now(timezone.utc)
+    run_id = new_run_id([case.variant.model for case in job.plan.cases], created)
+    if out is None:
+        interrupted = _ended_early(job.runner.run)
+        return _gathered(job, run_id, created.isoformat(timespec="seconds"), interrupted)
+    prepare_out(out)
+    with start(out, run_id, lambda name: _header(job, name, created)) as kept:
+        return _measure(job, kept)
+
+
+def resume_run(
+    name: str,
+    out: Path,
+    *,
+    device: Device | None = None,
+    progress: Progress | None = None,
+    now: datetime | None = None,
+) -> StoredRun:
+    """Go on with a run that was interrupted or cut off, store it under its old id and return it.
+
+    ``name`` is its folder, its id below ``out``, or ``latest``. A Ctrl-C stores it as it is then, as with ``run_spec``.
+
+    Raises:
+        StoreError: there is no such run, it is finished, another process has it, it cannot be continued here (the line
+            says what has changed), or it could not be stored; nothing of it is lost.
+    """
+    moment = (now or datetime.now(timezone.utc)).isoformat(timespec="seconds")
+    with reopen(find_resumable(name, out)) as kept:
+        try:
+            job = _prepare_again(kept, device or LocalDevice(), progress or Progress(), moment)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"the run is as it was; {kept.how_to_go_on}") from None
+        return _measure(job, kept)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A run that is ready to be measured. ``runtimes`` are those of the Pythons, by path."""
+
+    spec: Spec
+    device: Device
+    plan: Plan
+    evaluator: Evaluator | None
+    runner: Runner
+    runtimes: Mapping[str, RuntimeInfo] = field(default_factory=dict)
+
+
+def _prepare(spec: Spec, device: Device, progress: Progress) -> _Job:
+    runtimes: dict[str, RuntimeInfo] = {}
+
+    def probe(python: PythonTarget) -> RuntimeInfo:
+        found = probe_runtime(device, python, spec.runtime, spec.settings.timeout_s)
+        return runtimes.setdefault(python.path, found)
+
+    plan = make_plan(spec, device.name, device.default_python(), probe)
     variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
     evaluator = Evaluator(spec.data, variants=variants, on_decode=progress.detail_count) if spec.data else None
-    if out is not None:
-        prepare_out(out)
     runner = Runner(device, plan, spec.settings, evaluator, progress, waits=spec.waits)
-    interrupted = False
+    return _Job(spec, device, plan, evaluator, runner, runtimes)
+
+
+def _prepare_again(kept: Kept, device: Device, progress: Progress, moment: str) -> _Job:
+    """Prepare a run as its journal says, and put what it measured into the runner's outcomes.
+
+    Raises:
+        StoreError: something that it measured, or on which, has changed.
+    """
+    header = kept.header
     try:
-        runner.run()
-    except KeyboardInterrupt:
-        interrupted = True
-    stored = StoredRun(
-        _record(spec, plan, runner, device, evaluator, interrupted, now or datetime.now(timezone.utc)),
-        samples_frame([(outcome.case.case_id, outcome.log) for outcome in runner.outcomes]),
-        predictions_frame([(outcome.case.case_id, outcome.scored) for outcome in runner.outcomes if outcome.scored]),
+        check_machine(header, device.name, device.environment())
+        job = _prepare(header.spec, device, progress)
+        check_plan(header, planned_cases(job.plan), job.runtimes)
+        check_images(header, job.evaluator.fingerprint() if job.evaluator else None)
+        kept.restore(job.runner.outcomes, job.evaluator, moment)
+    except EdgebenchError as error:
+        raise refused(header, error) from error
+    return job
+
+
+def _header(job: _Job, run_id: str, created: datetime) -> Header:
+    return Header(
+        run_id=run_id,
+        created_utc=created.isoformat(timespec="seconds"),
+        edgebench=__version__,
+        schema_version=SCHEMA_VERSION,
+        folder=here(),
+        device=job.device.name,
+        spec=job.spec,
+        environment=job.device.environment(),
+        cases=planned_cases(job.plan),
+        runtimes=job.runtimes,
+        images=job.evaluator.fingerprint() if job.evaluator else None,
     )
-    return stored if out is None else _store(stored, out)
 
 
-def _store(run: StoredRun, out: Path) -> StoredRun:
+def _measure(job: _Job, kept: Kept) -> StoredRun:
+    """Measure what is left of a run, and store it."""
+    observer = JournalObserver(kept.journal, job.runner.outcomes)
+    try:
+        interrupted = _ended_early(lambda: job.runner.run(observer, kept.restored.timed))
+    except EdgebenchError:
+        if not _blocks(job):
+            kept.drop()
+        raise
+    try:
+        run = _gathered(job, kept.header.run_id, kept.header.created_utc, interrupted)
+        notes = kept.warnings(_blocks(job), interrupted=interrupted)
+        return _store(replace(run, record=replace(run.record, warnings=run.record.warnings + notes)), kept)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"the run could not be stored; {kept.how_to_go_on}") from None
+
+
+def _ended_early(measure: Callable[[], None]) -> bool:
+    """Measure, and return whether it was interrupted."""
+    try:
+        measure()
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _blocks(job: _Job) -> int:
+    """Return the number of blocks that anything was timed in."""
+    return 1 + max((burst.block for outcome in job.runner.outcomes for burst in outcome.log.bursts), default=-1)
+
+
+def _store(run: StoredRun, kept: Kept) -> StoredRun:
     """Write the data first, then the page: what took minutes to measure must not hang on a picture."""
-    folder = save(run, out)
+    out = (kept.replacing or kept.folder).parent
+    try:
+        journal = kept.journal.path if run.record.interrupted and not kept.journal.empty else None
+        folder = save(run, out, journal=journal, replacing=kept.replacing)
+    except StoreError as error:
+        raise StoreError(f"{error}; when that is mended, {kept.how_to_go_on}", run) from error
+    kept.stored()
     run = replace(run, folder=folder, record=replace(run.record, run_id=folder.name))
     from .report.html import render_html
 
@@ -86,28 +217,29 @@ def _store(run: StoredRun, out: Path) -> StoredRun:
     return run
 
 
-def _record(
-    spec: Spec,
-    plan: Plan,
-    runner: Runner,
-    device: Device,
-    evaluator: Evaluator | None,
-    interrupted: bool,
-    moment: datetime,
-) -> RunRecord:
-    cases = tuple(outcome.result for outcome in runner.outcomes)
+def _gathered(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> StoredRun:
+    """Return what a run has come to."""
+    outcomes = job.runner.outcomes
+    return StoredRun(
+        _record(job, run_id, created_utc, interrupted),
+        samples_frame([(outcome.case.case_id, outcome.log) for outcome in outcomes]),
+        predictions_frame([(outcome.case.case_id, outcome.scored) for outcome in outcomes if outcome.scored]),
+    )
+
+
+def _record(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> RunRecord:
     return RunRecord(
         schema_version=SCHEMA_VERSION,
-        run_id=new_run_id([case.model for case in cases], moment),
-        created_utc=moment.isoformat(timespec="seconds"),
-        command=spec.command,
-        settings=spec.settings,
-        environment=device.environment(),
-        cases=cases,
-        data=evaluator.info() if evaluator else None,
-        rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in plan.rejected),
+        run_id=run_id,
+        created_utc=created_utc,
+        command=job.spec.command,
+        settings=job.spec.settings,
+        environment=job.device.environment(),
+        cases=tuple(outcome.result for outcome in job.runner.outcomes),
+        data=job.evaluator.info() if job.evaluator else None,
+        rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in job.plan.rejected),
         interrupted=interrupted,
-        warnings=_warnings(spec),
+        warnings=_warnings(job.spec),
     )
 
 
@@ -203,6 +335,22 @@ def run(
         settings=settings,
     )
     return run_spec(spec, out=Path(out) if out is not None else None)
+
+
+def resume(run: str | Path, results: str | Path = "results") -> StoredRun:
+    """Go on with a run that was interrupted or cut off, as ``edgebench run --resume`` does, and return it.
+
+    Args:
+        run: its folder, its id below ``results``, or ``latest``.
+        results: the folder that runs are stored below.
+
+    Returns:
+        The run as it is stored now, under its old id.
+
+    Raises:
+        StoreError: there is no such run, it is finished, or it cannot be continued here; nothing of it is lost.
+    """
+    return resume_run(str(run), Path(results))
 
 
 def load(run: str | Path, results: str | Path = "results") -> StoredRun:

@@ -11,6 +11,7 @@ from .analysis.comparison import compare
 from .errors import WorkerError
 from .judging import judge
 from .launch import Launcher
+from .observer import Observer, Timed
 from .outcome import Outcome, guarded
 from .progress import Progress
 from .records import Comparison, Settings
@@ -41,24 +42,37 @@ class BlockTimer:
         self._usable_cores = usable_cores
         self._block = 0
 
-    def run(self, outcomes: list[Outcome]) -> None:
-        """Measure the cases that live, then summarise all: also what an interrupt cut short is a result."""
-        alive = [outcome for outcome in outcomes if outcome.alive]
-        groups = list(self._groups(alive))
-        for outcome in alive:
+    def run(self, outcomes: list[Outcome], observer: Observer, timed: Timed) -> None:
+        """Measure the cases that live, then summarise all: also what an interrupt cut short is a result.
+
+        A run that goes on keeps its groups, since memory that is free now may differ, and goes on within the block of
+        all groups that it stopped in.
+        """
+        groups = _restored(timed, outcomes) or list(self._groups([o for o in outcomes if o.alive]))
+        if not timed.groups:
+            observer.groups_made(groups)
+        taking_part = [
+            outcome for outcome in outcomes if any(outcome is member for group in groups for member in group)
+        ]
+        for outcome in taking_part:
             outcome.log.groups = sum(any(outcome is member for member in group) for group in groups)
-        decision = Decision(self._settings, self._launcher.clock_ns)
-        self._progress.phase("timing, in blocks of fresh workers", self._settings.max_blocks)
-        done = 0
+        decision = Decision(self._settings, self._launcher.clock_ns, timed.spent_ns, timed.slowest_ns)
+        self._block = timed.blocks
+        done, begun = divmod(timed.blocks, max(1, len(groups)))
+        before = f", {done} measured before" if done else ""
+        self._progress.phase(f"timing, in blocks of fresh workers{before}", self._settings.max_blocks)
+        for _ in range(done):
+            self._progress.advance()
         try:
-            while decision.another(done, [outcome.log for outcome in alive if outcome.alive], _pairs(alive)):
-                for group in groups:
+            while begun or decision.another(done, [o.log for o in taking_part if o.alive], _pairs(taking_part)):
+                for group in groups[begun:]:
                     open_cases = [o for o in group if o.alive and not at_cap(o.log, self._settings)]
                     self._time_block(open_cases, done)
-                done += 1
+                    observer.block_done(self._block - 1, decision.spent_ns, open_cases)
+                done, begun = done + 1, 0
                 self._progress.advance()
         finally:
-            _summarise(alive, self._settings, self._usable_cores)
+            _summarise(taking_part, self._settings, self._usable_cores)
         for _ in range(done, self._settings.max_blocks):  # not needed: that is finished, too
             self._progress.advance()
 
@@ -126,6 +140,11 @@ class BlockTimer:
             running = [(o, session) for o, session in running if o.alive and room(o.log, self._settings, block)]
             if all(block_is_full(outcome.log, self._settings, block, rounds) for outcome, _ in running):
                 return
+
+
+def _restored(timed: Timed, outcomes: list[Outcome]) -> list[list[Outcome]]:
+    by_id = {outcome.case.case_id: outcome for outcome in outcomes}
+    return [[by_id[case_id] for case_id in group] for group in timed.groups]
 
 
 def _state(outcome: Outcome, session: Session) -> Mapping[str, Any] | None:

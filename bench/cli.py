@@ -14,7 +14,7 @@ from typing import NoReturn
 from . import __version__
 from .errors import EdgebenchError, UsageError
 from .profile_cli import add_profile
-from .run_cli import add_run, folder_argument, terminal_width
+from .run_cli import add_run, folder_argument, join_values, terminal_width
 from .selftest_cli import add_selftest
 
 #: Entry points of this group are commands that other packages provide.
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a sign gets "?", not a trace
     try:
-        options = _parser(given).parse_args(_join_values(given))
+        options = _parser(given).parse_args(join_values(given))
         command: Callable[[argparse.Namespace, Sequence[str]], int] = options.command
         code = command(options, given)
         if sys.stdout is not None:
@@ -54,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _say(f"edgebench: error: {error}")
         return error.exit_code
-    except KeyboardInterrupt:
-        _say("edgebench: interrupted, nothing was stored")
+    except KeyboardInterrupt as stop:
+        _say(f"edgebench: interrupted, {stop if stop.args else 'nothing was stored'}")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away (`edgebench report | head`): not an error of ours.
@@ -74,17 +74,6 @@ def _drop_output() -> None:
     """Let what is still buffered for stdout go nowhere, so that Python does not try it again at exit."""
     with contextlib.suppress(OSError, AttributeError):  # no stdout at all, or one without a descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _join_values(arguments: Sequence[str]) -> list[str]:
-    """Write ``--normalize -1..1`` as ``--normalize=-1..1``: argparse takes a leading dash for a flag."""
-    joined: list[str] = []
-    for text in arguments:
-        if joined and joined[-1] == "--normalize" and text[:1] == "-" and text[1:2].isdigit():
-            joined[-1] = f"--normalize={text}"
-        else:
-            joined.append(text)
-    return joined
 
 
 def _say(text: str) -> None:
@@ -171,6 +160,7 @@ def _report(options: argparse.Namespace, _given: Sequence[str]) -> int:
     from .store import find_run, load, to_json
 
     stored = load(find_run(options.run, options.out))
+    _say_unfinished(stored.folder, options.out if options.run == "latest" else None)
     if options.format == "json":
         print(to_json(stored.record))
     elif options.format == "md":
@@ -190,6 +180,17 @@ def _report(options: argparse.Namespace, _given: Sequence[str]) -> int:
 
         print(render_table(stored.record, width=terminal_width()))
     return EXIT_OK
+
+
+def _say_unfinished(folder: Path | None, out: Path | None) -> None:
+    """Say on stderr that the run can be continued, or where ``out`` is given, that a later one was cut off."""
+    from .store import continue_line, cut_off_line, has_journal, newest_unfinished
+
+    later = newest_unfinished(out) if out is not None and folder is not None else None
+    if folder is not None and has_journal(folder):
+        _say(f"edgebench: {folder.name} was interrupted; {continue_line(folder)}")
+    if later is not None and folder is not None and later.name[:15] > folder.name[:15]:
+        _say(f"edgebench: {cut_off_line(later)}")
 
 
 def _doctor(options: argparse.Namespace, _given: Sequence[str]) -> int:

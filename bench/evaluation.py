@@ -18,6 +18,7 @@ from .errors import DataError, ScoreError, UsageError
 from .images.cache import CachedImages, cached_images
 from .images.dataset import Dataset, open_dataset, stratified_limit
 from .images.geometry import Geometry, ResizeMode
+from .images.identity import fingerprint
 from .images.normalization import Normalization, normalization_from_quantization, parse_normalization
 from .images.splits import read_split
 from .images.unseen import ModelSplit, select_images
@@ -85,6 +86,10 @@ class Evaluator:
     def dataset(self) -> Dataset:
         """The images in use, after ``limit``."""
         return self._dataset
+
+    def fingerprint(self) -> str:
+        """Return a hash that changes with the images in use and their labels, and with the labels of ``--labels``."""
+        return "-".join([fingerprint(self._dataset.items), *(self._labels or ())])
 
     def read(self, variant: ModelVariant, needs: ImageNeeds) -> Reading:
         """Decide geometry, normalisation and labels for a variant.

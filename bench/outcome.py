@@ -21,7 +21,8 @@ class Outcome:
 
     ``states`` has the snapshots (:mod:`edgebench.worker.truth`) before the first and after the last burst of each
     block, ``machine`` the lasting facts, ``unread`` why the latest of these that is missing could not be read.
-    ``baseline`` is the case that it is compared with, None for a baseline itself.
+    ``baseline`` is the case that it is compared with, None for a baseline itself. ``done`` are the phases that it has
+    been through.
     """
 
     case: Case
@@ -35,6 +36,7 @@ class Outcome:
     unread: str | None = None
     reading: Reading | None = None
     scored: Scored | None = None
+    done: set[str] = field(default_factory=set)
 
     @property
     def alive(self) -> bool:
@@ -54,7 +56,11 @@ class Outcome:
 
     def fail(self, error: EdgebenchError) -> None:
         """Turn an error into this case's result; what was measured before stays."""
-        self.update(status=Status.FAILED, failure=Failure(error.code, str(error)))
+        self.broken(Failure(error.code, str(error)))
+
+    def broken(self, failure: Failure) -> None:
+        """Make the failure this case's result."""
+        self.update(status=Status.FAILED, failure=failure)
 
 
 def guarded(outcome: Outcome, action: Callable[..., None], *arguments: Any) -> bool:

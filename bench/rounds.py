@@ -183,14 +183,19 @@ def block_is_full(log: SampleLog, settings: Settings, block: int, rounds: int) -
 
 
 class Decision:
-    """Decides after each block whether to go on."""
+    """Decides after each block whether to go on; a run that was cut off has spent time, and seen blocks, before."""
 
-    def __init__(self, settings: Settings, clock_ns: Callable[[], int]) -> None:
+    def __init__(self, settings: Settings, clock_ns: Callable[[], int], spent_ns: int = 0, slowest_ns: int = 0) -> None:
         self._settings = settings
         self._clock_ns = clock_ns
-        self._start_ns = clock_ns()
-        self._slowest_ns = 0
-        self._last_ns = self._start_ns
+        self._last_ns = clock_ns()
+        self._start_ns = self._last_ns - spent_ns
+        self._slowest_ns = slowest_ns
+
+    @property
+    def spent_ns(self) -> int:
+        """How long timing has gone on, pauses of the whole run left out."""
+        return self._clock_ns() - self._start_ns
 
     def another(
         self, blocks_done: int, logs: Sequence[SampleLog], pairs: Sequence[tuple[SampleLog, SampleLog]]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import UsageError
 
 if TYPE_CHECKING:
+    from .progress import Progress
     from .spec import DataSpec, Spec, WaitSpec
     from .store import StoredRun
 
+#: What goes with --resume: where the run is, and what is shown of it.
+_BESIDE_RESUME = frozenset({"help", "resume", "out", "json", "quiet", "debug"})
 _EXIT_OK, _EXIT_CASES_FAILED, _EXIT_INTERRUPTED = 0, 3, 130
 
 _RUN_EXAMPLES = """\
@@ -25,6 +29,7 @@ examples:
   edgebench run models/sample --data folder:photos
   edgebench run model.tflite --data ham10000:HAM10000 --normalize -1..1 --limit 500
   edgebench run model_int8.tflite --python .venv/bin/python --python /opt/py39/bin/python
+  edgebench run --resume latest
 """
 
 
@@ -37,9 +42,9 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         epilog=_RUN_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    run.set_defaults(command=_run)
+    run.set_defaults(command=functools.partial(_run, run))
     run.add_argument(
-        "models", nargs="+", metavar="MODEL", help="a .tflite file, a folder of them, or MODEL/VARIANT=FILE to name it"
+        "models", nargs="*", metavar="MODEL", help="a .tflite file, a folder of them, or MODEL/VARIANT=FILE to name it"
     )
     what = run.add_argument_group("what runs the model")
     what.add_argument("--engine", action="append", metavar="NAME", help="interpreter (default), compiled")
@@ -120,6 +125,7 @@ def _add_output_flags(output: argparse._ArgumentGroup) -> None:
     output.add_argument(
         "--out", type=folder_argument, default=Path("results"), metavar="DIR", help="where runs go (results/)"
     )
+    output.add_argument("--resume", metavar="RUN", help="go on with a run that was cut off: a folder, an id or latest")
     output.add_argument(
         "--silence", action="append", metavar="CODE[,CODE]", help="findings that shall not count towards the verdict"
     )
@@ -128,19 +134,18 @@ def _add_output_flags(output: argparse._ArgumentGroup) -> None:
     output.add_argument("--debug", action="store_true", help="show the trace of an error")
 
 
-def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
-    from .api import run_spec
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]) -> int:
     from .console import ConsoleProgress
     from .errors import StoreError
     from .progress import Progress
     from .store import StoredRun
 
-    spec = _spec(options, given)
+    measure = _what_to_do(parser, options, given)
     # A time limit (CI, systemd, timeout(1)) asks with SIGTERM: what was measured is kept then, too.
     signal.signal(signal.SIGTERM, _as_interrupt)
     progress = Progress() if options.quiet or options.json else ConsoleProgress()
     try:
-        stored = run_spec(spec, out=options.out, progress=progress)
+        stored = measure(progress)
     except StoreError as error:
         if isinstance(error.run, StoredRun):  # minutes of measuring are worth showing, stored or not
             show_run(error.run, as_json=options.json)
@@ -149,6 +154,45 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
         progress.close()
     show_run(stored, as_json=options.json)
     return exit_code(stored)
+
+
+def _what_to_do(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]
+) -> Callable[[Progress], StoredRun]:
+    """Return what measures: a new run, or with ``--resume`` the rest of an old one, which knows all but its output."""
+    if options.resume is not None:
+        _refuse_others(parser, given)
+        from .api import resume_run
+
+        return lambda progress: resume_run(options.resume, options.out, progress=progress)
+    if not options.models:
+        parser.error("the following arguments are required: MODEL")
+    spec = _spec(options, given)
+    from .api import run_spec
+
+    return lambda progress: run_spec(spec, out=options.out, progress=progress)
+
+
+def _refuse_others(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
+    """Raise UsageError where anything stands beside ``--resume`` that a run under way has decided already."""
+    names = {action.dest: action.option_strings[-1:] for action in parser._actions}
+    # An argument that is set on this already is not given its default, so what differs was given.
+    found = vars(parser.parse_args(join_values(given[1:]), argparse.Namespace(command=None, **dict.fromkeys(names))))
+    for name, flags in names.items():
+        if name not in _BESIDE_RESUME and found[name] not in (None, []):
+            what = flags[0] if flags else found[name][0]
+            raise UsageError(f"{what}: --resume goes on with a run as it was asked for; leave {what} out")
+
+
+def join_values(arguments: Sequence[str]) -> list[str]:
+    """Write ``--normalize -1..1`` as ``--normalize=-1..1``: argparse takes a leading dash for a flag."""
+    joined: list[str] = []
+    for text in arguments:
+        if joined and joined[-1] == "--normalize" and text[:1] == "-" and text[1:2].isdigit():
+            joined[-1] = f"--normalize={text}"
+        else:
+            joined.append(text)
+    return joined
 
 
 def _as_interrupt(_number: int, _frame: object) -> NoReturn:
@@ -266,14 +310,18 @@ def _wait_spec(options: argparse.Namespace) -> WaitSpec | None:
 def show_run(stored: StoredRun, *, as_json: bool) -> None:
     """Print a run's table and where it is stored, or with ``as_json`` its record alone."""
     from .report.terminal import render_table
-    from .store import PAGE_FILE, to_json
+    from .store import PAGE_FILE, continue_line, has_journal, to_json
 
     if as_json:
         print(to_json(stored.record))
+        if stored.folder is not None and has_journal(stored.folder):
+            print(continue_line(stored.folder), file=sys.stderr)
         return
     print(render_table(stored.record, width=terminal_width()).rstrip())
     if stored.folder is not None:
         print(f"\nstored in {stored.folder}, page: {stored.folder / PAGE_FILE}")
+        if has_journal(stored.folder):
+            print(continue_line(stored.folder))
 
 
 def terminal_width() -> int | None:

@@ -11,6 +11,7 @@ from .devices.base import Device
 from .errors import DataError, RuntimeRefused
 from .evaluation import Evaluator
 from .launch import Launcher
+from .observer import Observer, Timed
 from .outcome import Outcome, guarded
 from .plan import Case, Plan
 from .progress import Progress
@@ -41,6 +42,7 @@ class Runner:
         self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
         self._settings = settings
         self._phase = ""
+        self._observer = Observer()
         self._evaluator = evaluator
         self._progress = progress or Progress()
         self._available_bytes = available_bytes or _available_memory_bytes
@@ -51,19 +53,20 @@ class Runner:
             by_id[case_id].baseline = by_id[baseline_id]
             by_id[baseline_id].is_baseline = True
 
-    def run(self) -> None:
+    def run(self, observer: Observer | None = None, timed: Timed | None = None) -> None:
         """Measure everything. A failing worker is that case's result; the others go on.
+
+        ``observer`` hears of what has been measured. ``timed`` is what a run that goes on has behind it; its outcomes
+        hold that already.
 
         Raises:
             UsageError, DataError: accuracy was asked for and cannot be measured this way; nothing was timed yet.
         """
+        self._observer = observer or Observer()
         try:
             self._each("checking, measuring memory", self.outcomes, self._inspect)
             self._decode_images()
-            self._phase = "timing"
-            cores = self._device.environment().cpus_allowed
-            timer = BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes, cores)
-            timer.run(self.outcomes)
+            self._time(timed or Timed())
             if self._waits is not None:
                 self._each("measuring what a user waits for", self._alive(), self._waits.measure)
             if self._evaluator is not None:
@@ -77,15 +80,29 @@ class Runner:
                     outcome.update(status=Status.INTERRUPTED, failure=failure)
             raise
 
+    def _time(self, timed: Timed) -> None:
+        self._phase = "timing"
+        if timed.finished:
+            return
+        cores = self._device.environment().cpus_allowed
+        timer = BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes, cores)
+        timer.run(self.outcomes, self._observer, timed)
+        self._observer.timing_done(self.outcomes)
+
     def _alive(self) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.alive]
 
     def _each(self, phase: str, outcomes: list[Outcome], action: Callable[[Outcome], None]) -> None:
         self._phase = phase
-        self._progress.phase(phase, len(outcomes))
-        for outcome in outcomes:
+        left = [outcome for outcome in outcomes if phase not in outcome.done]
+        if outcomes and not left:
+            return
+        self._progress.phase(phase, len(left))
+        for outcome in left:
             self._progress.detail(outcome.case.case_id)
             guarded(outcome, action, outcome)
+            outcome.done.add(phase)
+            self._observer.case_done(phase, outcome)
             self._progress.advance()
 
     def _external_alone(self, case: Case) -> Delegation | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import functools
 import json
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import DataError, StoreError
 from .images.files import user_path
+from .journal import JOURNAL_FILE, in_use
 from .records import SCHEMA_VERSION, RunRecord
+from .swap import swap_folders, sync
 
 if TYPE_CHECKING:
     import cattrs
@@ -27,6 +31,9 @@ RUN_FILE = "run.json"
 SAMPLES_FILE = "samples.parquet"
 PREDICTIONS_FILE = "predictions.parquet"
 PAGE_FILE = "report.html"
+#: A run that is under way, or was cut off, has a folder of its id and this, with its journal alone.
+UNFINISHED = ".unfinished"
+_OWN_FILES = frozenset({RUN_FILE, SAMPLES_FILE, PREDICTIONS_FILE, PAGE_FILE, JOURNAL_FILE})
 _STAMPED = re.compile(r"\d{8}-\d{6}-")
 _SAMPLE_COLUMNS = ("case", "block", "round", "start_ns", "latency_ns", "warmup")
 _PREDICTION_COLUMNS = ("case", "image_id", "lesion_id", "label")
@@ -70,13 +77,14 @@ def prepare_out(out: Path) -> None:
         raise StoreError(f"{out}: cannot write results here: {error.strerror or error}") from error
 
 
-def save(run: StoredRun, out: Path) -> Path:
+def save(run: StoredRun, out: Path, *, journal: Path | None = None, replacing: Path | None = None) -> Path:
     """Write a run folder below ``out`` and return its path; it appears whole or not at all.
 
-    Where the run's id is taken, a number is added, in the folder's name and in the record alike.
+    Where the run's id is taken, a number is added, in the folder's name and in the record alike; ``replacing`` is a
+    folder whose place it takes instead. ``journal`` is kept in it.
 
     Raises:
-        StoreError: the folder could not be written; nothing is left behind.
+        StoreError: the folder could not be written; nothing is left behind, and what was to be replaced is as it was.
     """
     partial = out / f".{run.record.run_id}.partial-{os.getpid()}"
     try:
@@ -85,11 +93,36 @@ def save(run: StoredRun, out: Path) -> Path:
         run.samples.to_parquet(partial / SAMPLES_FILE, index=False)
         if run.predictions is not None:
             run.predictions.to_parquet(partial / PREDICTIONS_FILE, index=False)
+        if journal is not None:
+            _keep(journal, partial / JOURNAL_FILE)
+        if replacing is not None:
+            return _replace(replacing, partial, run.record)
         return _move_into_place(partial, run.record, out)
     except (OSError, ValueError) as error:
         raise StoreError(f"{out}: the run could not be stored: {_reason(error)}", run) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _keep(file: Path, place: Path) -> None:
+    try:
+        os.link(file, place)  # the same file, so that it stays locked
+    except OSError:
+        shutil.copy2(file, place)
+
+
+def _replace(place: Path, partial: Path, record: RunRecord) -> Path:
+    """Put the new folder into the old one's place; the old one then has the new one's name, and the caller removes it.
+
+    What somebody else has put into the old folder stays.
+    """
+    (partial / RUN_FILE).write_text(to_json(dataclasses.replace(record, run_id=place.name)), encoding="utf-8")
+    sync(*partial.iterdir(), partial)
+    swap_folders(partial, place)
+    for path in partial.iterdir():
+        if path.name not in _OWN_FILES:
+            path.rename(place / path.name)
+    return place
 
 
 def _move_into_place(partial: Path, record: RunRecord, out: Path) -> Path:
@@ -99,6 +132,7 @@ def _move_into_place(partial: Path, record: RunRecord, out: Path) -> Path:
         if place.exists():
             continue
         (partial / RUN_FILE).write_text(to_json(dataclasses.replace(record, run_id=run_id)), encoding="utf-8")
+        sync(*partial.iterdir(), partial)
         try:
             partial.rename(place)
         except OSError as error:  # another run took the name since
@@ -142,18 +176,74 @@ def find_run(name: str, out: Path) -> Path:
                 return path.parent
             if (path / RUN_FILE).is_file():
                 return path
+        for path in (user_path(name), out / f"{name}{UNFINISHED}"):
+            if (path / JOURNAL_FILE).is_file():
+                raise StoreError(cut_off_line(path))
     except (OSError, DataError) as error:
-        raise StoreError(f"{name[:200]}: no such run: {getattr(error, 'strerror', None) or error}") from error
+        raise no_such_run(name, error) from error
     raise StoreError(f"{name}: no such run (looked for {name}/{RUN_FILE} here and in {out})")
+
+
+def no_such_run(name: str, error: Exception) -> StoreError:
+    """Return the error for a name that cannot even be looked for."""
+    return StoreError(f"{name[:200]}: no such run: {getattr(error, 'strerror', None) or error}")
 
 
 def _latest(out: Path) -> Path:
     """Return the newest run by the time in its name; folders that a person renamed come after all others."""
     runs = [path for path in out.glob(f"*/{RUN_FILE}") if not path.parent.name.startswith(".")]
     if not runs:
+        cut_off = newest_unfinished(out)
+        if cut_off is not None:
+            raise StoreError(cut_off_line(cut_off))
         raise StoreError(f"{out}: holds no run yet; make one with: edgebench run MODEL")
-    stamped = [path for path in runs if _STAMPED.match(path.parent.name)]
-    return max(stamped or runs, key=lambda path: (path.parent.name[:15], path.stat().st_mtime_ns)).parent
+    return newest(runs).parent
+
+
+def newest(files: Iterable[Path]) -> Path:
+    """Return the file whose folder is of the newest run."""
+    listed = list(files)
+    stamped = [path for path in listed if _STAMPED.match(path.parent.name)]
+    return max(stamped or listed, key=lambda path: (path.parent.name[:15], path.stat().st_mtime_ns))
+
+
+def newest_unfinished(out: Path) -> Path | None:
+    """Return the folder of the newest run below ``out`` that is under way or was cut off, None where there is none.
+
+    One that has been stored since does not count: the crash came before its journal was removed.
+    """
+    found = [
+        path
+        for path in out.glob(f"*{UNFINISHED}/{JOURNAL_FILE}")
+        if not (out / path.parent.name.removesuffix(UNFINISHED) / RUN_FILE).exists()
+    ]
+    return newest(found).parent if found else None
+
+
+def cut_off_line(folder: Path) -> str:
+    """Return the line about a run that was not stored: what it is, and how to go on."""
+    name = folder.name.removesuffix(UNFINISHED)
+    if in_use(folder / JOURNAL_FILE):
+        return f"{name}: is being measured right now; wait until it is stored"
+    return f"{name}: was cut off before it was stored; {continue_line(folder)}"
+
+
+def continue_line(folder: Path) -> str:
+    """Return the command that goes on with a run, for people to copy."""
+    place = folder.with_name(folder.name.removesuffix(UNFINISHED))
+    return f"continue with: edgebench run --resume {shlex.quote(str(place))}"
+
+
+def has_journal(folder: Path) -> bool:
+    """Return True where a run can be continued."""
+    return (folder / JOURNAL_FILE).is_file()
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what is left of a run under way, once it is stored or was not worth keeping."""
+    with contextlib.suppress(OSError):
+        (folder / JOURNAL_FILE).unlink(missing_ok=True)
+        folder.rmdir()  # only where nobody has put something else into it
 
 
 def load(folder: Path) -> StoredRun:
@@ -206,13 +296,13 @@ def from_dict(data: Any, origin: str) -> RunRecord:
             f"{origin}: has schema version {version}, this edgebench knows {SCHEMA_VERSION}: update edgebench"
         )
     try:
-        return _strict_converter().structure(data, RunRecord)
+        return strict_converter().structure(data, RunRecord)
     except cattrs.BaseValidationError as error:
         where = "; ".join(cattrs.transform_error(error)[:2])
         raise StoreError(f"{origin}: does not fit the schema: {where}") from error
 
 
-def _strict_converter() -> cattrs.Converter:
+def strict_converter() -> cattrs.Converter:
     """Return a converter that takes ``null`` or ``"1"`` neither for text nor for a number."""
     import cattrs
 
@@ -220,6 +310,7 @@ def _strict_converter() -> cattrs.Converter:
     accepted: dict[type, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (int, float)}
     for kind, types in accepted.items():
         converter.register_structure_hook(kind, functools.partial(_plain, types))
+    converter.register_structure_hook(Path, lambda value, _: Path(_plain((str,), value, str)))
     return converter
 
 

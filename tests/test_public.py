@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import edgebench
 import pytest
@@ -43,3 +44,11 @@ def test_the_public_names_are_there() -> None:
 def test_other_names_are_not() -> None:
     with pytest.raises(AttributeError, match="module 'edgebench' has no attribute 'bogus'"):
         _ = edgebench.bogus
+
+
+def test_no_module_hides_a_public_function() -> None:
+    """Python sets a module of the package as its attribute, over a name that is imported on first use."""
+    functions = {name for name in edgebench.__all__ if name.islower()} - {"__version__"}
+    modules = {path.stem for path in Path(edgebench.__file__).parent.iterdir()}
+    assert functions == {"load", "resume", "run"}
+    assert not functions & modules
