@@ -1,44 +1,37 @@
 """Throughput: items per second from counts and spans, and their intervals over blocks.
 
-A rate is what was answered divided by the time that passed: unlike a latency's median it keeps every pause, because
-a server that pauses answers less. The block is the unit of the statistics, as in :mod:`.comparison`, and logarithms
-are what is averaged: "twice as many" and "half as many" are equally far.
+A rate is what was answered divided by the time that passed, pauses between runs included. The block is the unit of
+the statistics, as in :mod:`.comparison`, and logarithms are what is averaged: "twice as many" and "half as many" are
+equally far.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..records import Throughput
 from .comparison import MIN_BLOCKS, t_interval
 
 #: start_ns and latency_ns of one worker's runs, of equal length and at least one.
 Runs = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
-@dataclass(frozen=True)
-class Rate:
-    """Items per second with a 95 % interval; ``speedup`` is against another rate of the same blocks.
-
-    ``unavailable`` maps the name of what is None to the reason.
-    """
-
-    items_per_s: float | None = None
-    low: float | None = None
-    high: float | None = None
-    speedup: float | None = None
-    unavailable: Mapping[str, str] = field(default_factory=dict)
-
-
 def burst_rate(bursts: Sequence[Runs], items: int) -> float:
-    """Return items per second over bursts of ``items`` a run: all items by the time from first to last in each."""
-    runs = sum(int(starts.size) for starts, _ in bursts)
-    spent_ns = sum(int(starts[-1] + latencies[-1] - starts[0]) for starts, latencies in bursts)
-    return items * runs / max(1, spent_ns) * 1e9
+    """Return items per second over bursts of ``items`` a run: the median of the bursts' items by their time.
+
+    A burst keeps its own pauses; the median over bursts leaves out what disturbed fewer than half of them.
+    """
+    rates = [items * int(starts.size) / _span_ns(starts, latencies) * 1e9 for starts, latencies in bursts]
+    return float(np.median(rates))
+
+
+def _span_ns(starts: np.ndarray[Any, Any], latencies: np.ndarray[Any, Any]) -> int:
+    return max(1, int(starts[-1] + latencies[-1] - starts[0]))
 
 
 def shared_rate(workers: Sequence[Runs], items: int, lead_ns: int = 0) -> float | None:
@@ -60,23 +53,50 @@ def shared_rate(workers: Sequence[Runs], items: int, lead_ns: int = 0) -> float 
     return items * runs / (end - begin) * 1e9
 
 
-def summarise_rates(blocks: Mapping[int, float], first: Mapping[int, float]) -> Rate:
-    """Return the rate over blocks (block -> items per second), and the speedup against ``first`` in common blocks."""
-    if not blocks:
-        return Rate(unavailable={"items_per_s": "no block was measured"})
+def throughput(batch: int, workers: int, rates: Mapping[int, float], first: Mapping[int, float] | None) -> Throughput:
+    """Return a row from items per second by block, with its speedup in the blocks that it shares with the first row.
+
+    ``first`` are the rates of the first row, the same object where this is it, None where it has none.
+    """
+    logs = [math.log(rate) for rate in rates.values()]
+    if not logs:
+        return Throughput(batch, workers, unavailable={"items_per_s": "no block was measured"})
     unavailable: dict[str, str] = {}
-    logs = [math.log(value) for value in blocks.values()]
     interval = t_interval(logs)
     if interval is None:
-        measured = "1 block" if len(logs) == 1 else f"{len(logs)} blocks"
-        unavailable["low"] = unavailable["high"] = f"{measured}, {MIN_BLOCKS} needed for an interval"
-    common = [math.log(blocks[block] / first[block]) for block in blocks.keys() & first.keys()]
-    if not common:
-        unavailable["speedup"] = "the first row was not measured"
-    return Rate(
-        items_per_s=math.exp(sum(logs) / len(logs)),
+        unavailable["low"] = unavailable["high"] = f"{_blocks(len(logs))}, {MIN_BLOCKS} needed for an interval"
+    found = Throughput(
+        batch,
+        workers,
+        items_per_s=_mean(logs),
         low=None if interval is None else math.exp(interval.low),
         high=None if interval is None else math.exp(interval.high),
-        speedup=math.exp(sum(common) / len(common)) if common else None,
         unavailable=unavailable,
     )
+    return _with_speedup(found, rates, first)
+
+
+def _with_speedup(found: Throughput, rates: Mapping[int, float], first: Mapping[int, float] | None) -> Throughput:
+    if first is rates:
+        return replace(found, speedup=1.0)
+    common = [math.log(rates[block] / first[block]) for block in rates.keys() & first.keys()] if first else []
+    if not common:
+        reason = "the first row was not measured" if not first else "no block in common with the first row"
+        return replace(found, unavailable={**found.unavailable, "speedup": reason})
+    interval = t_interval(common)
+    if interval is None:
+        return replace(found, speedup=_mean(common))
+    return replace(
+        found,
+        speedup=_mean(common),
+        speedup_low=math.exp(interval.low),
+        speedup_high=math.exp(interval.high),
+    )
+
+
+def _mean(logs: Sequence[float]) -> float:
+    return math.exp(sum(logs) / len(logs))
+
+
+def _blocks(number: int) -> str:
+    return "1 block" if number == 1 else f"{number} blocks"

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..analysis.rates import Runs, burst_rate, summarise_rates
+from ..analysis.rates import Runs, burst_rate, throughput
 from ..blocks import MAX_GROUP
 from ..errors import MemoryExceeded, WaitUnavailable, WorkerError
 from ..outcome import Outcome
 from ..records import Throughput
-from ..rounds import BURST_NS, MIN_ROUNDS, SampleLog, rotated, warm_up
+from ..rounds import BURST_NS, SampleLog, rotated, warm_up
 from ..session import Session
 from .context import WaitContext
 from .repeats import LONGEST_RUN_NS, blocks, memory_budget, own_batch, peak_bytes, typical_ns
 
-#: Rounds of a block end after this time, unless the first round alone takes longer.
+#: Rounds of a block, and the time after which no further one begins.
+ROUNDS = 10
 ROUNDS_NS = 1_000_000_000
 
 
@@ -43,7 +44,8 @@ def measure_batches(context: WaitContext, outcome: Outcome) -> dict[str, Any]:
     sizes = [_Size(batch) for batch in context.wanted.batches]
     budget = memory_budget(context)
     for size in sizes:
-        _guarded(size, budget, _prove, context, outcome, size, budget)
+        with _refusing(size, budget):
+            _prove(context, outcome, size, budget)
     for block in blocks(context):
         for group in _groups([size for size in sizes if size.refused is None], budget):
             _measure_block(context, outcome, rotated(group, block), budget, block)
@@ -56,14 +58,14 @@ def measure_batches(context: WaitContext, outcome: Outcome) -> dict[str, Any]:
 def _row(size: _Size, first: _Size) -> Throughput:
     if size.refused is not None:
         return Throughput(size.batch, 1, unavailable={"items_per_s": size.refused})
-    rate = summarise_rates(size.rates, first.rates if first.refused is None else {})
-    return Throughput(size.batch, 1, **vars(rate))
+    return throughput(size.batch, 1, size.rates, first.rates if first.refused is None else None)
 
 
-def _guarded(size: _Size, budget: int | None, action: Callable[..., None], *arguments: Any) -> None:
-    """Do it; an error becomes the reason why the size has no figures."""
+@contextmanager
+def _refusing(size: _Size, budget: int | None) -> Iterator[None]:
+    """Make an error the reason why the size has no figures."""
     try:
-        action(*arguments)
+        yield
     except MemoryExceeded as error:
         size.refused = str(error) if budget is None else f"needs more than the {budget / 1e6:.0f} MB that it may use"
     except (WaitUnavailable, WorkerError) as error:
@@ -100,40 +102,37 @@ def _groups(sizes: Iterable[_Size], budget: int | None) -> Iterator[list[_Size]]
 def _measure_block(
     context: WaitContext, outcome: Outcome, group: Sequence[_Size], budget: int | None, block: int
 ) -> None:
-    with ExitStack() as stack:
+    with ExitStack() as opened:
         sessions: list[tuple[_Size, Session]] = []
         for size in group:
-            _guarded(size, budget, _prepare, context, outcome, size, stack, sessions)
+            with _refusing(size, budget):
+                sessions.append((size, _open(context, outcome, size, budget, opened)))
         for size, session in sessions:
-            _guarded(size, budget, warm_up, session, SampleLog(), context.settings, block)
+            with _refusing(size, budget):
+                warm_up(session, SampleLog(), context.settings, block)
         _take_turns(context, [(size, session) for size, session in sessions if size.refused is None], budget, block)
 
 
-def _prepare(
-    context: WaitContext, outcome: Outcome, size: _Size, stack: ExitStack, sessions: list[tuple[_Size, Session]]
-) -> None:
-    session = stack.enter_context(context.launcher.open(outcome.case, at_most_bytes=memory_budget(context)))
+def _open(context: WaitContext, outcome: Outcome, size: _Size, budget: int | None, opened: ExitStack) -> Session:
+    own = size.batch == own_batch(outcome)  # that one has run before: nothing about its memory is unknown
+    session = opened.enter_context(context.launcher.open(outcome.case, at_most_bytes=None if own else budget))
     session.hello(outcome.case.runtime)
-    batch = None if size.batch == own_batch(outcome) else size.batch
-    context.launcher.load(outcome.case, session, batch=batch)
+    context.launcher.load(outcome.case, session, batch=None if own else size.batch)
     session.first(context.settings.seed)
-    sessions.append((size, session))
+    return session
 
 
 def _take_turns(
     context: WaitContext, sessions: Sequence[tuple[_Size, Session]], budget: int | None, block: int
 ) -> None:
     bursts: dict[int, list[Runs]] = {size.batch: [] for size, _ in sessions}
-
-    def burst(size: _Size, session: Session) -> None:
-        samples = session.burst(1, context.settings.max_runs, BURST_NS)
-        bursts[size.batch].append((samples.start_ns, samples.latency_ns))
-
     begin_ns = context.launcher.clock_ns()
-    for turn in range(MIN_ROUNDS):
+    for turn in range(ROUNDS):
         for size, session in rotated(sessions, turn):
             if size.refused is None:
-                _guarded(size, budget, burst, size, session)
+                with _refusing(size, budget):
+                    samples = session.burst(1, context.settings.max_runs, BURST_NS)
+                    bursts[size.batch].append((samples.start_ns, samples.latency_ns))
         if context.launcher.clock_ns() - begin_ns > ROUNDS_NS:
             break
     for size, _ in sessions:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..analysis.rates import Runs, shared_rate, summarise_rates
+from ..analysis.rates import Runs, shared_rate, throughput
 from ..errors import WaitUnavailable, WorkerError
 from ..outcome import Outcome
 from ..records import Throughput
@@ -62,8 +62,7 @@ def measure_workers(context: WaitContext, outcome: Outcome) -> dict[str, Any]:
 def _row(crowd: _Crowd, first: _Crowd, batch: int) -> Throughput:
     if crowd.refused is not None:
         return Throughput(batch, crowd.count, unavailable={"items_per_s": crowd.refused})
-    rate = summarise_rates(crowd.rates, first.rates if first.refused is None else {})
-    return Throughput(batch, crowd.count, **vars(rate))
+    return throughput(batch, crowd.count, crowd.rates, first.rates if first.refused is None else None)
 
 
 def _obstacle(context: WaitContext, outcome: Outcome, count: int, cores: int | None) -> str | None:
