@@ -18,33 +18,41 @@ class Launcher:
         self._timeout_s = timeout_s
         self._memory_limit_bytes = memory_limit_bytes
 
-    def open(self, case: Case) -> Session:
+    def open(self, case: Case, at_most_bytes: int | None = None) -> Session:
         """Start a fresh worker under the case's Python. The caller closes the session.
+
+        ``at_most_bytes`` bounds this worker's memory further, where the device can do that.
 
         Raises:
             WorkerError: the process could not be started.
             UsageError: a memory limit was asked for, and the device cannot hold workers to one.
         """
         link = self._device.start_worker(case.python.path)
-        if self._memory_limit_bytes is not None:
+        wanted = self._memory_limit_bytes
+        limits = [limit for limit in (wanted, at_most_bytes) if limit is not None]
+        if limits:
             try:
-                link.limit_memory(self._memory_limit_bytes)
+                link.limit_memory(min(limits))
             except UsageError:
-                link.close()
-                raise
+                if wanted is not None:
+                    link.close()
+                    raise
         return Session(link, self._timeout_s)
 
-    def load(self, case: Case, session: Session, *, exclusive: bool = False) -> Loaded:
-        """Load the case's model; ``exclusive`` keeps the runtime's default delegates out."""
-        return session.load(
-            LoadRequest(
-                model_path=self._device.place(Path(case.variant.file.path)),
-                engine=case.engine,
-                delegate=case.delegate,
-                threads=case.threads,
-                signature=case.signature,
-                exclusive=exclusive,
-            )
+    def load(self, case: Case, session: Session, *, exclusive: bool = False, batch: int | None = None) -> Loaded:
+        """Load the case's model; see :meth:`request`."""
+        return session.load(self.request(case, exclusive=exclusive, batch=batch))
+
+    def request(self, case: Case, *, exclusive: bool = False, batch: int | None = None) -> LoadRequest:
+        """Return what to load for a case. ``exclusive`` keeps default delegates out, ``batch`` is the items a run."""
+        return LoadRequest(
+            model_path=self._device.place(Path(case.variant.file.path)),
+            engine=case.engine,
+            delegate=case.delegate,
+            threads=case.threads,
+            signature=case.signature,
+            exclusive=exclusive,
+            batch=batch,
         )
 
     def clock_ns(self) -> int:

@@ -288,7 +288,8 @@ class WeightCache:
 class Throughput:
     """Items per second with ``batch`` items a run and ``workers`` processes at once.
 
-    ``low`` and ``high`` bound it with 95 % confidence; ``speedup`` is against the first row of its kind.
+    ``low`` and ``high`` bound it with 95 % confidence; ``speedup`` is against the first row of its kind, block by
+    block, and has an interval of its own.
     """
 
     batch: int
@@ -297,6 +298,8 @@ class Throughput:
     low: float | None = None
     high: float | None = None
     speedup: float | None = None
+    speedup_low: float | None = None
+    speedup_high: float | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
 
 

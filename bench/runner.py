@@ -46,7 +46,11 @@ class Runner:
         self._evaluator = evaluator
         self._progress = progress or Progress()
         self._available_bytes = available_bytes or _available_memory_bytes
-        self._waits = WaitMeter(device, self._launcher, settings, waits, evaluator) if waits else None
+        self._waits = (
+            WaitMeter(device, self._launcher, settings, waits, evaluator, available_bytes=self._available_bytes)
+            if waits
+            else None
+        )
         self.outcomes = [Outcome(case, case.result(Status.INTERRUPTED)) for case in plan.cases]
         by_id = {outcome.case.case_id: outcome for outcome in self.outcomes}
         for case_id, baseline_id in plan.baselines.items():

@@ -20,7 +20,10 @@ Answered = TypeVar("Answered")
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What a worker shall load. ``model_path`` is a path on the device; ``exclusive`` keeps default delegates out."""
+    """What a worker shall load. ``model_path`` is a path on the device; ``exclusive`` keeps default delegates out.
+
+    ``batch`` is the number of items a run, None for the model's own.
+    """
 
     model_path: str
     engine: Engine
@@ -28,6 +31,7 @@ class LoadRequest:
     threads: int
     signature: str | None
     exclusive: bool = False
+    batch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,24 @@ class Session:
         answer = self._ask("burst", min_runs=min_runs, max_runs=max_runs, max_ns=max_ns)
         return self._read(_samples, answer)
 
+    def paced(self, gap_ns: int, runs: int) -> Samples:
+        """Run once every ``gap_ns``, asleep in between; the first time one gap from now."""
+        # Each run may make the next wait one more gap.
+        patience_s = self._timeout_s + 2 * runs * gap_ns / 1e9
+        return self._read(_samples, self._link.request("paced", patience_s, gap_ns=gap_ns, runs=runs))
+
+    def start_window(self, start_ns: int, stop_ns: int, max_runs: int) -> None:
+        """Let it run back to back between two moments of the device's clock; :meth:`end_window` comes next."""
+        self._link.send("window", start_ns=start_ns, stop_ns=stop_ns, max_runs=max_runs)
+
+    def end_window(self) -> Samples:
+        """Wait for the window's end and return its samples, at least one."""
+        return self._read(_samples, self._link.receive("window", self._timeout_s))
+
+    def check_batch(self, request: LoadRequest, seed: int) -> None:
+        """Prove there that the model runs ``request.batch`` items at once. Raises RuntimeRefused where it does not."""
+        self._ask("check_batch", seed=seed, **_request_fields(request))
+
     def memory(self) -> dict[str, Any]:
         """Return the worker's memory snapshot: names to bytes, and ``unavailable`` with reasons."""
         return {key: value for key, value in self._ask("memory").items() if key != "ok"}
@@ -168,6 +190,7 @@ def _request_fields(request: LoadRequest) -> dict[str, Any]:
         "threads": request.threads,
         "signature": request.signature,
         "exclusive": request.exclusive,
+        "batch": request.batch,
     }
 
 

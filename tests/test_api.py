@@ -14,11 +14,11 @@ import pytest
 from colours import COLOURS, write_folder
 from edgebench.api import run_spec
 from edgebench.devices.fake import FakeDevice, FakeModel
-from edgebench.errors import DataError, ModelError, StoreError, UsageError
+from edgebench.errors import DataError, ModelError, RuntimeRefused, StoreError, UsageError
 from edgebench.findings import Code
 from edgebench.progress import Progress
-from edgebench.records import Coverage, DelegateKind, Status
-from edgebench.spec import DataSpec, Spec
+from edgebench.records import Coverage, DelegateKind, Status, Wait
+from edgebench.spec import DataSpec, Spec, WaitSpec
 from edgebench.store import StoredRun, to_json
 from harness import MODELS, SHORT, copies, model
 from PIL import Image
@@ -358,3 +358,27 @@ def test_the_baseline_can_be_chosen_and_settings_say_how_precisely(tmp_path: Pat
     assert edgebench.load(run.folder).record == run.record
     with pytest.raises(UsageError, match=r"--baseline half: no such variant \(there are: full, eight\)"):
         edgebench.run(*names, baseline="half")
+
+
+def test_waits_by_name_and_numbers() -> None:
+    run = edgebench.run(model("float32"), waits=["batches", "workers"], batches=(1, 2), workers=1, settings=SCORES_ONLY)
+    (case,) = run.record.cases
+    assert case.waits is not None
+    assert [row.batch for row in case.waits.batches] == [1, 2]
+    assert [row.workers for row in case.waits.workers] == [1]
+    assert case.waits.idle_gap is None
+    with pytest.raises(UsageError, match="--gap 1s: goes with --waits idle-gap"):
+        edgebench.run(model("float32"), waits="batches", gap="1s")
+
+
+def test_waits_of_a_case_that_failed_are_not_looked_for(tmp_path: Path) -> None:
+    models = {
+        "fine": FakeModel(),
+        "broken": FakeModel(fails={"load": RuntimeRefused("no such operator")}),
+    }
+    spec = Spec(models=tuple(copies(tmp_path, *models)), waits=WaitSpec((Wait.BATCHES,)), settings=SHORT)
+    run = run_spec(spec, device=FakeDevice(models))
+    fine, broken = run.record.cases
+    assert fine.waits is not None
+    assert [row.batch for row in fine.waits.batches] == [1, 2, 4, 8]
+    assert broken.waits is None

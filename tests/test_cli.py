@@ -137,6 +137,24 @@ def test_blocks_precision_budget_and_baseline_reach_the_record(
     assert "over 3 blocks of fresh workers" in shown
 
 
+def test_waits_are_measured_shown_and_stored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--waits", "batches,idle-gap", "--waits", "workers", "--gap", "2ms", "--batches", "1,3", "--workers", "1"]
+    names = [model("float32"), model("fixed_reshape")]
+    assert main(["run", *names, *SHORT_FLAGS, *flags, "--out", str(tmp_path), "--quiet"]) == 0
+    waits = [case.waits for case in load(next(tmp_path.iterdir())).record.cases]
+    for found in waits:
+        assert found is not None
+        assert found.idle_gap is not None
+        assert found.idle_gap.gap_ns == 2_000_000
+        assert [row.batch for row in found.batches] == [1, 3]
+        assert [row.workers for row in found.workers] == [1]
+        assert found.workers[0].items_per_s is not None
+        assert not found.unavailable
+    shown = capsys.readouterr().out
+    assert "What a user waits for" in shown
+    assert "batch 3 items/s: a batch of 3 is refused (the model's batch is fixed at 1" in " ".join(shown.split())
+
+
 def test_a_budget_shorter_than_a_block_gives_one_block(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--min-time", "50ms", "--warmup-time", "10ms", "--budget", "1ms"]
     assert main(["run", model("float32"), model("int8"), *flags, "--out", str(tmp_path), "--quiet"]) == 0
@@ -248,6 +266,13 @@ USAGE: list[tuple[list[str], str]] = [
     (["run", "m", "--timeout", "0s"], "--timeout 0s: must be above 0"),
     (["run", "m", "--timeout", "1000h"], "at most 24h"),
     (["run", "m", "--seed", "-1"], "--seed -1: must not be negative"),
+    (["run", "m", "--waits", "idle"], "--waits idle: choose"),
+    (["run", "m", "--waits", "end-to-end"], "--waits end-to-end: begins with an image file, so it needs --data"),
+    (["run", "m", "--gap", "1s"], "--gap 1s: goes with --waits idle-gap"),
+    (["run", "m", "--waits", "idle-gap", "--batches", "2"], "--batches 2: goes with --waits batches"),
+    (["run", "m", "--waits", "batches", "--batches", "0"], "--batches 0: must be between 1 and 4096"),
+    (["run", "m", "--waits", "workers", "--workers", "x"], "--workers x: write whole numbers such as 1 or 1,2,4"),
+    (["run", "m", "--waits", "idle-gap", "--gap", "1m"], "--gap 60000ms: must be above 0 and at most 10s"),
     (["run", "m", "--metadata", "x"], "--metadata is about images: it needs --data SOURCE"),
     (["run", "m", "--labels", "x"], "--labels is about images"),
     (["run", "m", "--limit", "3"], "--limit is about images"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from edgebench.devices.base import WorkerLink
-from edgebench.errors import ProtocolError, RuntimeRefused, WorkerDied
+from edgebench.errors import ProtocolError, RuntimeRefused, WaitUnavailable, WorkerDied
 from edgebench.records import Coverage, Delegate, DelegateKind, Engine, TensorInfo
 from edgebench.session import LoadRequest, Session
 from edgebench.worker import PROTOCOL_VERSION
@@ -70,6 +71,12 @@ class ScriptedLink(WorkerLink):
             raise self.answer
         return self.answer
 
+    def send(self, command: str, **fields: Any) -> None:
+        self.asked.append((command, 0.0, fields))
+
+    def receive(self, command: str, timeout_s: float) -> Answer:
+        return self.request(command, timeout_s)
+
     def close(self) -> None:
         self.closed += 1
 
@@ -83,6 +90,8 @@ CALLS: dict[str, tuple[Answer, Callable[[Session], object]]] = {
     "load": (LOADED, lambda it: it.load(REQUEST)),
     "first": (FIRST, lambda it: it.first(0)),
     "burst": (BURST, lambda it: it.burst(1, 2, 3)),
+    "paced": (BURST, lambda it: it.paced(100, 3)),
+    "window": (BURST, lambda it: it.end_window()),
     "image_needs": (NEEDS, lambda it: it.image_needs()),
     "predict": (SCORES, lambda it: it.predict(0, 4, 5)),
 }
@@ -107,7 +116,7 @@ def paths(value: object, here: tuple[str | int, ...] = ()) -> list[tuple[str | i
 
 
 def needed(name: str) -> list[tuple[str | int, ...]]:
-    unread = UNREAD - ({("start_ns",)} if name == "burst" else set())
+    unread = UNREAD - ({("start_ns",)} if name in {"burst", "paced", "window"} else set())
     optional = {("delegation", "total_nodes"), ("delegation", "cpu_operators", "SOFTMAX")}
     return [path for path in paths(CALLS[name][0]) if path not in unread | optional]
 
@@ -330,3 +339,39 @@ def test_state_and_machine_are_told_without_the_protocols_own_field() -> None:
 def test_a_state_without_a_time_is_no_state(answer: Answer) -> None:
     with pytest.raises(ProtocolError):
         session(answer).state()
+
+
+def test_pauses_are_given_to_the_worker_beyond_its_time_limit() -> None:
+    link = ScriptedLink(BURST)
+    Session(link, 12.5).paced(2_000_000_000, 3)
+    assert link.asked == [("paced", 12.5 + 12, {"gap_ns": 2_000_000_000, "runs": 3})]
+
+
+def test_a_window_is_sent_and_its_answer_received_later() -> None:
+    link = ScriptedLink(BURST)
+    it = Session(link, 12.5)
+    it.start_window(5, 9, 7)
+    assert link.asked == [("window", 0.0, {"start_ns": 5, "stop_ns": 9, "max_runs": 7})]
+    assert it.end_window().start_ns.size == it.burst(1, 2, 3).start_ns.size
+
+
+def test_a_batch_to_check_is_sent_with_all_that_a_load_needs() -> None:
+    link = ScriptedLink({"ok": True})
+    it = Session(link, 12.5)
+    it.check_batch(replace(REQUEST, batch=4), 3)
+    command, _, fields = link.asked[0]
+    assert (command, fields["batch"], fields["seed"], fields["engine"]) == ("check_batch", 4, 3, "compiled")
+    with pytest.raises(WaitUnavailable, match="cannot run at the same time"):
+        Session(OneAtATime(), 1.0).start_window(0, 1, 1)
+    with pytest.raises(WaitUnavailable, match="cannot run at the same time"):
+        Session(OneAtATime(), 1.0).end_window()
+
+
+class OneAtATime(WorkerLink):
+    """A link of somebody who wrote only what there must be."""
+
+    def request(self, command: str, timeout_s: float, **fields: Any) -> Answer:
+        raise AssertionError((command, timeout_s, fields))
+
+    def close(self) -> None:
+        pass

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from edgebench.errors import InputError, UsageError
 from edgebench.images.geometry import ResizeMode
-from edgebench.records import DelegateKind, Engine
+from edgebench.records import DelegateKind, Engine, Wait
 from edgebench.spec import (
     DEFAULT_SETTINGS,
     DataSpec,
     PythonTarget,
     Spec,
+    WaitSpec,
+    make_wait_spec,
     parse_choice,
     parse_delegate,
     parse_delegates,
@@ -21,6 +23,7 @@ from edgebench.spec import (
     parse_percent,
     parse_python,
     parse_threads,
+    parse_waits,
 )
 
 
@@ -222,3 +225,82 @@ def test_limits_themselves_are_fine() -> None:
     settings = replace(settings, min_blocks=1, max_blocks=1, precision=0.999, budget_ns=1)
     spec = Spec(models=("m",), threads=(1, 256), settings=settings, data=DataSpec("d", limit=1, max_bad_fraction=1.0))
     assert spec.settings == settings
+
+
+def waits(*names: str, with_data: bool = False, **texts: str) -> WaitSpec | None:
+    given = {"gap": None, "batches": None, "workers": None, **texts}
+    return make_wait_spec(names, with_data=with_data, **given)
+
+
+def test_waits_are_in_the_order_of_the_record_each_once() -> None:
+    assert parse_waits(["workers", "idle-gap", "workers"]) == (Wait.IDLE_GAP, Wait.WORKERS)
+    assert parse_waits(["all"]) == parse_waits(["batches", "all"]) == tuple(Wait)
+    assert parse_waits([]) == ()
+
+
+def test_a_wait_that_is_none_names_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"--waits idle: .*idle-gap"):
+        parse_waits(["idle"])
+
+
+def test_nothing_asked_for_is_nothing() -> None:
+    assert waits() is None
+
+
+def test_waits_have_defaults() -> None:
+    assert waits("batches") == WaitSpec((Wait.BATCHES,), 100_000_000, (1, 2, 4, 8), (1, 2))
+
+
+def test_gap_batches_and_workers_are_read() -> None:
+    found = waits("idle-gap", "batches", "workers", gap="1s", batches="1,16", workers="4,1,4")
+    assert found == WaitSpec((Wait.IDLE_GAP, Wait.BATCHES, Wait.WORKERS), 1_000_000_000, (1, 16), (4, 1))
+
+
+@pytest.mark.parametrize(
+    ("flag", "text", "wait"), [("gap", "1s", "idle-gap"), ("batches", "2", "batches"), ("workers", "2", "workers")]
+)
+def test_what_belongs_to_a_wait_is_not_dropped_silently(flag: str, text: str, wait: str) -> None:
+    with pytest.raises(UsageError, match=f"--{flag} {text}: goes with --waits {wait}"):
+        waits("cold-start", **{flag: text})
+    with pytest.raises(UsageError, match=f"--{flag} {text}: goes with --waits {wait}"):
+        waits(**{flag: text})
+
+
+def test_end_to_end_needs_images_when_named_and_is_left_to_a_reason_in_all() -> None:
+    with pytest.raises(UsageError, match=r"--waits end-to-end: .*--data SOURCE"):
+        waits("end-to-end")
+    assert waits("end-to-end", with_data=True) == WaitSpec((Wait.END_TO_END,))
+    assert waits("all") == WaitSpec(tuple(Wait))
+
+
+@pytest.mark.parametrize(
+    ("flag", "text", "said"),
+    [
+        ("gap", "soon", "--gap soon: not a duration"),
+        ("batches", "two", "--batches two: write whole numbers"),
+        ("workers", "1,,2", "--workers 1,,2: write whole numbers"),
+    ],
+)
+def test_texts_that_are_no_numbers(flag: str, text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        waits("all", **{flag: text})
+
+
+@pytest.mark.parametrize(
+    ("flag", "text", "said"),
+    [
+        ("gap", "0ms", "--gap 0ms: must be above 0 and at most 10s"),
+        ("gap", "11s", "--gap 11000ms: must be above 0"),
+        ("batches", "0", "--batches 0: must be between 1 and 4096"),
+        ("batches", "1,5000", "--batches 5000: must be between"),
+        ("workers", "300", "--workers 300: must be between 1 and 256"),
+    ],
+)
+def test_numbers_beyond_reason(flag: str, text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Spec(models=("m",), waits=waits("all", **{flag: text}))
+
+
+def test_a_wait_spec_without_a_wait() -> None:
+    with pytest.raises(UsageError, match="no wait named"):
+        Spec(models=("m",), waits=WaitSpec(()))

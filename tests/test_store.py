@@ -115,7 +115,7 @@ FULL = CaseResult(
         Whole(SHORT, (Part("process", 2.5, 1.0),)),
         IdleGap(100, SHORT, 1.5, 1.25, 1.75),
         WeightCache(SHORT, SHORT, SHORT, 7),
-        (Throughput(2, 1, 3.5, 3.0, 4.0, 1.5),),
+        (Throughput(2, 1, 3.5, 3.0, 4.0, 1.5, 1.25, 1.75),),
         (Throughput(1, 2, unavailable={"items_per_s": "too few"}),),
         {"idle-gap": "no time"},
     ),

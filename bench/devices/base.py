@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ..errors import UsageError
+from ..errors import UsageError, WaitUnavailable
 from ..records import Environment
 
 Link = TypeVar("Link", bound="WorkerLink")
@@ -28,6 +28,18 @@ class WorkerLink(ABC):
             WorkerDied, WorkerTimeout, MemoryExceeded, ProtocolError: there was no usable answer, or it came with too
                 much memory; the process is gone afterwards.
         """
+
+    def send(self, command: str, **fields: Any) -> None:  # noqa: ARG002 - for those that can
+        """Send one request and do not wait: the same link's :meth:`receive` is next.
+
+        Raises:
+            WaitUnavailable: this kind of worker answers one at a time only.
+        """
+        raise WaitUnavailable("this device's workers cannot run at the same time")
+
+    def receive(self, command: str, timeout_s: float) -> dict[str, Any]:  # noqa: ARG002 - for those that can
+        """Block until the answer to what was sent, as :meth:`request` does."""
+        raise WaitUnavailable("this device's workers cannot run at the same time")
 
     def limit_memory(self, limit_bytes: int) -> None:  # noqa: ARG002 - for those that can
         """From now on, end the process when its resident memory exceeds the limit.

@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import MemoryExceeded, WorkerError
 from ..records import Environment
 from ..worker import PROTOCOL_VERSION
+from ..worker.pacing import paced, run_window
 from ..worker.protocol import encode_array
 from .base import Device, WorkerLink
 
@@ -39,7 +40,9 @@ class FakeModel:
     ``load`` on to the error that it ends in. ``scores`` gives scores [rows, classes] for rows ``start`` to ``stop``.
     ``state`` gives fields of a snapshot (:mod:`edgebench.worker.truth`) taken at a time in ns; without it a snapshot
     tells nothing but its time.
-    ``bare_ns`` is the latency in a bare loop.
+    ``bare_ns`` is the latency in a bare loop, ``idle_ns`` that of a run after a pause (None: as always). ``batch_ns``
+    gives the latency of a run by its number of items, or raises the error that such a batch ends in; without it every
+    item costs the same.
     """
 
     latency_ns: int | Callable[[int], int] = 1_000_000
@@ -50,6 +53,8 @@ class FakeModel:
     scores: Callable[[int, int], Sequence[Sequence[float]]] | None = None
     state: Callable[[int], Mapping[str, Any]] | None = None
     bare_ns: int = 1_000_000
+    idle_ns: int | None = None
+    batch_ns: Callable[[int], int] | None = None
 
 
 class FakeDevice(Device):
@@ -106,13 +111,27 @@ class _FakeLink(WorkerLink):
         self._runs = 0
         self._closed = False
         self._limit_bytes: int | None = None
+        self._batch = 1
+        self._sent: tuple[int, dict[str, Any]] = (0, {})
+
+    def send(self, command: str, **fields: Any) -> None:  # noqa: ARG002
+        self._sent = (self._device.now_ns, fields)
+
+    def receive(self, command: str, timeout_s: float) -> dict[str, Any]:
+        """Answer as of the moment of sending: workers that were sent something meanwhile ran at the same time."""
+        now_ns, (sent_ns, fields) = self._device.now_ns, self._sent
+        self._device.now_ns = sent_ns
+        try:
+            return self.request(command, timeout_s, **fields)
+        finally:
+            self._device.now_ns = max(now_ns, self._device.now_ns)
 
     def limit_memory(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
 
     def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:  # noqa: ARG002
         self._device.log.append((self._number, command))
-        if command in ("load", "open_bare"):
+        if command in ("load", "open_bare", "check_batch"):
             self._model = self._device.models[Path(fields["model_path"]).stem]
         error = self._model.fails.get(command)
         if error is not None:
@@ -128,6 +147,9 @@ class _FakeLink(WorkerLink):
             "load": self._load,
             "first": lambda _: {"start_ns": self._device.now_ns, "latency_ns": self._run()},
             "burst": self._burst,
+            "paced": self._paced,
+            "window": self._window,
+            "check_batch": self._check_batch,
             "open_images": lambda _: {
                 "height": 8,
                 "width": 8,
@@ -162,7 +184,8 @@ class _FakeLink(WorkerLink):
         told = self._model.state(now_ns) if self._model.state is not None else {}
         return {"taken_ns": now_ns, "pid": self._number, "unavailable": {}, **told}
 
-    def _load(self, _: dict[str, Any]) -> dict[str, Any]:
+    def _load(self, fields: dict[str, Any]) -> dict[str, Any]:
+        self._batch = fields["batch"] or 1
         taken = self._model.delegated_nodes
         delegation = {
             "total_nodes": 3,
@@ -170,15 +193,40 @@ class _FakeLink(WorkerLink):
             "partitions": min(1, taken),
             "cpu_operators": {"SOFTMAX": 3 - taken} if taken < 3 else {},
         }
-        output = {**_IMAGE, "name": "scores", "shape": [1, self._model.classes]}
-        return {"load_ns": 5_000_000, "inputs": [dict(_IMAGE)], "outputs": [output], "delegation": delegation}
+        image = {**_IMAGE, "shape": [self._batch, *_IMAGE["shape"][1:]]}
+        output = {**_IMAGE, "name": "scores", "shape": [self._batch, self._model.classes]}
+        return {"load_ns": 5_000_000, "inputs": [image], "outputs": [output], "delegation": delegation}
+
+    def _check_batch(self, fields: dict[str, Any]) -> dict[str, Any]:
+        if self._model.batch_ns is not None:
+            self._model.batch_ns(fields["batch"])
+        return {}
 
     def _run(self) -> int:
         latency = self._model.latency_ns
         taken = latency if isinstance(latency, int) else latency(self._runs)
+        if self._batch != 1:
+            taken = self._batch * taken if self._model.batch_ns is None else self._model.batch_ns(self._batch)
         self._runs += 1
         self._device.now_ns += taken
         return taken
+
+    def _idle_run(self) -> int:
+        if self._model.idle_ns is None:
+            return self._run()
+        self._device.now_ns += self._model.idle_ns
+        return self._model.idle_ns
+
+    def _sleep(self, seconds: float) -> None:
+        self._device.now_ns += round(seconds * 1e9)
+
+    def _paced(self, fields: dict[str, Any]) -> dict[str, Any]:
+        gap_ns, runs = int(fields["gap_ns"]), int(fields["runs"])
+        return _told(*paced(self._idle_run, gap_ns, runs, self._device.clock_ns, self._sleep))
+
+    def _window(self, fields: dict[str, Any]) -> dict[str, Any]:
+        start_ns, stop_ns, max_runs = int(fields["start_ns"]), int(fields["stop_ns"]), int(fields["max_runs"])
+        return _told(*run_window(self._run, start_ns, stop_ns, max_runs, self._device.clock_ns, self._sleep))
 
     def _burst(self, fields: dict[str, Any]) -> dict[str, Any]:
         starts: list[int] = []
@@ -189,10 +237,7 @@ class _FakeLink(WorkerLink):
             latencies.append(self._run())
             if self._device.now_ns >= end and len(starts) >= int(fields["min_runs"]):
                 break
-        return {
-            "start_ns": encode_array(np.array(starts, np.int64)),
-            "latency_ns": encode_array(np.array(latencies, np.int64)),
-        }
+        return _told(np.array(starts, np.int64), np.array(latencies, np.int64))
 
     def _bare_loop(self, fields: dict[str, Any]) -> dict[str, Any]:
         runs = max(1, int(fields["max_ns"]) // self._model.bare_ns)
@@ -206,3 +251,7 @@ class _FakeLink(WorkerLink):
         else:
             scores = np.eye(self._model.classes, dtype=np.float32)[np.arange(start, stop) % self._model.classes]
         return {"scores": encode_array(scores)}
+
+
+def _told(starts: np.ndarray[Any, Any], latencies: np.ndarray[Any, Any]) -> dict[str, Any]:
+    return {"start_ns": encode_array(starts), "latency_ns": encode_array(latencies)}

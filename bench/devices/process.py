@@ -21,7 +21,7 @@ from .base import WorkerLink
 _STDERR_TAIL_BYTES = 4000
 _MAX_LINE_BYTES = 256 * 1024 * 1024
 #: Requests during which memory is watched. Others may be timing: their memory is looked at when they have answered.
-_WATCHED = frozenset({"load", "first", "open_images", "predict"})
+_WATCHED = frozenset({"load", "first", "check_batch", "open_images", "predict"})
 _WATCH_S = 0.015
 
 
@@ -56,6 +56,10 @@ class ProcessLink(WorkerLink):
         return self._process.pid
 
     def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:
+        self.send(command, **fields)
+        return self.receive(command, timeout_s)
+
+    def send(self, command: str, **fields: Any) -> None:
         line = json.dumps({"cmd": command, **fields}).encode() + b"\n"
         try:
             _open_pipe(self._process.stdin).write(line)
@@ -63,6 +67,8 @@ class ProcessLink(WorkerLink):
             pass  # it has ended, but may have said why before: that is still in the other pipe
         except ValueError:
             raise self._death(command) from None
+
+    def receive(self, command: str, timeout_s: float) -> dict[str, Any]:
         answer = self._parse(self._read_line(command, timeout_s))
         self._check_memory(command)
         if not answer.get("ok"):

@@ -13,7 +13,7 @@ Value = str | int | float | None
 
 _PERCENTILES = ("p50_ns", "p90_ns", "count")
 _PEAKS = ("cache_bytes", "plain_peak_rss_bytes", "warm_peak_rss_bytes")
-_RATE = ("items_per_s", "low", "high", "speedup")
+_RATE = ("items_per_s", "low", "high", "speedup", "speedup_low", "speedup_high")
 
 
 def number(owner: object, name: str) -> int | float | None:

@@ -26,7 +26,8 @@ TERMS: tuple[tuple[str, str], ...] = (
                  "times as long; ± is half the width of its 95 % interval, ≈ no difference shown"),
     ("weight cache", "load and first answer together, in fresh processes: plain, while XNNPACK's weight cache is "
                      "written, and reading it; peak is resident memory"),
-    ("items/s", "inputs answered a second, with its 95 % interval; speedup is against the first row of the case"),
+    ("items/s", "inputs answered a second, with its 95 % interval; speedup is against the first row of the "
+                "case, measured in turns"),
 )  # fmt: skip
 
 
@@ -105,12 +106,17 @@ def _gap(row: Row, absences: Absences) -> list[tuple[str, ...]]:
         return []
     figures = _percentiles(row.case, "idle gap", found.latency, absences)
     reason = found.unavailable.get("ratio")
-    text = absences.show(row.case, "of back-to-back", found.ratio, lambda value: f"{significant(value)}x", reason)
-    if found.ratio is not None and found.low and found.high:
-        percent = 100 * (math.sqrt(found.high / found.low) - 1)
-        mark = "≈" if found.low <= 1 <= found.high else ""
-        text += f" ±{percent:.{1 if percent < 9.95 else 0}f}%{mark}"
+    text = absences.show(row.case, "of back-to-back", found.ratio, _times(found.low, found.high), reason)
     return [(row.short, milliseconds(found.gap_ns), *figures, text)]
+
+
+def _times(low: float | None, high: float | None) -> Callable[[float], str]:
+    """Return what shows a multiple with half the width of its interval, where it has one."""
+    if not low or not high:
+        return lambda value: f"{significant(value)}x"
+    percent = 100 * (math.sqrt(high / low) - 1)
+    mark = "≈" if low <= 1 <= high else ""
+    return lambda value: f"{significant(value)}x ±{percent:.{1 if percent < 9.95 else 0}f}%{mark}"
 
 
 _CACHE = [("variant", ""), ("plain", "ms"), ("writing", "ms"), ("reading", "ms"), ("cache", "MB"),
@@ -157,7 +163,7 @@ def _rate(row: Row, key: str, found: Throughput, absences: Absences) -> tuple[st
             row.case,
             f"{title} speedup",
             found.speedup,
-            lambda value: f"{significant(value)}x",
+            _times(found.speedup_low, found.speedup_high),
             found.unavailable.get("speedup"),
         )
     return (row.short, f"{number:,}", rate, interval, speedup)

@@ -16,13 +16,14 @@ from ..spec import WaitSpec
 
 @dataclass(frozen=True)
 class WaitContext:
-    """Where workers come from, and what was asked for."""
+    """Where workers come from, and what was asked for. ``available_bytes`` tells the free memory, None if unknown."""
 
     device: Device
     launcher: Launcher
     settings: Settings
     wanted: WaitSpec
     evaluator: Evaluator | None = None
+    available_bytes: Callable[[], int | None] = lambda: None
 
 
 #: Measures one wait of one case and returns fields of :class:`..records.Waits`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..devices.base import Device
@@ -12,9 +12,16 @@ from ..launch import Launcher
 from ..outcome import Outcome
 from ..records import Settings, Wait, Waits
 from ..spec import WaitSpec
+from .batches import measure_batches
 from .context import MeasureWait, WaitContext
+from .idle_gap import measure_idle_gap
+from .workers import measure_workers
 
-WAYS: Mapping[Wait, MeasureWait] = {}
+WAYS: Mapping[Wait, MeasureWait] = {
+    Wait.IDLE_GAP: measure_idle_gap,
+    Wait.BATCHES: measure_batches,
+    Wait.WORKERS: measure_workers,
+}
 
 
 class WaitMeter:
@@ -28,8 +35,9 @@ class WaitMeter:
         wanted: WaitSpec,
         evaluator: Evaluator | None = None,
         ways: Mapping[Wait, MeasureWait] = WAYS,
+        available_bytes: Callable[[], int | None] = lambda: None,
     ) -> None:
-        self._context = WaitContext(device, launcher, settings, wanted, evaluator)
+        self._context = WaitContext(device, launcher, settings, wanted, evaluator, available_bytes)
         self._ways = ways
 
     def measure(self, outcome: Outcome) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, Optional, Sequence
 
+import numpy as np
+
+from .batching import resized_shapes
 from .delegation import delegation_report
 from .engines import Engine, LoadRequest
 from .inputs import Tensor, dtype_name
@@ -24,6 +27,8 @@ class ClassicEngine(Engine):
         self._names: Optional[Dict[str, List[Any]]] = None
         if request.signature is not None:
             self._select_signature(request.signature)
+        if request.batch is not None:
+            self._resize(request.batch)
         before = self._nodes()  # only known until the delegates are applied, and listing takes milliseconds of our own
         start = time.perf_counter_ns()
         try:
@@ -31,6 +36,8 @@ class ClassicEngine(Engine):
         except (RuntimeError, ValueError) as error:
             raise explain(error) from error
         self.load_ns = created_ns + time.perf_counter_ns() - start
+        if request.batch is not None and request.signature is not None:
+            self._select_signature(request.signature)  # its shapes are others now
         self.inputs = [self._tensor(detail) for detail in self._details("input")]
         self.outputs = [self._tensor(detail) for detail in self._details("output")]
         self._delegation = self._delegation_from(before)
@@ -77,6 +84,15 @@ class ClassicEngine(Engine):
             "input": list(runner.get_input_details().values()),
             "output": list(runner.get_output_details().values()),
         }
+
+    def _resize(self, batch: int) -> None:
+        shapes = [tuple(int(size) for size in detail["shape"]) for detail in self._details("input")]
+        for detail, shape in zip(self._details("input"), resized_shapes(shapes, batch)):
+            size = np.array(shape, np.int32)
+            if self._subgraph:
+                self._interpreter._interpreter.ResizeInputTensor(int(detail["index"]), size, False, self._subgraph)
+            else:
+                self._interpreter.resize_tensor_input(int(detail["index"]), size)
 
     def _details(self, side: str) -> List[Any]:
         if self._names is not None:

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Sequence
 
 import numpy as np
 
+from .batching import resized_shapes
 from .engines import Engine, LoadRequest
 from .inputs import Tensor, dtype_name
 from .refusal import Refusal, one_line
@@ -40,6 +41,8 @@ class CompiledEngine(Engine):
         compiled_ns = time.perf_counter_ns() - start
         self._signature = self._select_signature(self._request.signature)
         key = list(self._model.get_signature_list())[self._signature]
+        if self._request.batch is not None:
+            self._resize(key, self._request.batch)
         listing = self._model.get_signature_list()[key]
         self.inputs = _tensors(self._model.get_input_tensor_details(key), listing["inputs"])
         self.outputs = _tensors(self._model.get_output_tensor_details(key), listing["outputs"])
@@ -96,6 +99,13 @@ class CompiledEngine(Engine):
             names = ", ".join(sorted(self._model.get_signature_list())) or "none"
             raise Refusal("no-signature", "the model has no signature '%s' (it has: %s)" % (key, names))
         return index
+
+    def _resize(self, key: str, batch: int) -> None:
+        order = self._model.get_signature_list()[key]["inputs"]
+        tensors = _tensors(self._model.get_input_tensor_details(key), order)
+        for position, shape in enumerate(resized_shapes([tensor.shape for tensor in tensors], batch)):
+            # Not strict: most models have their batch fixed at 1, and many run with another all the same.
+            self._model.resize_input_tensor(position, list(shape), self._signature, strict=False)
 
     def _check_dtypes(self) -> None:
         for tensor in self.inputs + self.outputs:

@@ -13,6 +13,7 @@ class LoadRequest(NamedTuple):
     """What to load and how: ``delegate`` is default, xnnpack, none or external.
 
     ``exclusive`` keeps the runtime's default delegates out, so that what an external one took can be told apart.
+    ``batch`` is the number of items a run, None for the model's own; see :mod:`.batching`.
     """
 
     model_path: str
@@ -23,6 +24,7 @@ class LoadRequest(NamedTuple):
     delegate_library: Optional[str] = None
     delegate_options: Optional[Dict[str, str]] = None
     exclusive: Optional[bool] = None
+    batch: Optional[int] = None
 
 
 class Engine(ABC):

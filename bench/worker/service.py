@@ -15,6 +15,7 @@ from .engines import Engine, LoadRequest, engine_class
 from .images import ImageClassifier, describe_images
 from .inputs import seeded_input
 from .memory import memory_snapshot
+from .pacing import paced, run_window
 from .protocol import decode_array, encode_array, read_requests, take_over_streams, write_answer
 from .refusal import Refusal, one_line
 from .runtimes import Runtime, load_runtime
@@ -44,6 +45,9 @@ class Service:
             "load": self.load,
             "first": self.first,
             "burst": self.burst,
+            "paced": self.paced,
+            "window": self.window,
+            "check_batch": self.check_batch,
             "open_images": self.open_images,
             "predict": self.predict,
             "open_profile": self.open_profile,
@@ -78,11 +82,8 @@ class Service:
 
     def load(self, request: Answer) -> Answer:
         """Load and allocate the model; ``load_ns`` covers both and nothing of our own."""
-        if self._runtime is None:
-            raise Refusal("protocol", "load before hello")
-        fields: Dict[str, Any] = {key: request.get(key) for key in LoadRequest._fields}
-        wanted = LoadRequest(**fields)
-        self._engine = engine_class(self._runtime, wanted.engine)(self._runtime, wanted)
+        runtime, wanted = self._imported(), _load_request(request)
+        self._engine = engine_class(runtime, wanted.engine)(runtime, wanted)
         return {
             "load_ns": self._engine.load_ns,
             "inputs": [self._engine.describe(tensor) for tensor in self._engine.inputs],
@@ -103,10 +104,24 @@ class Service:
 
     def burst(self, request: Answer) -> Answer:
         """Run the timed loop."""
-        starts, latencies = burst(
-            self._loaded().invoke, int(request["min_runs"]), int(request["max_runs"]), int(request["max_ns"])
-        )
-        return {"start_ns": encode_array(starts), "latency_ns": encode_array(latencies)}
+        min_runs, max_runs = int(request["min_runs"]), int(request["max_runs"])
+        return _told(*burst(self._loaded().invoke, min_runs, max_runs, int(request["max_ns"])))
+
+    def paced(self, request: Answer) -> Answer:
+        """Run once every ``gap_ns``, see :func:`.pacing.paced`."""
+        return _told(*paced(self._loaded().invoke, int(request["gap_ns"]), int(request["runs"])))
+
+    def window(self, request: Answer) -> Answer:
+        """Run from ``start_ns`` to ``stop_ns``, see :func:`.pacing.run_window`."""
+        start_ns, stop_ns = int(request["start_ns"]), int(request["stop_ns"])
+        return _told(*run_window(self._loaded().invoke, start_ns, stop_ns, int(request["max_runs"])))
+
+    def check_batch(self, request: Answer) -> Answer:
+        """Prove that the model takes a batch, see :func:`.batching.check_batch`; nothing stays loaded."""
+        from .batching import check_batch
+
+        check_batch(self._imported(), _load_request(request), int(request["seed"]))
+        return {}
 
     def open_images(self, request: Answer) -> Answer:
         """Say what images the model takes and, where ``pixels_path`` is given, get ready to classify them."""
@@ -138,8 +153,7 @@ class Service:
         if self._profile is not None:
             self._profile.close()
             self._profile = None
-        fields: Dict[str, Any] = {key: request.get(key) for key in LoadRequest._fields}
-        self._profile = open_profile(self._runtime, LoadRequest(**fields), int(request["seed"]))
+        self._profile = open_profile(self._runtime, _load_request(request), int(request["seed"]))
         return self._profile.describe()
 
     def profile(self, request: Answer) -> Answer:
@@ -160,8 +174,7 @@ class Service:
         if self._bare is not None:
             self._bare.close()
             self._bare = None
-        fields: Dict[str, Any] = {key: request.get(key) for key in LoadRequest._fields}
-        self._bare = BareLoop(self._runtime, LoadRequest(**fields), int(request["seed"]))
+        self._bare = BareLoop(self._runtime, _load_request(request), int(request["seed"]))
         return {}
 
     def bare_loop(self, request: Answer) -> Answer:
@@ -170,10 +183,24 @@ class Service:
             raise Refusal("protocol", "bare_loop before open_bare")
         return self._bare.run(int(request["max_ns"]))
 
+    def _imported(self) -> Runtime:
+        if self._runtime is None:
+            raise Refusal("protocol", "load before hello")
+        return self._runtime
+
     def _loaded(self) -> Engine:
         if self._engine is None:
             raise Refusal("protocol", "no model is loaded")
         return self._engine
+
+
+def _load_request(request: Answer) -> LoadRequest:
+    fields: Dict[str, Any] = {key: request.get(key) for key in LoadRequest._fields}
+    return LoadRequest(**fields)
+
+
+def _told(starts: Any, latencies: Any) -> Answer:
+    return {"start_ns": encode_array(starts), "latency_ns": encode_array(latencies)}
 
 
 def answer_to(service: Service, request: Answer) -> Answer:

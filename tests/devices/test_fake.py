@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from edgebench.devices.fake import FakeDevice, FakeModel
@@ -74,3 +76,36 @@ def test_what_cannot_be_known_of_a_fake_has_its_reason() -> None:
     found = FakeDevice({}).environment()
     assert found.cpu_model is None
     assert set(found.unavailable) == {"cpu_model"}
+
+
+def test_runs_after_a_pause_have_their_own_latency() -> None:
+    device, session = started(FakeModel(latency_ns=100, idle_ns=150))
+    session.load(REQUEST)
+    samples = session.paced(1_000, 3)
+    assert samples.start_ns.tolist() == [1_000, 2_000, 3_000]
+    assert samples.latency_ns.tolist() == [150] * 3
+    assert session.burst(1, 1, 0).latency_ns.tolist() == [100]
+    assert device.now_ns == 3_250
+
+
+def test_what_was_sent_to_several_runs_at_the_same_time() -> None:
+    device = FakeDevice({"one": FakeModel(latency_ns=100)})
+    sessions = [Session(device.start_worker("python3"), 1.0) for _ in range(2)]
+    for session in sessions:
+        session.load(REQUEST)
+    for session in sessions:
+        session.start_window(1_000, 1_250, 99)
+    answers = [session.end_window() for session in sessions]
+    assert [answer.start_ns.tolist() for answer in answers] == [[1_000, 1_100, 1_200]] * 2
+    assert device.now_ns == 1_300
+
+
+def test_a_batch_costs_as_much_as_its_items_or_what_the_model_says() -> None:
+    _, session = started(FakeModel(latency_ns=100))
+    loaded = session.load(replace(REQUEST, batch=3))
+    assert (loaded.inputs[0].shape, loaded.outputs[0].shape) == ((3, 8, 8, 3), (3, 7))
+    assert session.first(0) == 300
+    _, session = started(FakeModel(latency_ns=100, batch_ns=lambda batch: 70 + batch))
+    session.check_batch(replace(REQUEST, batch=3), 0)
+    session.load(replace(REQUEST, batch=3))
+    assert session.first(0) == 73

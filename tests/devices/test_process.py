@@ -56,6 +56,29 @@ def test_what_follows_the_first_answer_is_kept_for_the_second(tmp_path: Path) ->
         assert link.request("two", PATIENCE_S)["n"] == 2
 
 
+def test_two_children_work_at_the_same_time(tmp_path: Path) -> None:
+    # Each answers only after the other was asked: with requests one by one neither would.
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    mark, other = (str(folder / "asked") for folder in folders)
+    body = """
+read()
+open({mine!r}, "w").close()
+while not os.path.exists({other!r}):
+    time.sleep(0.01)
+say(ok=True)
+"""
+    with (
+        child(folders[0], body.format(mine=mark, other=other)) as first,
+        child(folders[1], body.format(mine=other, other=mark)) as second,
+    ):
+        for link in (first, second):
+            link.send("window")
+        for link in (first, second):
+            assert link.receive("window", PATIENCE_S) == {"ok": True}
+
+
 def test_a_huge_answer_arrives_whole(tmp_path: Path) -> None:
     with child(tmp_path, "read(); say(ok=True, blob='x' * 10_000_000)") as link:
         assert len(link.request("blob", PATIENCE_S)["blob"]) == 10_000_000

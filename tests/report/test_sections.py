@@ -139,6 +139,17 @@ def test_waits_are_shown_with_parts_ratios_and_rates() -> None:
     assert grid(section, "Throughput by processes at once")["95 % interval"][1] == "242 to 253"
 
 
+def test_a_speedup_shows_how_far_it_is_known() -> None:
+    rows = (
+        Throughput(1, 1, 100.0, 99.0, 101.0, 1.0),
+        Throughput(2, 1, 190.0, 180.0, 200.0, 1.9, 1.8, 2.0),
+        Throughput(4, 1, 110.0, 60.0, 200.0, 1.1, 0.6, 2.0),
+    )
+    table = build_table(make_record([replace(make_case("float32", 5.0), waits=Waits(batches=rows))]))
+    section = present(waits_section(table, whole=True))
+    assert grid(section, "Throughput by batch size")["speedup"] == ("1.00x", "1.90x ±5.4%", "1.10x ±83%≈")
+
+
 def test_waits_that_were_not_measured_say_why() -> None:
     lines = present(waits_section(build_table(judged()), whole=True)).lines
     assert "Not measured: weight cache: XNNPACK does not run this model (dynamic)" in lines
@@ -248,6 +259,8 @@ def test_csv_has_verdict_memory_waits_and_gpu() -> None:
         "low": None,
         "high": None,
         "speedup": None,
+        "speedup_low": None,
+        "speedup_high": None,
     }
     assert json.loads(first["workers"])[1]["workers"] == 2
     assert (third["verdict"], third["findings"], third["pss_bytes"]) == ("valid", "", "")

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -321,3 +322,32 @@ def test_the_random_generator_is_loaded_before_any_model() -> None:
     code = "import sys; import edgebench.worker.service; print('numpy.random' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"
+
+
+def test_paced_runs_and_a_window_answer_with_samples_on_the_workers_clock() -> None:
+    service = loaded_service("float32")
+    assert ask(service, "first", seed=0)["ok"]
+    before = time.perf_counter_ns()
+    answer = ask(service, "paced", gap_ns=1_000_000, runs=3)
+    starts, latencies = decode_array(answer["start_ns"]), decode_array(answer["latency_ns"])
+    assert (starts.size, latencies.size) == (3, 3)
+    assert starts[0] >= before + 1_000_000
+    start = time.perf_counter_ns() + 2_000_000
+    answer = ask(service, "window", start_ns=start, stop_ns=start + 1, max_runs=5)
+    starts, latencies = decode_array(answer["start_ns"]), decode_array(answer["latency_ns"])
+    assert starts[0] >= start
+    assert 1 <= starts.size <= 5
+    assert (latencies > 0).all()
+
+
+@pytest.mark.parametrize("command", ["paced", "window"])
+def test_neither_runs_without_a_model(command: str) -> None:
+    fields = {"gap_ns": 1, "runs": 1, "start_ns": 0, "stop_ns": 1, "max_runs": 1}
+    assert ask(ready_service(), command, **fields)["code"] == "protocol"
+
+
+def test_a_batch_is_checked_only_after_hello_and_leaves_nothing_loaded() -> None:
+    assert ask(Service(), "check_batch", seed=0, **load_fields(model("float32"), batch=2))["code"] == "protocol"
+    service = ready_service()
+    assert ask(service, "check_batch", seed=0, **load_fields(model("float32"), batch=2)) == {"ok": True}
+    assert ask(service, "first", seed=0)["code"] == "protocol"

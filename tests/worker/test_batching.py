@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from edgebench.worker.batching import check_batch, own_batch, resized_shapes
+from edgebench.worker.engines import LoadRequest
+from edgebench.worker.inputs import seeded_input
+from edgebench.worker.refusal import Refusal
+
+from .support import ask, engine, load_fields, model, ready_service, runtime, softmax_of_mean
+
+ENGINES = ("interpreter", "compiled")
+
+
+def check(name: str, batch: int, **changes: Any) -> dict[str, Any]:
+    return ask(ready_service(), "check_batch", seed=0, **load_fields(model(name), batch=batch, **changes))
+
+
+def test_every_dimension_that_is_the_models_own_batch_becomes_the_wanted_one() -> None:
+    shapes = [(), (2, 8), (2,), (5, 2)]
+    assert own_batch(shapes) == 2
+    assert resized_shapes(shapes, 7) == [(), (7, 8), (7,), (5, 2)]
+
+
+def test_without_dimensions_there_is_no_batch() -> None:
+    with pytest.raises(Refusal, match="no input has a dimension"):
+        own_batch([(), ()])
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_larger_batch_answers_for_each_item(name: str) -> None:
+    loaded = engine(model("batch4"), engine=name, batch=6)
+    assert (loaded.inputs[0].shape, loaded.outputs[0].shape) == ((6, 8, 8, 3), (6, 7))
+    items = seeded_input(loaded.inputs[0], 3)
+    loaded.set_inputs([items])
+    loaded.invoke()
+    np.testing.assert_allclose(loaded.read_output(0), softmax_of_mean(items), atol=1e-6)
+
+
+def test_a_signature_can_have_a_batch_of_its_own() -> None:
+    loaded = engine(model("float32"), signature="serving_default", batch=3)
+    assert (loaded.inputs[0].shape, loaded.outputs[0].shape) == ((3, 32, 32, 3), (3, 7))
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize(
+    "file", ["float32", "float16", "dynamic", "int8", "uint8", "batch4", "two_inputs", "nan", "loop"]
+)
+@pytest.mark.parametrize("batch", [1, 5])
+def test_models_that_take_a_batch(file: str, name: str, batch: int) -> None:
+    assert check(file, batch, engine=name) == {"ok": True}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_batch_written_into_the_graph_is_refused_with_what_to_do(name: str) -> None:
+    answer = check("fixed_reshape", 2, engine=name)
+    assert (answer["ok"], answer["code"]) == (False, "no-batch")
+    assert answer["message"].startswith(
+        "a batch of 2 is refused (the model's batch is fixed at 1: export it with an open batch): XNNPack"
+    )
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_graph_that_mixes_the_items_of_a_batch_is_found_out(name: str) -> None:
+    answer = check("mixing", 2, engine=name)
+    assert answer["code"] == "no-batch"
+    assert "with a batch of 2 output 'Identity' differs from that of the same items alone" in answer["message"]
+    assert check("mixing", 1, engine=name)["ok"]
+
+
+def test_a_graph_that_runs_and_computes_nonsense_is_found_out() -> None:
+    # Its second input is a number for each column; eight of them fit, as something else.
+    assert "differs from that of the same items alone" in check("int64_input", 8)["message"]
+
+
+def test_a_model_without_a_batch_says_so() -> None:
+    answer = check("waveform", 1)
+    assert answer["message"] == (
+        "the model has no batch: its inputs begin with a dimension of 192, its output 'Identity' has shape [1, 7]"
+    )
+
+
+def test_a_model_whose_batch_is_open_is_not_told_to_open_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgebench.worker import classic
+
+    def refuse(self: object, batch: int) -> None:
+        raise Refusal("runtime-refused", f"no room for {batch}")
+
+    monkeypatch.setattr(classic.ClassicEngine, "_resize", refuse)
+    assert check("float32", 2)["message"] == "a batch of 2 is refused: no room for 2"
+
+
+def test_an_item_that_is_off_is_seen_at_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgebench.worker import classic
+
+    read = classic.ClassicEngine.read_output
+
+    def spoilt(self: Any, position: int) -> Any:
+        found = read(self, position)
+        if len(found) == 3:
+            found[2, 0] += 0.5
+        return found
+
+    monkeypatch.setattr(classic.ClassicEngine, "read_output", spoilt)
+    assert "by up to 0.5" in check("float32", 3)["message"]
+    assert check("float32", 4)["ok"]
+
+
+def test_without_a_batch_there_is_nothing_to_check() -> None:
+    with pytest.raises(Refusal, match="without a batch"):
+        check_batch(runtime(), LoadRequest(**load_fields(model("float32"))), 0)
