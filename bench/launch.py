@@ -34,8 +34,13 @@ class Launcher:
                 raise
         return Session(link, self._timeout_s)
 
-    def load(self, case: Case, session: Session, *, exclusive: bool = False) -> Loaded:
-        """Load the case's model; ``exclusive`` keeps the runtime's default delegates out."""
+    def load(
+        self, case: Case, session: Session, *, exclusive: bool = False, weight_cache: str | None = None
+    ) -> Loaded:
+        """Load the case's model; ``exclusive`` keeps the runtime's default delegates out.
+
+        ``weight_cache`` is a file on the device for XNNPACK's packed weights.
+        """
         return session.load(
             LoadRequest(
                 model_path=self._device.place(Path(case.variant.file.path)),
@@ -44,6 +49,7 @@ class Launcher:
                 threads=case.threads,
                 signature=case.signature,
                 exclusive=exclusive,
+                weight_cache=weight_cache,
             )
         )
 

@@ -13,6 +13,7 @@ class LoadRequest(NamedTuple):
     """What to load and how: ``delegate`` is default, xnnpack, none or external.
 
     ``exclusive`` keeps the runtime's default delegates out, so that what an external one took can be told apart.
+    ``weight_cache`` is the file that XNNPACK writes its packed weights to, or reads them from where it exists.
     """
 
     model_path: str
@@ -23,6 +24,7 @@ class LoadRequest(NamedTuple):
     delegate_library: Optional[str] = None
     delegate_options: Optional[Dict[str, str]] = None
     exclusive: Optional[bool] = None
+    weight_cache: Optional[str] = None
 
 
 class Engine(ABC):
