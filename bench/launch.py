@@ -34,9 +34,7 @@ class Launcher:
                 raise
         return Session(link, self._timeout_s)
 
-    def load(
-        self, case: Case, session: Session, *, exclusive: bool = False, weight_cache: str | None = None
-    ) -> Loaded:
+    def load(self, case: Case, session: Session, *, exclusive: bool = False, weight_cache: str | None = None) -> Loaded:
         """Load the case's model; ``exclusive`` keeps the runtime's default delegates out.
 
         ``weight_cache`` is a file on the device for XNNPACK's packed weights.

@@ -71,11 +71,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class FileState:
-    """A file on the device; all None where there is none."""
+    """A file on the device: what differs after it was written anew."""
 
-    size_bytes: int | None
-    modified_ns: int | None
-    inode: int | None
+    size_bytes: int
+    modified_ns: int
+    inode: int
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,8 @@ class Session:
         """Remove a temporary folder that a worker made."""
         self._ask("drop_scratch", path=path)
 
-    def file_state(self, path: str) -> FileState:
-        """Return what is known of a file of the device."""
+    def file_state(self, path: str) -> FileState | None:
+        """Return what is known of a file of the device, None where there is none."""
         return self._read(_file_state, self._ask("file_state", path=path))
 
     def open_profile(self, request: LoadRequest, seed: int) -> OpenedProfile:
@@ -291,8 +291,11 @@ def _parts(answer: dict[str, Any]) -> np.ndarray[Any, Any]:
     return parts
 
 
-def _file_state(answer: dict[str, Any]) -> FileState:
-    return FileState(*(_optional(int, answer[name]) for name in ("size_bytes", "modified_ns", "inode")))
+def _file_state(answer: dict[str, Any]) -> FileState | None:
+    found = answer["found"]
+    if found is None:
+        return None
+    return FileState(int(found["size_bytes"]), int(found["modified_ns"]), int(found["inode"]))
 
 
 def _state(answer: dict[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,16 @@ from ..launch import Launcher
 from ..outcome import Outcome
 from ..records import Settings, Wait, Waits
 from ..spec import WaitSpec
+from .cold_start import measure_cold_start
 from .context import MeasureWait, WaitContext
+from .end_to_end import measure_end_to_end
+from .weight_cache import measure_weight_cache
 
-WAYS: Mapping[Wait, MeasureWait] = {}
+WAYS: Mapping[Wait, MeasureWait] = {
+    Wait.END_TO_END: measure_end_to_end,
+    Wait.COLD_START: measure_cold_start,
+    Wait.WEIGHT_CACHE: measure_weight_cache,
+}
 
 
 class WaitMeter:

@@ -111,7 +111,7 @@ class CompiledEngine(Engine):
         from .classic import ClassicEngine
 
         try:
-            ClassicEngine(self._runtime, self._request._replace(engine="interpreter"))
+            ClassicEngine(self._runtime, self._request._replace(engine="interpreter", weight_cache=None))
         except Refusal as reason:
             return reason
         return explain(error)

@@ -1,4 +1,4 @@
-"""One image -> uint8 pixels of a model's size: the controller fills its cache with this code, a device is timed with it.
+"""One image -> uint8 pixels of a model's size: the controller fills its cache with this code, a device is timed by it.
 
 Pillow is imported when an image comes: a worker needs it for nothing else.
 """

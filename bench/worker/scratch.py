@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from .refusal import Refusal
 
@@ -35,12 +35,12 @@ def drop_scratch(path: str) -> None:
         raise Refusal("scratch", "the temporary folder %s cannot be removed" % path)
 
 
-def file_state(path: str) -> Dict[str, Any]:
-    """Return ``size_bytes``, ``modified_ns`` and ``inode`` of a file; all None where there is none."""
+def file_state(path: str) -> Optional[Dict[str, Any]]:
+    """Return ``size_bytes``, ``modified_ns`` and ``inode`` of a file, or None where there is none."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
-        return {"size_bytes": None, "modified_ns": None, "inode": None}
+        return None
     return {"size_bytes": found.st_size, "modified_ns": found.st_mtime_ns, "inode": found.st_ino}
 
 

@@ -228,8 +228,8 @@ class Service:
         return {}
 
     def file_state(self, request: Answer) -> Answer:
-        """Say how large a file is and when it was last written."""
-        return file_state(str(request["path"]))
+        """Say how large a file is and when it was last written, or that there is none."""
+        return {"found": file_state(str(request["path"]))}
 
     def _loaded(self) -> Engine:
         if self._engine is None:
@@ -262,14 +262,15 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG, prctl(2)
 
 
-def main(began_ns: int, numpy_ns: int) -> None:
+def main(began_ns: Optional[int] = None, numpy_ns: int = 0) -> None:
     """Answer requests until the controller closes its end.
 
-    ``began_ns`` is when this program began, ``numpy_ns`` what importing numpy took since.
+    ``began_ns`` is when this program began (None: now), ``numpy_ns`` what importing numpy took since.
     """
     requests, answers = take_over_streams()
     die_with_parent()
-    service = Service(Start(numpy_ns, time.perf_counter_ns() - began_ns - numpy_ns))
+    own_ns = 0 if began_ns is None else time.perf_counter_ns() - began_ns - numpy_ns
+    service = Service(Start(numpy_ns, own_ns))
     try:
         for request in read_requests(requests):
             write_answer(answers, answer_to(service, request))
