@@ -53,9 +53,10 @@ class Hello:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A loaded model."""
+    """A loaded model. ``import_ns`` is what importing more of the runtime for its engine took before loading."""
 
     load_ns: int
+    import_ns: int
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     delegation: Delegation
@@ -240,6 +241,7 @@ def _hello(answer: dict[str, Any]) -> Hello:
 def _loaded(answer: dict[str, Any]) -> Loaded:
     return Loaded(
         load_ns=int(answer["load_ns"]),
+        import_ns=int(answer["import_ns"]),
         inputs=tuple(_tensor(item) for item in answer["inputs"]),
         outputs=tuple(_tensor(item) for item in answer["outputs"]),
         delegation=_delegation(answer["delegation"]),

@@ -217,7 +217,13 @@ class _FakeLink(WorkerLink):
         output = {**_IMAGE, "name": "scores", "shape": [1, self._model.classes]}
         load_ns = self._load_ns(fields.get("weight_cache"))
         self._device.now_ns += load_ns
-        return {"load_ns": load_ns, "inputs": [dict(_IMAGE)], "outputs": [output], "delegation": delegation}
+        return {
+            "load_ns": load_ns,
+            "import_ns": 0,
+            "inputs": [dict(_IMAGE)],
+            "outputs": [output],
+            "delegation": delegation,
+        }
 
     def _load_ns(self, weight_cache: str | None) -> int:
         model, files = self._model, self._device.files

@@ -37,5 +37,6 @@ def _start_once(context: WaitContext, outcome: Outcome) -> tuple[int, int, int, 
         ready = session.ready()
         process_ns = launcher.clock_ns() - before_ns - ready.numpy_ns - ready.own_ns
         import_ns = ready.numpy_ns + session.hello(case.runtime).import_ns
-        load_ns = launcher.load(case, session).load_ns
-        return max(0, process_ns), import_ns, load_ns, session.first_answer(context.settings.seed)
+        loaded = launcher.load(case, session)
+        answer_ns = session.first_answer(context.settings.seed)
+        return max(0, process_ns), import_ns + loaded.import_ns, loaded.load_ns, answer_ns

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optiona
 import numpy as np
 
 from . import PROTOCOL_VERSION, truth
-from .engines import Engine, LoadRequest, engine_class
+from .engines import Engine, LoadRequest, engine_class, import_engine
 from .images import ImageClassifier, describe_images
 from .inputs import seeded_input
 from .memory import memory_snapshot
@@ -106,13 +106,18 @@ class Service:
         return truth.machine()
 
     def load(self, request: Answer) -> Answer:
-        """Load and allocate the model; ``load_ns`` covers both and nothing of our own."""
+        """Load and allocate the model; ``load_ns`` covers both and nothing of our own.
+
+        ``import_ns`` is what importing more of the runtime for this engine took before.
+        """
         if self._runtime is None:
             raise Refusal("protocol", "load before hello")
         fields: Dict[str, Any] = {key: request.get(key) for key in LoadRequest._fields}
         wanted = LoadRequest(**fields)
+        import_ns = import_engine(self._runtime, wanted.engine)
         self._engine = engine_class(self._runtime, wanted.engine)(self._runtime, wanted)
         return {
+            "import_ns": import_ns,
             "load_ns": self._engine.load_ns,
             "inputs": [self._engine.describe(tensor) for tensor in self._engine.inputs],
             "outputs": [self._engine.describe(tensor) for tensor in self._engine.outputs],
