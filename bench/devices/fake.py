@@ -65,9 +65,9 @@ class FakeDevice(Device):
     """Answers for models by the stem of their file. ``log`` lists (worker number, command) in the order asked.
 
     ``machine`` are the lasting facts (:func:`edgebench.worker.truth.machine`) that its workers tell, none by default.
-    A worker is there after ``spawn_ns`` and imports its runtime in ``import_ns``. ``folders`` and ``files``, with what
-    is known of each, are those that workers have made and not removed yet. ``lost`` are commands during which a worker
-    dies, each once.
+    A worker is there after ``spawn_ns``, of which it spends ``numpy_ns`` and ``own_ns`` on imports, and imports its
+    runtime in ``import_ns``. ``folders`` and ``files``, with what is known of each, are those that workers have made
+    and not removed yet. ``lost`` are commands during which a worker dies, each once.
     """
 
     name = "fake"
@@ -78,12 +78,16 @@ class FakeDevice(Device):
         machine: Mapping[str, Any] | None = None,
         *,
         spawn_ns: int = 0,
+        numpy_ns: int = 0,
+        own_ns: int = 0,
         import_ns: int = 1,
         lost: Sequence[str] = (),
     ) -> None:
         self.models = models
         self.machine = dict(machine or {})
         self.spawn_ns = spawn_ns
+        self.numpy_ns = numpy_ns
+        self.own_ns = own_ns
         self.import_ns = import_ns
         self.lost = list(lost)
         self.folders: set[str] = set()
@@ -170,7 +174,7 @@ class _FakeLink(WorkerLink):
             "predict": self._predict,
             "open_bare": lambda _: {},
             "bare_loop": self._bare_loop,
-            "ready": lambda _: {"numpy_ns": 0, "own_ns": 0},
+            "ready": lambda _: {"numpy_ns": self._device.numpy_ns, "own_ns": self._device.own_ns},
             "open_photos": lambda _: {},
             "photos": self._photos,
             "make_scratch": self._make_scratch,

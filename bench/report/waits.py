@@ -22,7 +22,7 @@ _TITLES = {
 TERMS: tuple[tuple[str, str], ...] = (
     ("end to end", "from an image file to its scores; each part's median and its share of the medians' sum"),
     ("cold start", "from starting a process to its first answer, in fresh processes, files in the page cache; parts "
-                   "likewise; runtime import includes numpy's"),
+                   "likewise"),
     ("idle gap", "latency of one inference now and then, as an app does, against runs back to back: 1.8x takes 1.8 "
                  "times as long; ± is half the width of its 95 % interval, ≈ no difference shown"),
     ("weight cache", "load and first answer together, in fresh processes: plain, while XNNPACK's weight cache is "

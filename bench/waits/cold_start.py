@@ -13,7 +13,7 @@ from ..outcome import Outcome
 from .context import WaitContext
 from .turns import turns
 
-PARTS = ("process start", "runtime import", "load", "first answer")
+PARTS = ("process start", "numpy import", "runtime import", "load", "first answer")
 #: One more than a median needs. A process takes half a second on a desktop and some on a small board.
 PROCESSES = 12
 LIMIT_NS = 60_000_000_000
@@ -29,14 +29,14 @@ def measure_cold_start(context: WaitContext, outcome: Outcome) -> dict[str, Any]
     return {"cold_start": replace(whole, total=cut_short(whole.total, limit))}
 
 
-def _start_once(context: WaitContext, outcome: Outcome) -> tuple[int, int, int, int]:
+def _start_once(context: WaitContext, outcome: Outcome) -> tuple[int, ...]:
     """Return the parts in ns. What the worker's own modules and questions take is in none of them."""
     case, launcher = outcome.case, context.launcher
     before_ns = launcher.clock_ns()
     with launcher.open(case) as session:
         ready = session.ready()
         process_ns = launcher.clock_ns() - before_ns - ready.numpy_ns - ready.own_ns
-        import_ns = ready.numpy_ns + session.hello(case.runtime).import_ns
+        import_ns = session.hello(case.runtime).import_ns
         loaded = launcher.load(case, session)
         answer_ns = session.first_answer(context.settings.seed)
-        return max(0, process_ns), import_ns + loaded.import_ns, loaded.load_ns, answer_ns
+        return max(0, process_ns), ready.numpy_ns, import_ns + loaded.import_ns, loaded.load_ns, answer_ns

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
-from edgebench.worker import scratch
 from edgebench.worker.refusal import Refusal
 from edgebench.worker.scratch import drop_scratch, file_state, make_scratch
 
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(scratch.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
 
@@ -39,7 +39,7 @@ def test_nothing_else_is_removed(temporary: Path) -> None:
 
 
 def test_no_place_for_a_folder_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(scratch.tempfile, "tempdir", str(tmp_path / "gone"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(Refusal, match="no temporary folder can be made there: No such file"):
         make_scratch()
 
