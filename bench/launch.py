@@ -39,12 +39,26 @@ class Launcher:
                     raise
         return Session(link, self._timeout_s)
 
-    def load(self, case: Case, session: Session, *, exclusive: bool = False, batch: int | None = None) -> Loaded:
+    def load(
+        self,
+        case: Case,
+        session: Session,
+        *,
+        exclusive: bool = False,
+        batch: int | None = None,
+        weight_cache: str | None = None,
+    ) -> Loaded:
         """Load the case's model; see :meth:`request`."""
-        return session.load(self.request(case, exclusive=exclusive, batch=batch))
+        return session.load(self.request(case, exclusive=exclusive, batch=batch, weight_cache=weight_cache))
 
-    def request(self, case: Case, *, exclusive: bool = False, batch: int | None = None) -> LoadRequest:
-        """Return what to load for a case. ``exclusive`` keeps default delegates out, ``batch`` is the items a run."""
+    def request(
+        self, case: Case, *, exclusive: bool = False, batch: int | None = None, weight_cache: str | None = None
+    ) -> LoadRequest:
+        """Return what to load for a case.
+
+        ``exclusive`` keeps default delegates out, ``batch`` is the items a run, ``weight_cache`` a file on the device
+        for XNNPACK's packed weights.
+        """
         return LoadRequest(
             model_path=self._device.place(Path(case.variant.file.path)),
             engine=case.engine,
@@ -53,6 +67,7 @@ class Launcher:
             signature=case.signature,
             exclusive=exclusive,
             batch=batch,
+            weight_cache=weight_cache,
         )
 
     def clock_ns(self) -> int:

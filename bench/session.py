@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from .errors import ProtocolError
 from .profile_data import OpenedProfile, OperatorKey, ProfiledRuns
 from .records import Coverage, Delegate, Delegation, Engine, RuntimeInfo, TensorInfo
 from .worker import PROTOCOL_VERSION
+from .worker.end_to_end import PARTS
 from .worker.protocol import decode_array, encode_array
 
 Answered = TypeVar("Answered")
@@ -22,7 +23,8 @@ Answered = TypeVar("Answered")
 class LoadRequest:
     """What a worker shall load. ``model_path`` is a path on the device; ``exclusive`` keeps default delegates out.
 
-    ``batch`` is the number of items a run, None for the model's own.
+    ``batch`` is the number of items a run, None for the model's own. ``weight_cache`` is a file there that XNNPACK
+    writes its packed weights to, or reads them from where it exists.
     """
 
     model_path: str
@@ -32,6 +34,15 @@ class LoadRequest:
     signature: str | None
     exclusive: bool = False
     batch: int | None = None
+    weight_cache: str | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a worker's own start was made of, before any runtime: numpy's import, and that of the worker's modules."""
+
+    numpy_ns: int
+    own_ns: int
 
 
 @dataclass(frozen=True)
@@ -44,9 +55,10 @@ class Hello:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A loaded model."""
+    """A loaded model. ``import_ns`` is what importing more of the runtime for its engine took before loading."""
 
     load_ns: int
+    import_ns: int
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     delegation: Delegation
@@ -58,6 +70,15 @@ class Samples:
 
     start_ns: np.ndarray[Any, Any]
     latency_ns: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A file on the device: what differs after it was written anew."""
+
+    size_bytes: int
+    modified_ns: int
+    inode: int
 
 
 @dataclass(frozen=True)
@@ -88,6 +109,10 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def ready(self) -> Ready:
+        """Wait until the process can answer."""
+        return self._read(lambda told: Ready(int(told["numpy_ns"]), int(told["own_ns"])), self._ask("ready"))
+
     def hello(self, runtime: str | None = None) -> Hello:
         """Import the runtime there."""
         answer = self._ask("hello", runtime=runtime)
@@ -102,6 +127,10 @@ class Session:
     def first(self, seed: int) -> int:
         """Set seeded inputs, run once and return the latency in ns."""
         return self._read(lambda answer: int(answer["latency_ns"]), self._ask("first", seed=seed))
+
+    def first_answer(self, seed: int) -> int:
+        """Set seeded inputs, run once, read the outputs, and return what all three together took in ns."""
+        return self._read(lambda answer: int(answer["answer_ns"]), self._ask("first", seed=seed))
 
     def burst(self, min_runs: int, max_runs: int, max_ns: int) -> Samples:
         """Run the timed loop once."""
@@ -154,6 +183,26 @@ class Session:
             raise ProtocolError(f"the worker answered scores of shape {scores.shape} to {stop - start} images")
         return scores
 
+    def open_photos(self, paths: Sequence[str], resize: str, table: np.ndarray[Any, Any]) -> None:
+        """Get ready to answer image files of the device; ``table`` as for :meth:`open_images`."""
+        self._ask("open_photos", paths=list(paths), resize=resize, table=encode_array(table))
+
+    def photos(self, min_runs: int, max_runs: int, max_ns: int) -> np.ndarray[Any, Any]:
+        """Answer image files in turn and return int64 ns [answers, parts], see :data:`.worker.end_to_end.PARTS`."""
+        return self._read(_parts, self._ask("photos", min_runs=min_runs, max_runs=max_runs, max_ns=max_ns))
+
+    def make_scratch(self) -> str:
+        """Make a temporary folder on the device and return its path there."""
+        return self._read(lambda answer: str(answer["path"]), self._ask("make_scratch"))
+
+    def drop_scratch(self, path: str) -> None:
+        """Remove a temporary folder that a worker made."""
+        self._ask("drop_scratch", path=path)
+
+    def file_state(self, path: str) -> FileState | None:
+        """Return what is known of a file of the device, None where there is none."""
+        return self._read(_file_state, self._ask("file_state", path=path))
+
     def open_profile(self, request: LoadRequest, seed: int) -> OpenedProfile:
         """Load a model there with LiteRT's profiler and seeded inputs."""
         return self._read(_opened_profile, self._ask("open_profile", seed=seed, **_request_fields(request)))
@@ -191,6 +240,7 @@ def _request_fields(request: LoadRequest) -> dict[str, Any]:
         "signature": request.signature,
         "exclusive": request.exclusive,
         "batch": request.batch,
+        "weight_cache": request.weight_cache,
     }
 
 
@@ -212,6 +262,7 @@ def _hello(answer: dict[str, Any]) -> Hello:
 def _loaded(answer: dict[str, Any]) -> Loaded:
     return Loaded(
         load_ns=int(answer["load_ns"]),
+        import_ns=int(answer["import_ns"]),
         inputs=tuple(_tensor(item) for item in answer["inputs"]),
         outputs=tuple(_tensor(item) for item in answer["outputs"]),
         delegation=_delegation(answer["delegation"]),
@@ -254,6 +305,20 @@ def _samples(answer: dict[str, Any]) -> Samples:
     if {starts.dtype.kind, latencies.dtype.kind} != {"i"}:
         raise ValueError(f"samples of dtypes {starts.dtype} and {latencies.dtype}")
     return Samples(starts, latencies)
+
+
+def _parts(answer: dict[str, Any]) -> np.ndarray[Any, Any]:
+    parts = decode_array(answer["parts_ns"])
+    if parts.ndim != 2 or not parts.shape[0] or parts.shape[1] != len(PARTS) or parts.dtype.kind != "i":
+        raise ValueError(f"parts of shape {parts.shape} and dtype {parts.dtype}")
+    return parts
+
+
+def _file_state(answer: dict[str, Any]) -> FileState | None:
+    found = answer["found"]
+    if found is None:
+        return None
+    return FileState(int(found["size_bytes"]), int(found["modified_ns"]), int(found["inode"]))
 
 
 def _state(answer: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from edgebench.devices.base import WorkerLink
 from edgebench.errors import ProtocolError, RuntimeRefused, WaitUnavailable, WorkerDied
 from edgebench.records import Coverage, Delegate, DelegateKind, Engine, TensorInfo
-from edgebench.session import LoadRequest, Session
+from edgebench.session import FileState, LoadRequest, Ready, Session
 from edgebench.worker import PROTOCOL_VERSION
 from edgebench.worker.protocol import decode_array, encode_array
 
@@ -39,6 +39,7 @@ HELLO: Answer = {
 LOADED: Answer = {
     "ok": True,
     "load_ns": 7,
+    "import_ns": 3,
     "inputs": [TENSOR],
     "outputs": [{**TENSOR, "name": "scores", "shape": [1, 7]}],
     "delegation": {"total_nodes": 6, "delegated_nodes": 5, "partitions": 1, "cpu_operators": {"SOFTMAX": 1}},
@@ -50,6 +51,11 @@ BURST: Answer = {
     "latency_ns": encode_array(np.array([3, 4], np.int64)),
 }
 NEEDS: Answer = {"ok": True, "height": 8, "width": 6, "channels": 3, "input": TENSOR, "scores": 7}
+READY: Answer = {"ok": True, "numpy_ns": 4, "own_ns": 6}
+ANSWERED: Answer = {"ok": True, "answer_ns": 11}
+PHOTOS: Answer = {"ok": True, "parts_ns": encode_array(np.arange(12, dtype=np.int64).reshape(2, 6))}
+SCRATCH: Answer = {"ok": True, "path": "/tmp/somewhere"}
+FILE: Answer = {"ok": True, "found": {"size_bytes": 5, "modified_ns": 6, "inode": 7}}
 SCORES: Answer = {"ok": True, "scores": encode_array(np.ones((4, 7), np.float32))}
 
 REQUEST = LoadRequest(
@@ -94,6 +100,11 @@ CALLS: dict[str, tuple[Answer, Callable[[Session], object]]] = {
     "window": (BURST, lambda it: it.end_window()),
     "image_needs": (NEEDS, lambda it: it.image_needs()),
     "predict": (SCORES, lambda it: it.predict(0, 4, 5)),
+    "ready": (READY, lambda it: it.ready()),
+    "first_answer": (ANSWERED, lambda it: it.first_answer(0)),
+    "photos": (PHOTOS, lambda it: it.photos(1, 2, 3)),
+    "make_scratch": (SCRATCH, lambda it: it.make_scratch()),
+    "file_state": (FILE, lambda it: it.file_state("there")),
 }
 
 #: Fields that no reader needs.
@@ -151,7 +162,7 @@ def test_a_lacking_field_is_a_protocol_error(name: str, path: tuple[str | int, .
         call(session(changed(answer, path, lambda place, key: place.pop(key))))
 
 
-TEXT = {"name", "package", "version", "python", "numpy", "machine", "dynamic"}
+TEXT = {"path", "name", "package", "version", "python", "numpy", "machine", "dynamic"}
 NUMBERS_AND_NESTS = [
     (name, path)
     for name, path in EVERY_FIELD
@@ -163,6 +174,8 @@ def is_harmless(path: tuple[str | int, ...], junk: object) -> bool:
     """Return True where the junk reads as something a worker may say."""
     if path[-1] in {"scale", "zero_point"} and junk is None and path[0] in {"inputs", "outputs"}:
         return True  # an engine that does not tell
+    if path == ("found",) and junk is None:
+        return True  # no such file
     if path[-1] == "scale":
         return isinstance(junk, float)
     if path[0] == "delegation" and path[-1] in {"delegation", "cpu_operators"}:
@@ -375,3 +388,35 @@ class OneAtATime(WorkerLink):
 
     def close(self) -> None:
         pass
+
+
+def test_what_a_start_and_a_first_answer_took() -> None:
+    assert session(READY).ready() == Ready(numpy_ns=4, own_ns=6)
+    assert session(ANSWERED).first_answer(0) == 11
+    assert session(LOADED).load(REQUEST).import_ns == 3
+
+
+def test_photos_are_a_table_of_steps() -> None:
+    link = ScriptedLink(PHOTOS)
+    found = Session(link, 1.0).photos(1, 2, 3)
+    assert found.tolist() == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
+    assert link.asked == [("photos", 1.0, {"min_runs": 1, "max_runs": 2, "max_ns": 3})]
+
+
+@pytest.mark.parametrize(
+    "parts", [np.zeros((0, 6), np.int64), np.zeros((2, 5), np.int64), np.zeros((2, 6)), np.zeros(6, np.int64)]
+)
+def test_other_tables_of_steps_are_not_believed(parts: np.ndarray[Any, Any]) -> None:
+    with pytest.raises(ProtocolError):
+        session({"ok": True, "parts_ns": encode_array(parts)}).photos(1, 2, 3)
+
+
+def test_a_file_that_is_not_there_is_none() -> None:
+    assert session({"ok": True, "found": None}).file_state("gone") is None
+    assert session(FILE).file_state("there") == FileState(5, 6, 7)
+
+
+def test_a_weight_cache_is_asked_for_by_its_path() -> None:
+    link = ScriptedLink(LOADED)
+    Session(link, 1.0).load(replace(REQUEST, weight_cache="/there/cache"))
+    assert link.asked[0][2]["weight_cache"] == "/there/cache"

@@ -80,12 +80,12 @@ def test_the_worker_imports_nothing_outside_its_folder(path: Path) -> None:
             assert node.level == 1, f"line {node.lineno}: the zipapp has only the worker's folder"
             continue
         top = module.split(".")[0]
-        assert top in sys.stdlib_module_names | {"numpy", "psutil"}, f"line {node.lineno}: {module}"
+        assert top in sys.stdlib_module_names | {"numpy", "psutil", "PIL"}, f"line {node.lineno}: {module}"
 
 
 @each(WORKER)
-def test_the_worker_starts_without_psutil(path: Path) -> None:
-    assert "psutil" not in {module for module, _ in imported(path, at_start=True)}
+def test_the_worker_starts_without_psutil_and_pillow(path: Path) -> None:
+    assert {"psutil", "PIL"}.isdisjoint(module.split(".")[0] for module, _ in imported(path, at_start=True))
 
 
 @each(PURE)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MemoryExceeded, WorkerError
+from ..errors import MemoryExceeded, WorkerDied, WorkerError
 from ..records import Environment
 from ..worker import PROTOCOL_VERSION
 from ..worker.pacing import paced, run_window
@@ -42,7 +42,10 @@ class FakeModel:
     tells nothing but its time.
     ``bare_ns`` is the latency in a bare loop, ``idle_ns`` that of a run after a pause (None: as always). ``batch_ns``
     gives the latency of a run by its number of items, or raises the error that such a batch ends in; without it every
-    item costs the same.
+    item costs the same. ``load_ns`` is what loading takes, ``copy_ns`` what setting inputs and reading outputs takes
+    beside a first inference, and ``photo_ns`` the steps of an answer to an image file but for the inference itself
+    (:data:`edgebench.worker.end_to_end.PARTS`). ``cache_bytes`` is the size of the weight cache that it writes, 0 for
+    none; to load with a ready one takes ``warm_load_ns``. ``rewrites_cache``: no cache is good enough.
     """
 
     latency_ns: int | Callable[[int], int] = 1_000_000
@@ -55,19 +58,45 @@ class FakeModel:
     bare_ns: int = 1_000_000
     idle_ns: int | None = None
     batch_ns: Callable[[int], int] | None = None
+    load_ns: int = 5_000_000
+    copy_ns: int = 10_000
+    photo_ns: tuple[int, int, int, int, int] = (3_000_000, 1_000_000, 100_000, 20_000, 10_000)
+    cache_bytes: int = 0
+    warm_load_ns: int = 1_000_000
+    rewrites_cache: bool = False
 
 
 class FakeDevice(Device):
     """Answers for models by the stem of their file. ``log`` lists (worker number, command) in the order asked.
 
     ``machine`` are the lasting facts (:func:`edgebench.worker.truth.machine`) that its workers tell, none by default.
+    A worker is there after ``spawn_ns``, of which it spends ``numpy_ns`` and ``own_ns`` on imports, and imports its
+    runtime in ``import_ns``. ``folders`` and ``files``, with what is known of each, are those that workers have made
+    and not removed yet. ``lost`` are commands during which a worker dies, each once.
     """
 
     name = "fake"
 
-    def __init__(self, models: Mapping[str, FakeModel], machine: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, FakeModel],
+        machine: Mapping[str, Any] | None = None,
+        *,
+        spawn_ns: int = 0,
+        numpy_ns: int = 0,
+        own_ns: int = 0,
+        import_ns: int = 1,
+        lost: Sequence[str] = (),
+    ) -> None:
         self.models = models
         self.machine = dict(machine or {})
+        self.spawn_ns = spawn_ns
+        self.numpy_ns = numpy_ns
+        self.own_ns = own_ns
+        self.import_ns = import_ns
+        self.lost = list(lost)
+        self.folders: set[str] = set()
+        self.files: dict[str, dict[str, int]] = {}
         self.now_ns = 0
         self.log: list[tuple[int, str]] = []
         self.open_workers = 0
@@ -76,6 +105,7 @@ class FakeDevice(Device):
     def start_worker(self, python: str) -> WorkerLink:  # noqa: ARG002
         self._started += 1
         self.open_workers += 1
+        self.now_ns += self.spawn_ns
         return _FakeLink(self, self._started)
 
     def place(self, path: Path) -> str:
@@ -110,6 +140,7 @@ class _FakeLink(WorkerLink):
         self._model = FakeModel()
         self._runs = 0
         self._closed = False
+        self._dead = False
         self._limit_bytes: int | None = None
         self._batch = 1
         self._sent: tuple[int, dict[str, Any]] = (0, {})
@@ -133,6 +164,11 @@ class _FakeLink(WorkerLink):
         self._device.log.append((self._number, command))
         if command in ("load", "open_bare", "check_batch"):
             self._model = self._device.models[Path(fields["model_path"]).stem]
+        if command in self._device.lost:
+            self._device.lost.remove(command)
+            self._dead = True
+        if self._dead:
+            raise WorkerDied(f"the worker was ended by SIGKILL during '{command}'")
         error = self._model.fails.get(command)
         if error is not None:
             raise error
@@ -145,7 +181,7 @@ class _FakeLink(WorkerLink):
             "state": self._state,
             "machine": lambda _: {"unavailable": {}, **self._device.machine},
             "load": self._load,
-            "first": lambda _: {"start_ns": self._device.now_ns, "latency_ns": self._run()},
+            "first": self._first,
             "burst": self._burst,
             "paced": self._paced,
             "window": self._window,
@@ -160,6 +196,12 @@ class _FakeLink(WorkerLink):
             "predict": self._predict,
             "open_bare": lambda _: {},
             "bare_loop": self._bare_loop,
+            "ready": lambda _: {"numpy_ns": self._device.numpy_ns, "own_ns": self._device.own_ns},
+            "open_photos": lambda _: {},
+            "photos": self._photos,
+            "make_scratch": self._make_scratch,
+            "drop_scratch": self._drop_scratch,
+            "file_state": lambda told: {"found": self._device.files.get(told["path"])},
         }
         return {"ok": True, **answers[command](fields)}
 
@@ -169,7 +211,8 @@ class _FakeLink(WorkerLink):
             self._device.open_workers -= 1
 
     def _hello(self, _: dict[str, Any]) -> dict[str, Any]:
-        runtime = {"name": "litert", "package": "ai-edge-litert", "version": "0", "import_ns": 1}
+        runtime = {"name": "litert", "package": "ai-edge-litert", "version": "0", "import_ns": self._device.import_ns}
+        self._device.now_ns += self._device.import_ns
         return {
             "protocol": PROTOCOL_VERSION,
             "python": "3",
@@ -184,6 +227,11 @@ class _FakeLink(WorkerLink):
         told = self._model.state(now_ns) if self._model.state is not None else {}
         return {"taken_ns": now_ns, "pid": self._number, "unavailable": {}, **told}
 
+    def _first(self, _: dict[str, Any]) -> dict[str, Any]:
+        start_ns, latency_ns = self._device.now_ns, self._run()
+        self._device.now_ns += self._model.copy_ns
+        return {"start_ns": start_ns, "latency_ns": latency_ns, "answer_ns": latency_ns + self._model.copy_ns}
+
     def _load(self, fields: dict[str, Any]) -> dict[str, Any]:
         self._batch = fields["batch"] or 1
         taken = self._model.delegated_nodes
@@ -195,12 +243,52 @@ class _FakeLink(WorkerLink):
         }
         image = {**_IMAGE, "shape": [self._batch, *_IMAGE["shape"][1:]]}
         output = {**_IMAGE, "name": "scores", "shape": [self._batch, self._model.classes]}
-        return {"load_ns": 5_000_000, "inputs": [image], "outputs": [output], "delegation": delegation}
+        load_ns = self._load_ns(fields.get("weight_cache"))
+        self._device.now_ns += load_ns
+        return {
+            "load_ns": load_ns,
+            "import_ns": 0,
+            "inputs": [image],
+            "outputs": [output],
+            "delegation": delegation,
+        }
 
     def _check_batch(self, fields: dict[str, Any]) -> dict[str, Any]:
         if self._model.batch_ns is not None:
             self._model.batch_ns(fields["batch"])
         return {}
+
+    def _load_ns(self, weight_cache: str | None) -> int:
+        model, files = self._model, self._device.files
+        if weight_cache is None or not model.cache_bytes:
+            return model.load_ns
+        if weight_cache in files and not model.rewrites_cache:
+            return model.warm_load_ns
+        files[weight_cache] = {"size_bytes": model.cache_bytes, "modified_ns": self._device.now_ns, "inode": 1}
+        return model.load_ns
+
+    def _make_scratch(self, _: dict[str, Any]) -> dict[str, Any]:
+        path = f"/scratch/{len(self._device.log)}"
+        self._device.folders.add(path)
+        return {"path": path}
+
+    def _drop_scratch(self, fields: dict[str, Any]) -> dict[str, Any]:
+        path = str(fields["path"])
+        self._device.folders.discard(path)
+        for name in [name for name in self._device.files if name.startswith(f"{path}/")]:
+            del self._device.files[name]
+        return {}
+
+    def _photos(self, fields: dict[str, Any]) -> dict[str, Any]:
+        *before, after = self._model.photo_ns
+        rows: list[list[int]] = []
+        end = self._device.now_ns + int(fields["max_ns"])
+        while len(rows) < int(fields["max_runs"]):
+            rows.append([*before, self._run(), after])
+            self._device.now_ns += sum(self._model.photo_ns)
+            if self._device.now_ns >= end and len(rows) >= int(fields["min_runs"]):
+                break
+        return {"parts_ns": encode_array(np.array(rows, np.int64))}
 
     def _run(self) -> int:
         latency = self._model.latency_ns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,8 @@ from .phantom import LABELS, PhantomSpec, plan_phantom, render_phantom
 DEFAULT_COUNT = 4000
 _FORM = "phantom or phantom:count=4000,size=96,seed=0"
 _DIGITS = 6
+#: Where generated images have to be files: about that of a camera.
+JPEG_QUALITY = 95
 
 
 def open_phantom(source: str, options: str) -> Dataset:
@@ -61,8 +64,20 @@ def parse_phantom(options: str) -> PhantomSpec:
 
 def draw(recipe: str, geometry: Geometry) -> npt.NDArray[np.uint8]:
     """The image behind an item's ``recipe``, as uint8 [height, width, channels], fitted as a file would be."""
+    return fit(_drawn(recipe), geometry)
+
+
+@lru_cache(maxsize=64)
+def drawn_jpeg(recipe: str) -> bytes:
+    """The image behind an item's ``recipe`` at its own size as the content of a JPEG file."""
+    buffer = io.BytesIO()
+    _drawn(recipe).save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()
+
+
+def _drawn(recipe: str) -> Image.Image:
     fields, number = json.loads(recipe)
-    return fit(Image.fromarray(render_phantom(PhantomSpec(**fields), number)), geometry)
+    return Image.fromarray(render_phantom(PhantomSpec(**fields), number))
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,6 @@ from .text import known
 Value = str | int | float | None
 
 _PERCENTILES = ("p50_ns", "p90_ns", "count")
-_PEAKS = ("cache_bytes", "plain_peak_rss_bytes", "warm_peak_rss_bytes")
 _RATE = ("items_per_s", "low", "high", "speedup", "speedup_low", "speedup_high")
 
 
@@ -32,7 +31,9 @@ def wait_columns(waits: Waits | None) -> dict[str, Value]:
     row |= {f"idle_gap_{name}": number(gap, name) for name in ("ratio", "low", "high")}
     for name, part in (("plain", "plain"), ("writing", "cold"), ("reading", "warm")):
         row[f"weight_cache_{name}_p50_ns"] = number(getattr(cache, part, None), "p50_ns")
-    row |= {f"weight_cache_{name.removeprefix('cache_')}": number(cache, name) for name in _PEAKS}
+    row["weight_cache_bytes"] = number(cache, "cache_bytes")
+    for name, part in (("plain", "plain"), ("reading", "warm")):
+        row[f"weight_cache_{name}_peak_rss_bytes"] = number(cache, f"{part}_peak_rss_bytes")
     row |= {"batches": _rates(found.batches, "batch"), "workers": _rates(found.workers, "workers")}
     return row
 

@@ -20,8 +20,9 @@ _TITLES = {
 }
 #: Term and meaning of each wait, in the order of the section.
 TERMS: tuple[tuple[str, str], ...] = (
-    ("end to end", "from the stored input to the answer; each part's median and its share of the medians' sum"),
-    ("cold start", "from starting a process to its first answer, in fresh processes; parts likewise"),
+    ("end to end", "from an image file to its scores; each part's median and its share of the medians' sum"),
+    ("cold start", "from starting a process to its first answer, in fresh processes, files in the page cache; parts "
+                   "likewise"),
     ("idle gap", "latency of one inference now and then, as an app does, against runs back to back: 1.8x takes 1.8 "
                  "times as long; ± is half the width of its 95 % interval, ≈ no difference shown"),
     ("weight cache", "load and first answer together, in fresh processes: plain, while XNNPACK's weight cache is "
@@ -70,6 +71,8 @@ def _wholes(
 ) -> list[Grid]:
     found = [whole for row in table.rows if row.case.waits and (whole := pick(row.case.waits))]
     parts = list(dict.fromkeys(part.name for whole in found for part in whole.parts))
+    # A dozen processes never give a p90: a column of dashes would say so at length.
+    has_p90 = any(whole.total.p90_ns is not None for whole in found)
 
     def rows_of(row: Row) -> list[tuple[str, ...]]:
         whole = pick(row.case.waits) if row.case.waits else None
@@ -77,10 +80,12 @@ def _wholes(
             return []
         known = {part.name: part for part in whole.parts}
         cells = [_part(known[name], with_times) if name in known else "" for name in parts]
-        return [(row.short, *_percentiles(row.case, title.lower(), whole.total, absences), *cells)]
+        figures = _percentiles(row.case, title.lower(), whole.total, absences, with_p90=has_p90)
+        return [(row.short, *figures, *cells)]
 
     unit = "ms (share)" if with_times else "share"
-    heads = [("variant", ""), ("p50", "ms"), ("p90", "ms"), *((clean(name), unit) for name in parts)]
+    percentiles = [("p50", "ms"), ("p90", "ms")][: 2 if has_p90 else 1]
+    heads = [("variant", ""), *percentiles, *((clean(name), unit) for name in parts)]
     return _titled(title, grouped(table, heads, rows_of))
 
 
@@ -90,10 +95,13 @@ def _part(part: Part, with_time: bool) -> str:
     return f"{milliseconds(part.p50_ns)} ({share})" if with_time else share
 
 
-def _percentiles(case: CaseResult, title: str, found: Latency, absences: Absences) -> list[str]:
+def _percentiles(
+    case: CaseResult, title: str, found: Latency, absences: Absences, *, with_p90: bool = True
+) -> list[str]:
+    wanted = [("p50", found.p50_ns), ("p90", found.p90_ns)][: 2 if with_p90 else 1]
     return [
         absences.show(case, f"{title} {name}", value, milliseconds, found.unavailable.get(f"{name}_ns"))
-        for name, value in (("p50", found.p50_ns), ("p90", found.p90_ns))
+        for name, value in wanted
     ]
 
 

@@ -13,12 +13,18 @@ from ..outcome import Outcome
 from ..records import Settings, Wait, Waits
 from ..spec import WaitSpec
 from .batches import measure_batches
+from .cold_start import measure_cold_start
 from .context import MeasureWait, WaitContext
+from .end_to_end import measure_end_to_end
 from .idle_gap import measure_idle_gap
+from .weight_cache import measure_weight_cache
 from .workers import measure_workers
 
 WAYS: Mapping[Wait, MeasureWait] = {
+    Wait.END_TO_END: measure_end_to_end,
+    Wait.COLD_START: measure_cold_start,
     Wait.IDLE_GAP: measure_idle_gap,
+    Wait.WEIGHT_CACHE: measure_weight_cache,
     Wait.BATCHES: measure_batches,
     Wait.WORKERS: measure_workers,
 }

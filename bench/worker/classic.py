@@ -137,6 +137,8 @@ class ClassicEngine(Engine):
 
 
 def _create(runtime: Runtime, request: LoadRequest) -> Any:
+    if request.weight_cache is not None:
+        raise Refusal("no-weight-cache", "the Interpreter cannot set it from Python; use --engine compiled")
     module = runtime.module
     options: Dict[str, Any] = {"model_path": request.model_path, "num_threads": request.threads}
     if request.delegate == "none" or request.exclusive:

@@ -121,7 +121,7 @@ class CompiledEngine(Engine):
         from .classic import ClassicEngine
 
         try:
-            ClassicEngine(self._runtime, self._request._replace(engine="interpreter"))
+            ClassicEngine(self._runtime, self._request._replace(engine="interpreter", weight_cache=None))
         except Refusal as reason:
             return reason
         return explain(error)
@@ -169,7 +169,13 @@ def _options(runtime: Runtime, request: LoadRequest) -> Any:
     options = _module(runtime, "options").Options
     accelerator = _module(runtime, "hardware_accelerator").HardwareAccelerator
     modes = {"default": None, "xnnpack": kernel_mode.DELEGATE, "none": kernel_mode.BUILTIN}
-    cpu = cpu_options(num_threads=request.threads, kernel_mode=modes[request.delegate])
+    wanted = {"num_threads": request.threads, "kernel_mode": modes[request.delegate]}
+    if request.weight_cache is not None:
+        wanted["xnnpack_weight_cache_path"] = request.weight_cache
+    try:
+        cpu = cpu_options(**wanted)
+    except TypeError as error:
+        raise Refusal("no-weight-cache", "%s %s cannot set it" % (runtime.package, runtime.version)) from error
     return options(hardware_accelerators=accelerator.CPU, cpu_options=cpu)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
@@ -14,6 +15,7 @@ class LoadRequest(NamedTuple):
 
     ``exclusive`` keeps the runtime's default delegates out, so that what an external one took can be told apart.
     ``batch`` is the number of items a run, None for the model's own; see :mod:`.batching`.
+    ``weight_cache`` is the file that XNNPACK writes its packed weights to, or reads them from where it exists.
     """
 
     model_path: str
@@ -25,6 +27,7 @@ class LoadRequest(NamedTuple):
     delegate_options: Optional[Dict[str, str]] = None
     exclusive: Optional[bool] = None
     batch: Optional[int] = None
+    weight_cache: Optional[str] = None
 
 
 class Engine(ABC):
@@ -63,16 +66,31 @@ class Engine(ABC):
         return self.outputs[position]
 
 
+def import_engine(runtime: Runtime, name: str) -> int:
+    """Import what an engine needs of the runtime beside what is there, and return what that took in ns.
+
+    Raises:
+        Refusal: ``no-engine``, when this runtime does not have it.
+    """
+    if name != "compiled":
+        return 0
+    from .compiled import import_compiled
+
+    start = time.perf_counter_ns()
+    import_compiled(runtime)
+    return time.perf_counter_ns() - start
+
+
 def engine_class(runtime: Runtime, name: str) -> Callable[[Runtime, LoadRequest], Engine]:
     """Return what opens a model with that engine, with all that it needs imported: loading a model is timed.
 
     Raises:
         Refusal: ``no-engine``, when this runtime does not have it.
     """
+    import_engine(runtime, name)
     if name == "compiled":
-        from .compiled import CompiledEngine, import_compiled
+        from .compiled import CompiledEngine
 
-        import_compiled(runtime)
         return CompiledEngine
     from .classic import ClassicEngine
 

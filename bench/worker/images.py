@@ -24,7 +24,7 @@ class ImageClassifier:
         self._pixels = np.load(pixels_path, mmap_mode="r")
         self._channels_first = is_channels_first(self._input.shape)
         self._check_pixels()
-        self._tables = _input_tables(self._input, table, self._pixels.shape[3])
+        self._tables = input_tables(self._input, table, self._pixels.shape[3])
         self.batch = self._input.shape[0]
 
     def scores(self, start: int, stop: int) -> "np.ndarray[Any, Any]":
@@ -43,11 +43,7 @@ class ImageClassifier:
         pixels = np.asarray(self._pixels[first : first + wanted])
         if wanted < self.batch:  # a model with a fixed batch gets its last batch filled up with the last image
             pixels = np.concatenate([pixels, np.repeat(pixels[-1:], self.batch - wanted, axis=0)])
-        if len(self._tables) == 1:
-            values = self._tables[0][pixels]
-        else:
-            values = np.stack([table[pixels[..., c]] for c, table in enumerate(self._tables)], axis=-1)
-        return np.ascontiguousarray(values.transpose(0, 3, 1, 2)) if self._channels_first else values
+        return model_input(pixels, self._tables, self._channels_first)
 
     def _check_pixels(self) -> None:
         geometry = image_geometry(self._input.shape)
@@ -73,10 +69,24 @@ def image_geometry(shape: Sequence[int]) -> Tuple[int, int, int]:
     return int(shape[1]), int(shape[2]), int(shape[3])
 
 
-def _input_tables(tensor: Tensor, table: Any, channels: int) -> List[Any]:
+def input_tables(tensor: Tensor, table: Any, channels: int) -> List[Any]:
+    """Return what the input holds for each pixel value: one array for all channels, or one a channel.
+
+    Raises:
+        Refusal: ``normalization``, when ``table`` has another shape.
+    """
     if table.ndim != 2 or table.shape[0] not in (1, channels) or table.shape[1] != 256:
         raise Refusal("normalization", "a table of shape %s for %d channels" % (list(table.shape), channels))
     return [quantize(row, tensor) for row in table]
+
+
+def model_input(pixels: Any, tables: Sequence[Any], channels_first: bool) -> Any:
+    """Return uint8 pixels [n, height, width, channels] as the model takes them."""
+    if len(tables) == 1:
+        values = tables[0][pixels]
+    else:
+        values = np.stack([table[pixels[..., c]] for c, table in enumerate(tables)], axis=-1)
+    return np.ascontiguousarray(values.transpose(0, 3, 1, 2)) if channels_first else values
 
 
 def describe_images(engine: Engine) -> Dict[str, Any]:

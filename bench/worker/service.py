@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
 from . import PROTOCOL_VERSION, truth
-from .engines import Engine, LoadRequest, engine_class
+from .engines import Engine, LoadRequest, engine_class, import_engine
 from .images import ImageClassifier, describe_images
 from .inputs import seeded_input
 from .memory import memory_snapshot
@@ -19,24 +20,36 @@ from .pacing import paced, run_window
 from .protocol import decode_array, encode_array, read_requests, take_over_streams, write_answer
 from .refusal import Refusal, one_line
 from .runtimes import Runtime, load_runtime
+from .scratch import drop_scratch, file_state, make_scratch
 from .timing import burst
 
 if TYPE_CHECKING:
     from .bare import BareLoop
+    from .end_to_end import PhotoClassifier
     from .profiling import Profile
 
 Answer = Dict[str, Any]
 
 
+class Start(NamedTuple):
+    """How long this process took to be ready: importing numpy, and importing what only the worker needs."""
+
+    numpy_ns: int = 0
+    own_ns: int = 0
+
+
 class Service:
     """Answers requests; keeps the runtime, the engine and the classifier between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Start = Start()) -> None:  # noqa: B008 - immutable
+        self._start = start
         self._runtime: Optional[Runtime] = None
         self._engine: Optional[Engine] = None
         self._classifier: Optional[ImageClassifier] = None
         self._profile: Optional[Profile] = None
         self._bare: Optional[BareLoop] = None
+        self._photos: Optional[PhotoClassifier] = None
+        self._scratch: List[str] = []
         self.commands: Dict[str, Callable[[Answer], Answer]] = {
             "hello": self.hello,
             "memory": self.memory,
@@ -54,7 +67,23 @@ class Service:
             "profile": self.profile,
             "open_bare": self.open_bare,
             "bare_loop": self.bare_loop,
+            "ready": self.ready,
+            "open_photos": self.open_photos,
+            "photos": self.photos,
+            "make_scratch": self.make_scratch,
+            "drop_scratch": self.drop_scratch,
+            "file_state": self.file_state,
         }
+
+    def close(self) -> None:
+        """Remove what this process put aside, where nobody has asked for it."""
+        for path in self._scratch:
+            with contextlib.suppress(Refusal):
+                drop_scratch(path)
+
+    def ready(self, _request: Answer) -> Answer:
+        """Say that this process can answer, before any runtime is imported, and what its start was made of."""
+        return self._start._asdict()
 
     def hello(self, request: Answer) -> Answer:
         """Import the runtime and say who answers."""
@@ -81,10 +110,15 @@ class Service:
         return truth.machine()
 
     def load(self, request: Answer) -> Answer:
-        """Load and allocate the model; ``load_ns`` covers both and nothing of our own."""
+        """Load and allocate the model; ``load_ns`` covers both and nothing of our own.
+
+        ``import_ns`` is what importing more of the runtime for this engine took before.
+        """
         runtime, wanted = self._imported(), _load_request(request)
+        import_ns = import_engine(runtime, wanted.engine)
         self._engine = engine_class(runtime, wanted.engine)(runtime, wanted)
         return {
+            "import_ns": import_ns,
             "load_ns": self._engine.load_ns,
             "inputs": [self._engine.describe(tensor) for tensor in self._engine.inputs],
             "outputs": [self._engine.describe(tensor) for tensor in self._engine.outputs],
@@ -92,15 +126,17 @@ class Service:
         }
 
     def first(self, request: Answer) -> Answer:
-        """Set seeded inputs, run once, and prove that every output can be read."""
+        """Set seeded inputs, run once, and prove that every output can be read: ``answer_ns`` covers all three."""
         engine = self._loaded()
-        engine.set_inputs([seeded_input(tensor, int(request["seed"])) for tensor in engine.inputs])
+        arrays = [seeded_input(tensor, int(request["seed"])) for tensor in engine.inputs]
+        before = time.perf_counter_ns()
+        engine.set_inputs(arrays)
         start = time.perf_counter_ns()
         engine.invoke()
         latency_ns = time.perf_counter_ns() - start
         for position in range(len(engine.outputs)):
             engine.read_output(position)
-        return {"start_ns": start, "latency_ns": latency_ns}
+        return {"start_ns": start, "latency_ns": latency_ns, "answer_ns": time.perf_counter_ns() - before}
 
     def burst(self, request: Answer) -> Answer:
         """Run the timed loop."""
@@ -188,6 +224,36 @@ class Service:
             raise Refusal("protocol", "load before hello")
         return self._runtime
 
+    def open_photos(self, request: Answer) -> Answer:
+        """Get ready to answer image files, see :class:`.end_to_end.PhotoClassifier`."""
+        from .end_to_end import PhotoClassifier
+
+        table = decode_array(request["table"])
+        self._photos = PhotoClassifier(self._loaded(), list(request["paths"]), str(request["resize"]), table)
+        return {}
+
+    def photos(self, request: Answer) -> Answer:
+        """Answer image files in turn, timing each step."""
+        if self._photos is None:
+            raise Refusal("protocol", "photos before open_photos")
+        parts = self._photos.run(int(request["min_runs"]), int(request["max_runs"]), int(request["max_ns"]))
+        return {"parts_ns": encode_array(parts)}
+
+    def make_scratch(self, _request: Answer) -> Answer:
+        """Make a temporary folder; it is removed when this process ends in peace."""
+        path = make_scratch()
+        self._scratch.append(path)
+        return {"path": path}
+
+    def drop_scratch(self, request: Answer) -> Answer:
+        """Remove a temporary folder, also one that another worker made."""
+        drop_scratch(str(request["path"]))
+        return {}
+
+    def file_state(self, request: Answer) -> Answer:
+        """Say how large a file is and when it was last written, or that there is none."""
+        return {"found": file_state(str(request["path"]))}
+
     def _loaded(self) -> Engine:
         if self._engine is None:
             raise Refusal("protocol", "no model is loaded")
@@ -228,10 +294,17 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG, prctl(2)
 
 
-def main() -> None:
-    """Answer requests until the controller closes its end."""
+def main(began_ns: Optional[int] = None, numpy_ns: int = 0) -> None:
+    """Answer requests until the controller closes its end.
+
+    ``began_ns`` is when this program began (None: now), ``numpy_ns`` what importing numpy took since.
+    """
     requests, answers = take_over_streams()
     die_with_parent()
-    service = Service()
-    for request in read_requests(requests):
-        write_answer(answers, answer_to(service, request))
+    own_ns = 0 if began_ns is None else time.perf_counter_ns() - began_ns - numpy_ns
+    service = Service(Start(numpy_ns, own_ns))
+    try:
+        for request in read_requests(requests):
+            write_answer(answers, answer_to(service, request))
+    finally:
+        service.close()

@@ -17,15 +17,58 @@ def started(model: FakeModel) -> tuple[FakeDevice, Session]:
     return device, Session(device.start_worker("python3"), 1.0)
 
 
-def test_time_passes_only_while_a_model_runs() -> None:
-    device, session = started(FakeModel(latency_ns=lambda run: 100 + run))
+def test_time_passes_only_while_a_model_loads_and_runs() -> None:
+    device, session = started(FakeModel(latency_ns=lambda run: 100 + run, load_ns=7000, copy_ns=10))
     session.hello()
-    session.load(REQUEST)
+    assert session.load(REQUEST).load_ns == 7000
     assert session.first(0) == 100
     samples = session.burst(1, 10, 250)
     assert samples.latency_ns.tolist() == [101, 102, 103]
-    assert samples.start_ns.tolist() == [100, 201, 303]
-    assert device.now_ns == 406
+    assert samples.start_ns.tolist() == [7111, 7212, 7314]
+    assert device.now_ns == 7417
+
+
+def test_starting_takes_time_where_it_is_said_to() -> None:
+    device = FakeDevice({"one": FakeModel(latency_ns=100, copy_ns=5)}, spawn_ns=1000, import_ns=300)
+    session = Session(device.start_worker("python3"), 1.0)
+    assert device.now_ns == 1000
+    assert session.hello().import_ns == 300
+    assert device.now_ns == 1300
+    session.load(REQUEST)
+    assert session.first_answer(0) == 105
+
+
+def test_photos_are_answered_step_by_step() -> None:
+    device, session = started(FakeModel(latency_ns=50, photo_ns=(4, 3, 2, 1, 7)))
+    session.load(REQUEST)
+    before_ns = device.now_ns
+    assert session.photos(1, 9, 100).tolist() == [[4, 3, 2, 1, 50, 7]] * 2
+    assert device.now_ns == before_ns + 2 * 67
+
+
+def test_a_weight_cache_is_written_once_and_found_again() -> None:
+    device, session = started(FakeModel(load_ns=90, warm_load_ns=40, cache_bytes=77))
+    folder = session.make_scratch()
+    cached = replace(REQUEST, weight_cache=f"{folder}/cache")
+    assert session.file_state(f"{folder}/cache") is None
+    assert session.load(cached).load_ns == 90
+    written = session.file_state(f"{folder}/cache")
+    assert written is not None
+    assert written.size_bytes == 77
+    assert session.load(cached).load_ns == 40
+    assert session.file_state(f"{folder}/cache") == written
+    session.drop_scratch(folder)
+    assert (device.folders, device.files) == (set(), {})
+
+
+def test_a_worker_that_is_lost_answers_no_more() -> None:
+    device = FakeDevice({"one": FakeModel()}, lost=["memory"])
+    session = Session(device.start_worker("python3"), 1.0)
+    with pytest.raises(WorkerDied, match="during 'memory'"):
+        session.memory()
+    with pytest.raises(WorkerDied, match="during 'hello'"):
+        session.hello()
+    assert Session(device.start_worker("python3"), 1.0).memory()
 
 
 @pytest.mark.parametrize(("min_runs", "max_runs", "max_ns", "expected"), [(5, 9, 0, 5), (1, 3, 10**9, 3), (1, 9, 0, 1)])

@@ -9,7 +9,7 @@ from dataclasses import replace
 import plotly.graph_objects as go
 import pytest
 from edgebench.findings import Code, Finding, Severity, Verdict
-from edgebench.records import Adapter, Memory, Parity, RunRecord, Throughput, Waits
+from edgebench.records import Adapter, Memory, Parity, RunRecord, Throughput, Waits, Whole
 from edgebench.report.csvfile import render_csv
 from edgebench.report.gpu import adapter_line, gpu_lines, parity_line
 from edgebench.report.html import render_html
@@ -154,7 +154,18 @@ def test_waits_that_were_not_measured_say_why() -> None:
     lines = present(waits_section(build_table(judged()), whole=True)).lines
     assert "Not measured: weight cache: XNNPACK does not run this model (dynamic)" in lines
     assert "– batch 8 items/s: the model refuses a batch of 8 (float32, float16)" in lines
-    assert "– cold start p90: n too small: 20 samples, 64 needed (float32, float16)" in lines
+    assert not [line for line in lines if "cold start" in line]
+
+
+def test_a_dozen_starts_have_no_p90_and_no_column_for_it() -> None:
+    section = present(waits_section(build_table(judged()), whole=True))
+    assert "p90 ms" in grid(section, "End to end")
+    assert "p90 ms" not in grid(section, "Cold start")
+    few = replace(waits_of(5.0), cold_start=Whole(latency(400.0, 3), ()))
+    table = build_table(make_record([replace(make_case("float32", 5.0), waits=few)]))
+    section = present(waits_section(table, whole=True))
+    assert grid(section, "Cold start") == {"variant": ("float32",), "p50 ms": ("–",)}
+    assert "– cold start p50: n too small: 3 samples, 11 needed (float32)" in section.lines
 
 
 def test_only_the_waits_that_are_there_get_a_table_and_a_definition() -> None:
@@ -253,6 +264,8 @@ def test_csv_has_verdict_memory_waits_and_gpu() -> None:
     assert float(first["end_to_end_p50_ns"]) == latency(6.25 + 7.43, 200).p50_ns
     assert [part["name"] for part in json.loads(first["cold_start_parts"])][-1] == "first inference"
     assert (first["idle_gap_ratio"], first["weight_cache_bytes"]) == ("1.8", "14200000")
+    peaks = [first[f"weight_cache_{name}_peak_rss_bytes"] for name in ("plain", "reading")]
+    assert peaks == ["78100000", "64300000"]
     assert json.loads(first["batches"])[2] == {
         "batch": 8,
         "items_per_s": None,

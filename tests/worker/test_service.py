@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from colours import write_folder
+from edgebench.devices.process import ProcessLink
+from edgebench.devices.zipapp import worker_file
 from edgebench.worker import PROTOCOL_VERSION
 from edgebench.worker.classic import ClassicEngine
 from edgebench.worker.inputs import seeded_input
@@ -118,6 +121,8 @@ def test_open_images_without_a_file_only_tells(pixels: np.ndarray[Any, Any]) -> 
         ("burst", {"min_runs": 1, "max_runs": 1, "max_ns": 0}, "no model is loaded"),
         ("open_images", {}, "no model is loaded"),
         ("predict", {"start": 0, "stop": 1, "max_ns": 0}, "predict before open_images"),
+        ("open_photos", {"paths": [], "resize": "stretch", "table": encode_array(COLOUR_TABLE)}, "no model is loaded"),
+        ("photos", {"min_runs": 1, "max_runs": 1, "max_ns": 0}, "photos before open_photos"),
         ("dance", {}, "unknown command 'dance'"),
     ],
 )
@@ -351,3 +356,92 @@ def test_a_batch_is_checked_only_after_hello_and_leaves_nothing_loaded() -> None
     service = ready_service()
     assert ask(service, "check_batch", seed=0, **load_fields(model("float32"), batch=2)) == {"ok": True}
     assert ask(service, "first", seed=0)["code"] == "protocol"
+
+
+def test_a_process_tells_what_its_start_was_made_of() -> None:
+    with ProcessLink([sys.executable, "-u", str(worker_file())]) as link:
+        told = link.request("ready", 60)
+    assert told["numpy_ns"] > 0
+    assert told["own_ns"] > 0
+    assert ask(Service(), "ready") == {"ok": True, "numpy_ns": 0, "own_ns": 0}
+
+
+def test_the_first_answer_holds_the_first_inference() -> None:
+    answer = ask(loaded_service("float32"), "first", seed=0)
+    assert answer["answer_ns"] > answer["latency_ns"] > 0
+
+
+@pytest.mark.parametrize("engine_name", ["interpreter", "compiled"])
+def test_what_an_engine_imports_is_not_loading(engine_name: str) -> None:
+    answer = ask(ready_service(), "load", **load_fields(model("float32"), engine=engine_name))
+    assert (answer["import_ns"] > 0) is (engine_name == "compiled")
+
+
+def test_photos_are_answered_in_turn(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, per_class=1)
+    paths = [str(path) for path in sorted(folder.rglob("*.png"))]
+    service = loaded_service("float32")
+    assert ask(service, "open_photos", paths=paths, resize="stretch", table=encode_array(COLOUR_TABLE))["ok"]
+    parts = decode_array(ask(service, "photos", min_runs=3, max_runs=3, max_ns=0)["parts_ns"])
+    assert parts.shape == (3, 6)
+    assert (parts >= 0).all()
+
+
+def test_a_temporary_folder_goes_when_its_maker_ends() -> None:
+    service = Service()
+    folder = Path(ask(service, "make_scratch")["path"])
+    (folder / "cache").write_bytes(b"12345")
+    assert ask(service, "file_state", path=str(folder / "cache"))["found"]["size_bytes"] == 5
+    service.close()
+    assert not folder.exists()
+    assert ask(service, "file_state", path=str(folder / "cache")) == {"ok": True, "found": None}
+
+
+def test_a_temporary_folder_goes_when_the_controller_hangs_up() -> None:
+    link = ProcessLink([sys.executable, "-u", str(worker_file())], close_wait_s=30)
+    folder = Path(link.request("make_scratch", 60)["path"])
+    assert folder.is_dir()
+    link.close()
+    assert not folder.exists()
+
+
+def test_another_worker_removes_the_folder_of_one_that_died() -> None:
+    folder = Path(ask(Service(), "make_scratch")["path"])
+    assert ask(Service(), "drop_scratch", path=str(folder))["ok"]
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("delegate", ["default", "xnnpack"])
+@pytest.mark.parametrize("name", ["float32", "int8"])
+def test_a_weight_cache_is_written_and_then_read(tmp_path: Path, name: str, delegate: str) -> None:
+    cache = tmp_path / "cache"
+    fields = load_fields(model(name), engine="compiled", delegate=delegate, weight_cache=str(cache))
+    scores = []
+    states = []
+    for _ in range(2):
+        service = ready_service()
+        assert ask(service, "load", **fields)["ok"]
+        assert ask(service, "first", seed=0)["ok"]
+        scores.append(service._loaded().read_output(0).tolist())
+        states.append(ask(service, "file_state", path=str(cache))["found"])
+    assert states[0]["size_bytes"] > 0
+    assert states[0] == states[1]
+    assert scores[0] == scores[1]
+
+
+def test_without_xnnpack_there_is_no_weight_cache(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    fields = load_fields(model("float32"), engine="compiled", delegate="none", weight_cache=str(cache))
+    assert ask(ready_service(), "load", **fields)["ok"]
+    assert not cache.exists()
+
+
+def test_the_interpreter_has_no_weight_cache(tmp_path: Path) -> None:
+    answer = ask(ready_service(), "load", **load_fields(model("float32"), weight_cache=str(tmp_path / "cache")))
+    assert (answer["code"], answer["ok"]) == ("no-weight-cache", False)
+    assert "--engine compiled" in answer["message"]
+
+
+def test_a_missing_file_is_named_with_a_weight_cache_too(tmp_path: Path) -> None:
+    fields = load_fields(str(tmp_path / "gone.tflite"), engine="compiled", weight_cache=str(tmp_path / "cache"))
+    assert "gone.tflite" in ask(ready_service(), "load", **fields)["message"]
