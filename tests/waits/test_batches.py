@@ -9,7 +9,8 @@ from edgebench.devices.local import LocalDevice
 from edgebench.errors import RuntimeRefused, WaitUnavailable, WorkerDied
 from edgebench.records import Engine, Throughput
 from edgebench.waits.batches import measure_batches
-from waiting import MS, S, context, fake, real_case, timed, wanted
+
+from .waiting import MS, S, context, fake, real_case, timed, wanted
 
 
 def measured(

@@ -8,7 +8,8 @@ from edgebench.devices.local import LocalDevice
 from edgebench.errors import WaitUnavailable, WorkerDied, WorkerError
 from edgebench.records import IdleGap
 from edgebench.waits.idle_gap import measure_idle_gap
-from waiting import MS, S, context, fake, real_case, timed, wanted
+
+from .waiting import MS, S, context, fake, real_case, timed, wanted
 
 
 def measured(folder: Path, what: FakeModel, *, gap_ns: int = 100 * MS, blocks: int = 3) -> IdleGap:

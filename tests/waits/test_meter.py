@@ -11,7 +11,8 @@ from edgebench.outcome import Outcome
 from edgebench.records import Throughput, Wait, Waits
 from edgebench.waits.context import MeasureWait, WaitContext
 from edgebench.waits.meter import WAYS, WaitMeter
-from waiting import MS, THREE_BLOCKS, context, fake, timed, wanted
+
+from .waiting import MS, THREE_BLOCKS, context, fake, timed, wanted
 
 ROW = Throughput(1, 1, 10.0)
 

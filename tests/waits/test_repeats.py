@@ -7,7 +7,8 @@ import pytest
 from edgebench.devices.fake import FakeModel
 from edgebench.records import Latency, TensorInfo
 from edgebench.waits.repeats import blocks, memory_budget, own_batch, peak_bytes, typical_ns
-from waiting import MS, S, context, fake, timed, wanted
+
+from .waiting import MS, S, context, fake, timed, wanted
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from edgebench.errors import RuntimeRefused, WaitUnavailable, WorkerDied, Worker
 from edgebench.outcome import Outcome
 from edgebench.records import Throughput
 from edgebench.waits.workers import measure_workers
-from waiting import MS, S, context, fake, real_case, timed, wanted
+
+from .waiting import MS, S, context, fake, real_case, timed, wanted
 
 
 def measured(
