@@ -122,7 +122,7 @@ def test_what_cannot_be_known_of_a_fake_has_its_reason() -> None:
 
 
 def test_runs_after_a_pause_have_their_own_latency() -> None:
-    device, session = started(FakeModel(latency_ns=100, idle_ns=150))
+    device, session = started(FakeModel(latency_ns=100, idle_ns=150, load_ns=0))
     session.load(REQUEST)
     samples = session.paced(1_000, 3)
     assert samples.start_ns.tolist() == [1_000, 2_000, 3_000]
@@ -132,7 +132,7 @@ def test_runs_after_a_pause_have_their_own_latency() -> None:
 
 
 def test_what_was_sent_to_several_runs_at_the_same_time() -> None:
-    device = FakeDevice({"one": FakeModel(latency_ns=100)})
+    device = FakeDevice({"one": FakeModel(latency_ns=100, load_ns=0)})
     sessions = [Session(device.start_worker("python3"), 1.0) for _ in range(2)]
     for session in sessions:
         session.load(REQUEST)
