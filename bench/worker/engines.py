@@ -6,13 +6,15 @@ from abc import ABC, abstractmethod
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from .inputs import Tensor
+from .refusal import Refusal
 from .runtimes import Runtime
 
 
 class LoadRequest(NamedTuple):
-    """What to load and how: ``delegate`` is default, xnnpack, none or external.
+    """What to load and how: ``delegate`` is default, xnnpack, none, gpu or external.
 
     ``exclusive`` keeps the runtime's default delegates out, so that what an external one took can be told apart.
+    ``native`` runs engine compiled through the C API, which moves all dtypes, on the CPU too.
     """
 
     model_path: str
@@ -23,6 +25,7 @@ class LoadRequest(NamedTuple):
     delegate_library: Optional[str] = None
     delegate_options: Optional[Dict[str, str]] = None
     exclusive: Optional[bool] = None
+    native: Optional[bool] = None
 
 
 class Engine(ABC):
@@ -48,6 +51,14 @@ class Engine(ABC):
     def delegation(self) -> Dict[str, Any]:
         """Return what the delegate took, see :mod:`.delegation`; or why that is unknown, as ``unavailable``."""
 
+    def adapter(self) -> Dict[str, Any]:
+        """Return name, kind, software and what else is known of the GPU that runs the model.
+
+        Raises:
+            Refusal: ``no-adapter`` where no GPU runs it, or the runtime does not tell which.
+        """
+        raise Refusal("no-adapter", "no GPU runs this model")
+
     def describe(self, tensor: Tensor) -> Dict[str, Any]:
         """Return the JSON form of an input or output as far as this engine knows it."""
         return tensor.describe()
@@ -61,12 +72,18 @@ class Engine(ABC):
         return self.outputs[position]
 
 
-def engine_class(runtime: Runtime, name: str) -> Callable[[Runtime, LoadRequest], Engine]:
+def engine_class(runtime: Runtime, name: str, *, native: bool = False) -> Callable[[Runtime, LoadRequest], Engine]:
     """Return what opens a model with that engine, with all that it needs imported: loading a model is timed.
+
+    ``native``: through the C API, as a GPU needs it.
 
     Raises:
         Refusal: ``no-engine``, when this runtime does not have it.
     """
+    if name == "compiled" and native:
+        from .native_engine import NativeEngine
+
+        return NativeEngine
     if name == "compiled":
         from .compiled import CompiledEngine, import_compiled
 

@@ -13,7 +13,7 @@ import numpy as np
 from . import PROTOCOL_VERSION, truth
 from .engines import Engine, LoadRequest, engine_class
 from .images import ImageClassifier, describe_images
-from .inputs import seeded_input
+from .inputs import real_values, seeded_input, step_of
 from .memory import memory_snapshot
 from .protocol import decode_array, encode_array, read_requests, take_over_streams, write_answer
 from .refusal import Refusal, one_line
@@ -44,6 +44,9 @@ class Service:
             "load": self.load,
             "first": self.first,
             "burst": self.burst,
+            "outputs": self.outputs,
+            "adapter": self.adapter,
+            "adapters": self.adapters,
             "open_images": self.open_images,
             "predict": self.predict,
             "open_profile": self.open_profile,
@@ -82,7 +85,8 @@ class Service:
             raise Refusal("protocol", "load before hello")
         fields: Dict[str, Any] = {key: request.get(key) for key in LoadRequest._fields}
         wanted = LoadRequest(**fields)
-        self._engine = engine_class(self._runtime, wanted.engine)(self._runtime, wanted)
+        native = bool(wanted.native) or wanted.delegate == "gpu"
+        self._engine = engine_class(self._runtime, wanted.engine, native=native)(self._runtime, wanted)
         return {
             "load_ns": self._engine.load_ns,
             "inputs": [self._engine.describe(tensor) for tensor in self._engine.inputs],
@@ -107,6 +111,30 @@ class Service:
             self._loaded().invoke, int(request["min_runs"]), int(request["max_runs"]), int(request["max_ns"])
         )
         return {"start_ns": encode_array(starts), "latency_ns": encode_array(latencies)}
+
+    def outputs(self, _request: Answer) -> Answer:
+        """Return the dequantised outputs of the last run, float64 and flat, with how far apart two integers are.
+
+        ``step`` is the real value of one step of a quantized output, 0.0 for floats, and None for plain integers, which
+        count or name something.
+        """
+        engine = self._loaded()
+        answers: List[Answer] = []
+        for position in range(len(engine.outputs)):
+            tensor = engine.output_tensor(position)
+            values = real_values(engine.read_output(position), tensor)
+            answers.append({"name": tensor.name, "step": step_of(tensor), "values": encode_array(values)})
+        return {"outputs": answers}
+
+    def adapter(self, _request: Answer) -> Answer:
+        """Return the GPU that runs the loaded model."""
+        return {"adapter": self._loaded().adapter()}
+
+    def adapters(self, _request: Answer) -> Answer:
+        """Return the GPUs that Vulkan shows here. Needs no model."""
+        from .vulkan import list_adapters
+
+        return {"adapters": list_adapters()}
 
     def open_images(self, request: Answer) -> Answer:
         """Say what images the model takes and, where ``pixels_path`` is given, get ready to classify them."""
