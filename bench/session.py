@@ -11,7 +11,7 @@ import numpy as np
 from .devices.base import WorkerLink
 from .errors import ProtocolError
 from .profile_data import OpenedProfile, OperatorKey, ProfiledRuns
-from .records import Coverage, Delegate, Delegation, Engine, RuntimeInfo, TensorInfo
+from .records import Adapter, Coverage, Delegate, Delegation, Engine, RuntimeInfo, TensorInfo
 from .worker import PROTOCOL_VERSION
 from .worker.protocol import decode_array, encode_array
 
@@ -20,7 +20,10 @@ Answered = TypeVar("Answered")
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What a worker shall load. ``model_path`` is a path on the device; ``exclusive`` keeps default delegates out."""
+    """What a worker shall load. ``model_path`` is a path on the device; ``exclusive`` keeps default delegates out.
+
+    ``native`` runs engine compiled through LiteRT's C API, as delegate gpu does anyway.
+    """
 
     model_path: str
     engine: Engine
@@ -28,6 +31,7 @@ class LoadRequest:
     threads: int
     signature: str | None
     exclusive: bool = False
+    native: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,25 @@ class Hello:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A loaded model."""
+    """A loaded model. ``notes`` are the runtime's own words on what a delegate left."""
 
     load_ns: int
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     delegation: Delegation
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Output:
+    """Real values of one output, float64 and flat.
+
+    ``step`` is what one step of a quantized output is worth, 0.0 for floats, None for integers that are no quantities.
+    """
+
+    name: str
+    step: float | None
+    values: np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -116,6 +133,18 @@ class Session:
         """Return the fields of :func:`.worker.truth.machine`: what lasts about the worker's machine."""
         return {key: value for key, value in self._ask("machine").items() if key != "ok"}
 
+    def outputs(self) -> tuple[Output, ...]:
+        """Return the real values of all outputs of the last run."""
+        return self._read(_outputs, self._ask("outputs"))
+
+    def adapter(self) -> Adapter:
+        """Return the GPU that runs the loaded model. Raises RuntimeRefused where that is not known."""
+        return self._read(lambda answer: _adapter(answer["adapter"]), self._ask("adapter"))
+
+    def adapters(self) -> tuple[Adapter, ...]:
+        """Return the GPUs that Vulkan shows there. Raises RuntimeRefused, with the reason, where there are none."""
+        return self._read(lambda answer: tuple(map(_adapter, answer["adapters"])), self._ask("adapters"))
+
     def image_needs(self) -> ImageNeeds:
         """Ask what images the loaded model takes. Raises RuntimeRefused where it takes none."""
         return self._read(_image_needs, self._ask("open_images"))
@@ -168,6 +197,7 @@ def _request_fields(request: LoadRequest) -> dict[str, Any]:
         "threads": request.threads,
         "signature": request.signature,
         "exclusive": request.exclusive,
+        "native": request.native,
     }
 
 
@@ -192,6 +222,7 @@ def _loaded(answer: dict[str, Any]) -> Loaded:
         inputs=tuple(_tensor(item) for item in answer["inputs"]),
         outputs=tuple(_tensor(item) for item in answer["outputs"]),
         delegation=_delegation(answer["delegation"]),
+        notes=tuple(str(note) for note in answer["delegation"].get("notes", ())),
     )
 
 
@@ -220,8 +251,31 @@ def _delegation(item: dict[str, Any]) -> Delegation:
     total, taken = int(item["total_nodes"]), int(item["delegated_nodes"])
     covered = Coverage.FULL if taken == total else Coverage.PARTIAL
     coverage = covered if taken else Coverage.NOTHING
-    operators = {str(name): int(count) for name, count in item["cpu_operators"].items()}
-    return Delegation(coverage, total, taken, int(item["partitions"]), operators)
+    operators = {str(name): _optional(int, count) for name, count in item["cpu_operators"].items()}
+    partitions = _optional(int, item["partitions"])
+    missing = {} if partitions is not None else {"partitions": str(item.get("unavailable", "the runtime does not tell"))}
+    return Delegation(coverage, total, taken, partitions, operators, missing)
+
+
+def _outputs(answer: dict[str, Any]) -> tuple[Output, ...]:
+    found = [
+        Output(str(item["name"]), _optional(float, item["step"]), decode_array(item["values"]))
+        for item in answer["outputs"]
+    ]
+    for output in found:
+        if output.values.dtype != np.float64 or output.values.ndim != 1:
+            raise ValueError(f"output {output.name} of dtype {output.values.dtype} and shape {output.values.shape}")
+    return tuple(found)
+
+
+def _adapter(item: dict[str, Any]) -> Adapter:
+    return Adapter(
+        name=str(item["name"]),
+        kind=str(item["kind"]),
+        software=bool(item["software"]),
+        driver=_optional(str, item.get("driver")),
+        api_version=_optional(str, item.get("api_version")),
+    )
 
 
 def _samples(answer: dict[str, Any]) -> Samples:

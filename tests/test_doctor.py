@@ -126,7 +126,7 @@ def test_a_delegate_that_takes_nothing_does_not_work(tmp_path: Path) -> None:
     found = examine(_fake(delegated_nodes=0), readers=_quiet(tmp_path))
     trials = found.pythons[0].runtimes[0].trials
     idle = {trial.delegate for trial in trials if not trial.works}
-    assert idle == {"xnnpack"}
+    assert idle == {"xnnpack", "gpu"}
     assert "not --engine interpreter --delegate xnnpack: took 0 of 3 nodes" in render_doctor(found)
 
 

@@ -31,6 +31,9 @@ _IMAGE: Mapping[str, Any] = {
 }
 
 
+_ADAPTER: Mapping[str, Any] = {"name": "Fake GPU", "kind": "discrete", "software": False}
+
+
 @dataclass(frozen=True)
 class FakeModel:
     """How one model behaves.
@@ -39,7 +42,8 @@ class FakeModel:
     ``load`` on to the error that it ends in. ``scores`` gives scores [rows, classes] for rows ``start`` to ``stop``.
     ``state`` gives fields of a snapshot (:mod:`edgebench.worker.truth`) taken at a time in ns; without it a snapshot
     tells nothing but its time.
-    ``bare_ns`` is the latency in a bare loop.
+    ``bare_ns`` is the latency in a bare loop. ``adapter`` is the GPU that runs it with delegate gpu, in the fields of
+    :class:`edgebench.records.Adapter`, ``outputs`` its values there, and ``cpu_outputs`` those on the CPU.
     """
 
     latency_ns: int | Callable[[int], int] = 1_000_000
@@ -50,6 +54,9 @@ class FakeModel:
     scores: Callable[[int, int], Sequence[Sequence[float]]] | None = None
     state: Callable[[int], Mapping[str, Any]] | None = None
     bare_ns: int = 1_000_000
+    adapter: Mapping[str, Any] = field(default_factory=lambda: dict(_ADAPTER))
+    outputs: Sequence[float] = (0.25, 0.75)
+    cpu_outputs: Sequence[float] = (0.25, 0.75)
 
 
 class FakeDevice(Device):
@@ -105,6 +112,7 @@ class _FakeLink(WorkerLink):
         self._model = FakeModel()
         self._runs = 0
         self._closed = False
+        self._on_gpu = False
         self._limit_bytes: int | None = None
 
     def limit_memory(self, limit_bytes: int) -> None:
@@ -136,6 +144,9 @@ class _FakeLink(WorkerLink):
                 "scores": self._model.classes,
             },
             "predict": self._predict,
+            "outputs": lambda _: self._outputs(),
+            "adapter": lambda _: {"adapter": dict(self._model.adapter)},
+            "adapters": lambda _: {"adapters": [dict(_ADAPTER)]},
             "open_bare": lambda _: {},
             "bare_loop": self._bare_loop,
         }
@@ -162,7 +173,12 @@ class _FakeLink(WorkerLink):
         told = self._model.state(now_ns) if self._model.state is not None else {}
         return {"taken_ns": now_ns, "pid": self._number, "unavailable": {}, **told}
 
-    def _load(self, _: dict[str, Any]) -> dict[str, Any]:
+    def _outputs(self) -> dict[str, Any]:
+        values = self._model.outputs if self._on_gpu else self._model.cpu_outputs
+        return {"outputs": [{"name": "scores", "step": 0.0, "values": encode_array(np.array(values, np.float64))}]}
+
+    def _load(self, fields: dict[str, Any]) -> dict[str, Any]:
+        self._on_gpu = fields.get("delegate") == "gpu"
         taken = self._model.delegated_nodes
         delegation = {
             "total_nodes": 3,

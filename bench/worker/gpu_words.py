@@ -15,6 +15,8 @@ _LACKING = re.compile(r"Warning: (Vulkan \S.*? required)")
 _NO_LOADER = re.compile(r"Couldn't load Vulkan: ([^\n]*)")
 _FAILED = re.compile(r"Failed to initialize WebGPU environment: ([^\n]*)")
 
+_DYNAMIC = "a delegate that only supports static-sized tensors with a graph that has dynamic-sized tensors"
+
 #: Names under which programs on the CPU play a GPU.
 _SOFTWARE = ("llvmpipe", "lavapipe", "swiftshader")
 
@@ -73,6 +75,11 @@ def _counted(names: List[str], left: int) -> Dict[str, Optional[int]]:
     return dict.fromkeys(sorted(names), 1 if len(names) == left else None)
 
 
+def has_dynamic_tensors(text: str) -> bool:
+    """Return whether the accelerator refused the model for tensors whose size only a run tells."""
+    return _DYNAMIC in text
+
+
 def why_no_gpu(text: str) -> Optional[str]:
     """Return one line on why the accelerator did not start, with what to do; None where it does not say so."""
     if "GPU accelerator could not be loaded" in text:
@@ -89,6 +96,8 @@ def why_no_gpu(text: str) -> Optional[str]:
     if failed is None:
         return None
     said = failed.group(1).replace("INTERNAL: ", "").strip()
-    if "Found no drivers" in text or "No adapters" in said:
+    if "Found no drivers" in text:
+        return "Vulkan finds no driver; install your GPU's Vulkan driver"
+    if "No adapters" in said:
         return "Vulkan finds no adapter (%s); install your GPU's Vulkan driver" % said
     return "LiteRT's GPU accelerator does not start: %s" % said

@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional, Sequence
 
 from . import capi
 from .engines import Engine, LoadRequest
-from .gpu_words import Split, read_adapter, read_split, why_no_gpu
+from .gpu_words import Split, has_dynamic_tensors, read_adapter, read_split, why_no_gpu
 from .native import NativeModel, NativeRequest
 from .overhear import overheard
 from .refusal import Refusal
@@ -91,6 +91,8 @@ class NativeEngine(Engine):
         reason = why_no_gpu(self._words) if self._gpu else None
         if reason is not None:
             return Refusal("no-gpu", "no GPU: " + reason)
+        if self._gpu and has_dynamic_tensors(self._words):
+            return Refusal("dynamic-shape", "delegate gpu needs tensors of fixed size; some of this model's are open")
         from .classic import ClassicEngine
 
         try:
