@@ -47,9 +47,7 @@ def check_gpu(outcome: Outcome, session: Session, launcher: Launcher, seed: int)
     except WorkerError as error:
         unchecked[Code.OUTPUTS_DIFFER.value] = f"the CPU does not run this model: {error}"
     known = tuple(finding for finding in found if finding is not None)
-    outcome.update(
-        findings=(*outcome.result.findings, *known), unchecked={**outcome.result.unchecked, **unchecked}
-    )
+    outcome.update(findings=(*outcome.result.findings, *known), unchecked={**outcome.result.unchecked, **unchecked})
 
 
 def _software_finding(adapter: Adapter) -> Finding | None:

@@ -231,6 +231,12 @@ def _optional(kind: Callable[[Any], Answered], value: Any) -> Answered | None:
     return None if value is None else kind(value)
 
 
+def _true_or_false(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
+
+
 def _tensor(item: dict[str, Any]) -> TensorInfo:
     return TensorInfo(
         name=str(item["name"]),
@@ -253,7 +259,9 @@ def _delegation(item: dict[str, Any]) -> Delegation:
     coverage = covered if taken else Coverage.NOTHING
     operators = {str(name): _optional(int, count) for name, count in item["cpu_operators"].items()}
     partitions = _optional(int, item["partitions"])
-    missing = {} if partitions is not None else {"partitions": str(item.get("unavailable", "the runtime does not tell"))}
+    missing = (
+        {} if partitions is not None else {"partitions": str(item.get("unavailable", "the runtime does not tell"))}
+    )
     return Delegation(coverage, total, taken, partitions, operators, missing)
 
 
@@ -272,7 +280,7 @@ def _adapter(item: dict[str, Any]) -> Adapter:
     return Adapter(
         name=str(item["name"]),
         kind=str(item["kind"]),
-        software=bool(item["software"]),
+        software=_true_or_false(item["software"]),
         driver=_optional(str, item.get("driver")),
         api_version=_optional(str, item.get("api_version")),
     )

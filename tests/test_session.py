@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from edgebench.devices.base import WorkerLink
 from edgebench.errors import ProtocolError, RuntimeRefused, WorkerDied
-from edgebench.records import Coverage, Delegate, DelegateKind, Engine, TensorInfo
+from edgebench.records import Adapter, Coverage, Delegate, DelegateKind, Delegation, Engine, TensorInfo
 from edgebench.session import LoadRequest, Session
 from edgebench.worker import PROTOCOL_VERSION
 from edgebench.worker.protocol import decode_array, encode_array
@@ -51,6 +51,12 @@ BURST: Answer = {
 NEEDS: Answer = {"ok": True, "height": 8, "width": 6, "channels": 3, "input": TENSOR, "scores": 7}
 SCORES: Answer = {"ok": True, "scores": encode_array(np.ones((4, 7), np.float32))}
 
+OUTPUTS: Answer = {
+    "ok": True,
+    "outputs": [{"name": "scores", "step": 0.5, "values": encode_array(np.array([0.25, 0.75]))}],
+}
+ADAPTER: Answer = {"name": "Mali-G78", "kind": "integrated", "software": False}
+
 REQUEST = LoadRequest(
     "/models/m.tflite", Engine.COMPILED, Delegate(DelegateKind.EXTERNAL, "lib.so", {"k": "v"}), 2, "serving"
 )
@@ -85,6 +91,9 @@ CALLS: dict[str, tuple[Answer, Callable[[Session], object]]] = {
     "burst": (BURST, lambda it: it.burst(1, 2, 3)),
     "image_needs": (NEEDS, lambda it: it.image_needs()),
     "predict": (SCORES, lambda it: it.predict(0, 4, 5)),
+    "outputs": (OUTPUTS, lambda it: it.outputs()),
+    "adapter": ({"ok": True, "adapter": ADAPTER}, lambda it: it.adapter()),
+    "adapters": ({"ok": True, "adapters": [ADAPTER]}, lambda it: it.adapters()),
 }
 
 #: Fields that no reader needs.
@@ -142,7 +151,7 @@ def test_a_lacking_field_is_a_protocol_error(name: str, path: tuple[str | int, .
         call(session(changed(answer, path, lambda place, key: place.pop(key))))
 
 
-TEXT = {"name", "package", "version", "python", "numpy", "machine", "dynamic"}
+TEXT = {"name", "package", "version", "python", "numpy", "machine", "dynamic", "kind"}
 NUMBERS_AND_NESTS = [
     (name, path)
     for name, path in EVERY_FIELD
@@ -154,11 +163,17 @@ def is_harmless(path: tuple[str | int, ...], junk: object) -> bool:
     """Return True where the junk reads as something a worker may say."""
     if path[-1] in {"scale", "zero_point"} and junk is None and path[0] in {"inputs", "outputs"}:
         return True  # an engine that does not tell
-    if path[-1] == "scale":
-        return isinstance(junk, float)
+    if path[-1] in {"scale", "step"}:
+        return isinstance(junk, float) or (path[-1] == "step" and junk is None)
+    if path[0] == "outputs" and path[-1] == "dtype" and junk is None:
+        return True  # to numpy that is float64
+    if path[-1] == "partitions" and junk is None:
+        return True  # a GPU's are not counted
     if path[0] == "delegation" and path[-1] in {"delegation", "cpu_operators"}:
         return isinstance(junk, dict)  # names unknown to us
-    return path[-1] == "shape" and junk is None and path[0] in {"start_ns", "latency_ns"}  # as many as there are
+    return (
+        path[-1] == "shape" and junk is None and path[0] in {"start_ns", "latency_ns", "outputs"}
+    )  # as many as there are
 
 
 @pytest.mark.parametrize("junk", [None, "junk", [[]], {"a": 1}, math.inf, math.nan], ids=repr)
@@ -330,3 +345,38 @@ def test_state_and_machine_are_told_without_the_protocols_own_field() -> None:
 def test_a_state_without_a_time_is_no_state(answer: Answer) -> None:
     with pytest.raises(ProtocolError):
         session(answer).state()
+
+
+def test_a_gpu_that_left_operators_without_saying_how_many() -> None:
+    delegation = {
+        "total_nodes": 9,
+        "delegated_nodes": 5,
+        "partitions": None,
+        "cpu_operators": {"CAST": None, "WHILE": None},
+        "unavailable": "nobody counts partitions",
+        "notes": ["the GPU left to the CPU: CAST: no"],
+    }
+    loaded = session({**LOADED, "delegation": delegation}).load(REQUEST)
+    assert loaded.delegation == Delegation(
+        Coverage.PARTIAL, 9, 5, None, {"CAST": None, "WHILE": None}, {"partitions": "nobody counts partitions"}
+    )
+    assert loaded.notes == ("the GPU left to the CPU: CAST: no",)
+
+
+def test_an_adapter_with_all_that_vulkan_knows() -> None:
+    told = {**ADAPTER, "driver": "Mali 38", "api_version": "1.3.0"}
+    assert session({"ok": True, "adapter": told}).adapter() == Adapter(
+        "Mali-G78", "integrated", False, "Mali 38", "1.3.0"
+    )
+
+
+@pytest.mark.parametrize("values", [np.ones((1, 2)), np.ones(2, np.float32)], ids=["two dimensions", "float32"])
+def test_outputs_are_flat_float64(values: np.ndarray[Any, Any]) -> None:
+    answer = {"ok": True, "outputs": [{"name": "scores", "step": 0.0, "values": encode_array(values)}]}
+    with pytest.raises(ProtocolError, match="output scores of dtype"):
+        session(answer).outputs()
+
+
+def test_outputs_keep_their_step() -> None:
+    (output,) = session(OUTPUTS).outputs()
+    assert (output.name, output.step, output.values.tolist()) == ("scores", 0.5, [0.25, 0.75])

@@ -43,7 +43,8 @@ class FakeModel:
     ``state`` gives fields of a snapshot (:mod:`edgebench.worker.truth`) taken at a time in ns; without it a snapshot
     tells nothing but its time.
     ``bare_ns`` is the latency in a bare loop. ``adapter`` is the GPU that runs it with delegate gpu, in the fields of
-    :class:`edgebench.records.Adapter`, ``outputs`` its values there, and ``cpu_outputs`` those on the CPU.
+    :class:`edgebench.records.Adapter`, ``outputs`` its values there, and ``cpu_outputs`` those that the GPU's are
+    compared with; ``cpu_fails`` is the error that loading it for the comparison ends in.
     """
 
     latency_ns: int | Callable[[int], int] = 1_000_000
@@ -57,6 +58,7 @@ class FakeModel:
     adapter: Mapping[str, Any] = field(default_factory=lambda: dict(_ADAPTER))
     outputs: Sequence[float] = (0.25, 0.75)
     cpu_outputs: Sequence[float] = (0.25, 0.75)
+    cpu_fails: WorkerError | None = None
 
 
 class FakeDevice(Device):
@@ -123,6 +125,8 @@ class _FakeLink(WorkerLink):
         if command in ("load", "open_bare"):
             self._model = self._device.models[Path(fields["model_path"]).stem]
         error = self._model.fails.get(command)
+        if command == "load" and fields.get("native"):
+            error = error or self._model.cpu_fails
         if error is not None:
             raise error
         used = self._model.peak_rss_bytes

@@ -10,7 +10,9 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 _ADAPTER = re.compile(r"Selected adapter: (?P<name>.*?), arch=.*?adapterType=(?P<kind>[^\n]*)")
 _SPLIT = re.compile(r"(No|\d+) operations will run on the GPU, and (?:the remaining|all) (\d+) operations will run on")
-_REFUSED = re.compile(r"operations are not supported by GPU delegate:\n(.*?)(?=(?:No|\d+) operations will run)", re.DOTALL)
+_REFUSED = re.compile(
+    r"operations are not supported by GPU delegate:\n(.*?)(?=(?:No|\d+) operations will run)", re.DOTALL
+)
 _LACKING = re.compile(r"Warning: (Vulkan \S.*? required)")
 _NO_LOADER = re.compile(r"Couldn't load Vulkan: ([^\n]*)")
 _FAILED = re.compile(r"Failed to initialize WebGPU environment: ([^\n]*)")
@@ -83,7 +85,9 @@ def has_dynamic_tensors(text: str) -> bool:
 def why_no_gpu(text: str) -> Optional[str]:
     """Return one line on why the accelerator did not start, with what to do; None where it does not say so."""
     if "GPU accelerator could not be loaded" in text:
-        return "LiteRT finds no GPU accelerator it can load, and would run on the CPU in silence; reinstall ai-edge-litert"
+        return (
+            "LiteRT finds no GPU accelerator it can load, and would run on the CPU in silence; reinstall ai-edge-litert"
+        )
     loader = _NO_LOADER.search(text)
     if loader:
         return "the Vulkan loader is missing (%s); install libvulkan1 and your GPU's Vulkan driver" % loader.group(1)
