@@ -16,8 +16,8 @@ from .session import Output
 #: 0.05 to 0.1 %; rounding adds up over layers, and a softmax turns a logit's error of 0.05 into 1 % of a score. Kernels
 #: that are wrong are off by tens of percent.
 RELATIVE_TOLERANCE = 0.02
-#: Steps of a quantized output: one for rounding to even or away, the others for what was rounded before.
-STEPS_ALLOWED = 3.0
+#: Steps of a quantized output: LiteRT's own CPU kernels were seen up to 6 apart on one model, a GPU 4 from the CPU.
+STEPS_ALLOWED = 8.0
 #: Where the CPU answers nothing but zeros there is no magnitude to go by: what float16 rounds off at 1.
 ZERO_TOLERANCE = 1e-3
 
@@ -25,7 +25,7 @@ ZERO_TOLERANCE = 1e-3
 def compare_outputs(found: Sequence[Output], expected: Sequence[Output], against: str) -> Parity:
     """Return the parity of ``found`` with the CPU's outputs: the figures of the output that is furthest off.
 
-    A float output may differ by 2 % of the CPU's largest magnitude, a quantized one by that or by 3 of its steps,
+    A float output may differ by 2 % of the CPU's largest magnitude, a quantized one by that or by 8 of its steps,
     whichever is more; integers that count or name something not at all. NaN and infinities must be the same on both
     sides, and are left out of the differences.
 
@@ -57,7 +57,7 @@ def parity_finding(parity: Parity) -> Finding | None:
 
 
 def _one(mine: Output, theirs: Output) -> tuple[float, float, float, int]:
-    """Return the largest difference, what is allowed, the largest magnitude, and how many are not finite on one side."""
+    """Return the largest difference, what is allowed, the largest magnitude, and the values finite on one side only."""
     finite = np.isfinite(mine.values) & np.isfinite(theirs.values)
     lost = int(np.sum(~finite & ~_same(mine.values, theirs.values)))
     difference = _largest(mine.values[finite] - theirs.values[finite])

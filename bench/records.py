@@ -114,7 +114,7 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Delegation:
-    """What really ran. ``cpu_operators`` maps an operator left to the CPU's own kernels to its count, None if untold."""
+    """What really ran. ``cpu_operators`` maps an operator left to the CPU's kernels to its count, None where untold."""
 
     coverage: Coverage
     total_nodes: int | None = None

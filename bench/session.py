@@ -259,10 +259,9 @@ def _delegation(item: dict[str, Any]) -> Delegation:
     coverage = covered if taken else Coverage.NOTHING
     operators = {str(name): _optional(int, count) for name, count in item["cpu_operators"].items()}
     partitions = _optional(int, item["partitions"])
-    missing = (
-        {} if partitions is not None else {"partitions": str(item.get("unavailable", "the runtime does not tell"))}
-    )
-    return Delegation(coverage, total, taken, partitions, operators, missing)
+    reason = str(item.get("unavailable", "the runtime does not tell"))
+    untold = {"partitions": reason} if partitions is None else {}
+    return Delegation(coverage, total, taken, partitions, operators, untold)
 
 
 def _outputs(answer: dict[str, Any]) -> tuple[Output, ...]:

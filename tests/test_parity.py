@@ -29,12 +29,14 @@ def parity(mine: list[float], theirs: list[float], step: float | None = 0.0) -> 
         ([0.119, 0.9], [0.1, 0.9], 0.0, False),
         ([-98.5, 3.0], [-100.0, 3.0], 0.0, True),
         ([-97.5, 3.0], [-100.0, 3.0], 0.0, False),
-        # Three steps of a quantized output, however small its values are.
-        ([0.0078125, 0.03125], [0.0078125, 0.01953125], 0.00390625, True),
-        ([0.0078125, 0.03515625], [0.0078125, 0.01953125], 0.00390625, False),
-        ([0.9805, 0.0], [1.0, 0.0], 0.00390625, True),
-        ([0.00390625 * 3], [0.0], 0.00390625, True),
-        ([0.00390625 * 4], [0.0], 0.00390625, False),
+        # Eight steps of a quantized output, however small its values are.
+        ([0.5 * 14, 1.0], [0.5 * 6, 1.0], 0.5, True),
+        ([0.5 * 15, 1.0], [0.5 * 6, 1.0], 0.5, False),
+        ([0.5 * 8], [0.0], 0.5, True),
+        ([0.5 * 9], [0.0], 0.5, False),
+        # Of many steps 2 % are more.
+        ([985.0], [1000.0], 0.5, True),
+        ([979.0], [1000.0], 0.5, False),
         # Integers that count or name something.
         ([3.0, 200.0], [3.0, 200.0], None, True),
         ([3.0, 201.0], [3.0, 200.0], None, False),

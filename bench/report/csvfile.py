@@ -136,5 +136,5 @@ def _classes(case: CaseResult, labels: list[str]) -> dict[str, Value]:
     return row
 
 
-def _json(mapping: Mapping[str, str] | Mapping[str, int]) -> str:
+def _json(mapping: Mapping[str, str] | Mapping[str, int | None]) -> str:
     return json.dumps(dict(mapping), sort_keys=True, ensure_ascii=False)

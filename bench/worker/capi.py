@@ -311,7 +311,7 @@ def open_library(runtime: Runtime, purpose: str = "per-operator times") -> Libra
 
 def library_folder(runtime: Runtime) -> str:
     """Return the folder of ai-edge-litert's package, where its libraries lie."""
-    return os.path.dirname(os.path.abspath(runtime.module.__file__))
+    return os.path.dirname(os.path.abspath(str(runtime.module.__file__)))
 
 
 def is_fully_accelerated(library: Library, compiled_model: Any) -> bool:
