@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parent
 DATA_VARIABLE = "EDGEBENCH_DATA"
 #: A Python with tflite-runtime, to compare runtimes with.
 TFLITE_VARIABLE = "EDGEBENCH_TFLITE_PYTHON"
+#: The path of a Vulkan driver's ICD description, for the GPU delegate: ``.ci/vulkan`` prints one that needs no GPU.
+VULKAN_VARIABLE = "EDGEBENCH_VULKAN"
 #: When set, a test that skips because one of these variables leads nowhere fails the session.
 STRICT_VARIABLE = "EDGEBENCH_STRICT"
 
@@ -38,6 +40,15 @@ def tflite_python() -> str:
     if not path or not Path(path).exists():
         pytest.skip(f"no Python with tflite-runtime here: set {TFLITE_VARIABLE} to one")
     return path
+
+
+@pytest.fixture(scope="session")
+def vulkan() -> dict[str, str]:
+    """What leads Vulkan to a driver that LiteRT's GPU delegate can use, or a skip that says how to provide one."""
+    path = os.environ.get(VULKAN_VARIABLE)
+    if not path or not Path(path).exists():
+        pytest.skip(f"no Vulkan driver here: set {VULKAN_VARIABLE} to an ICD description (.ci/vulkan prints one)")
+    return {"VK_DRIVER_FILES": path, "VK_ICD_FILENAMES": path}
 
 
 @pytest.hookimpl(trylast=True)

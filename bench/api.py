@@ -18,18 +18,9 @@ from .frames import predictions_frame, samples_frame
 from .images.cache import GrayscalePolicy
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
-from .plan import Plan, make_plan
+from .plan import Plan, left_out_reasons, make_plan
 from .progress import Progress
-from .records import (
-    SCHEMA_VERSION,
-    DelegateKind,
-    Engine,
-    Failure,
-    RejectedModel,
-    RunRecord,
-    RuntimeInfo,
-    Settings,
-)
+from .records import SCHEMA_VERSION, Engine, Failure, RejectedModel, RunRecord, RuntimeInfo, Settings
 from .runner import Runner, probe_runtime
 from .spec import (
     DEFAULT_SETTINGS,
@@ -244,10 +235,7 @@ def _record(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> RunR
 
 
 def _warnings(spec: Spec) -> tuple[str, ...]:
-    external = any(delegate.kind is DelegateKind.EXTERNAL for delegate in spec.delegates)
-    if external and Engine.COMPILED in spec.engines:
-        return ("engine compiled takes no external delegate: that combination was left out",)
-    return ()
+    return tuple(f"{reason.split(';')[0]}: that combination was left out" for reason in left_out_reasons(spec))
 
 
 def run(

@@ -17,8 +17,10 @@ from .analysis.surroundings import noise_finding, standing_findings
 from .devices.base import Device
 from .errors import WorkerError
 from .findings import Finding, worst_first
+from .plan import left_out
 from .progress import Progress
-from .records import DelegateKind, Engine
+from .records import Adapter, Delegate, DelegateKind, Engine
+from .session import Session
 from .smallest import write_smallest_model
 from .spec import PythonTarget
 from .worker import noise, truth
@@ -70,6 +72,14 @@ class PythonReport:
 
 
 @dataclass(frozen=True)
+class GpuReport:
+    """The adapters that Vulkan shows; ``problem`` is why there are none, or why it could not be asked."""
+
+    adapters: tuple[Adapter, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class Advice:
     """A finding with the command that mends it, where one does."""
 
@@ -88,6 +98,7 @@ class Examination:
     schema_version: int
     edgebench: str
     pythons: tuple[PythonReport, ...]
+    gpus: GpuReport
     advice: tuple[Advice, ...]
     unchecked: Mapping[str, str]
     machine: Facts
@@ -122,6 +133,7 @@ def examine(
     said.phase("looking for what disturbs", 1)
     advice, facts = _look(readers or Readers())
     said.advance()
+    gpus = _look_for_gpus(device, chosen[0])
     said.phase("trying runtimes", len(chosen))
     reports: list[PythonReport] = []
     with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
@@ -130,7 +142,7 @@ def examine(
             said.detail(python.path)
             reports.append(_try_python(device, python, model))
             said.advance()
-    return Examination(SCHEMA_VERSION, __version__, tuple(reports), advice, **facts)
+    return Examination(SCHEMA_VERSION, __version__, tuple(reports), gpus, advice, **facts)
 
 
 def to_json(examination: Examination) -> str:
@@ -153,6 +165,15 @@ def _look(readers: Readers) -> tuple[tuple[Advice, ...], dict[str, Facts]]:
     missing = {code.value: why for code, why in unchecked(full_before, full_after).items()}
     facts = {"unchecked": missing, "machine": machine, "snapshot": after, "firmware": firmware, "noise": spread}
     return advice, facts
+
+
+def _look_for_gpus(device: Device, python: PythonTarget) -> GpuReport:
+    """Ask Vulkan in a process of its own: a driver that crashes must not end the doctor."""
+    try:
+        with Session(device.start_worker(python.path), _TIMEOUT_S) as session:
+            return GpuReport(session.adapters())
+    except WorkerError as error:
+        return GpuReport(problem=str(error))
 
 
 def _present(findings: Sequence[Finding | None]) -> list[Finding]:
@@ -189,8 +210,8 @@ def _try_runtime(device: Device, python: str, runtime: str, model: str) -> tuple
     trials: list[Trial] = []
     for engine in Engine:
         for delegate in DelegateKind:
-            if delegate is DelegateKind.EXTERNAL:
-                continue  # a library of the user's own: there is none to try
+            if delegate is DelegateKind.EXTERNAL or left_out(engine, Delegate(delegate)):
+                continue  # a library of the user's own, which is not here to try; or a combination that cannot be
             try:
                 trials.append(_try_delegate(device, python, runtime, model, engine, delegate))
             except WorkerError as error:

@@ -55,6 +55,8 @@ class Code(str, Enum):
     SPREAD = "spread"
     # From how a case ran:
     PARTIAL = "partial"
+    SOFTWARE_GPU = "software-gpu"
+    OUTPUTS_DIFFER = "outputs-differ"
     MORE_THREADS = "more-threads-than-cores"
 
 

@@ -12,7 +12,7 @@ from .records import Settings
 def judge(outcome: Outcome, settings: Settings, usable_cores: int | None) -> None:
     """Put findings, verdict and unchecked codes into a case's result; a case without latency gets no verdict.
 
-    Findings that the result already has, from how the case ran, count too.
+    Findings and unchecked codes that the result already has, from how the case ran, count too.
     """
     if outcome.result.latency is None:
         return
@@ -29,4 +29,5 @@ def judge(outcome: Outcome, settings: Settings, usable_cores: int | None) -> Non
     )
     found = worst_first([*outcome.result.findings, *findings_of(evidence)])
     findings = silence(found, settings.silenced)
-    outcome.update(findings=findings, verdict=verdict_of(findings), unchecked=unchecked_of(evidence))
+    missing = {**outcome.result.unchecked, **unchecked_of(evidence)}
+    outcome.update(findings=findings, verdict=verdict_of(findings), unchecked=missing)

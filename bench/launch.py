@@ -7,6 +7,7 @@ from pathlib import Path
 from .devices.base import Device
 from .errors import UsageError
 from .plan import Case
+from .records import Delegate, DelegateKind, Engine
 from .session import Loaded, LoadRequest, Session
 
 
@@ -68,6 +69,19 @@ class Launcher:
             exclusive=exclusive,
             batch=batch,
             weight_cache=weight_cache,
+        )
+
+    def load_reference(self, case: Case, session: Session) -> Loaded:
+        """Load the case's model on the CPU with the runtime's defaults, in the engine's form that moves all dtypes."""
+        return session.load(
+            LoadRequest(
+                model_path=self._device.place(Path(case.variant.file.path)),
+                engine=Engine.COMPILED,
+                delegate=Delegate(DelegateKind.DEFAULT),
+                threads=case.threads,
+                signature=case.signature,
+                native=True,
+            )
         )
 
     def clock_ns(self) -> int:

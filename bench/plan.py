@@ -132,12 +132,27 @@ def make_plan(spec: Spec, device: str, default_python: str, probe: ProbeRuntime)
         for engine in spec.engines
         for delegate in spec.delegates
         for threads in spec.threads
-        if not (engine is Engine.COMPILED and delegate.kind is DelegateKind.EXTERNAL)
+        if left_out(engine, delegate) is None
     ]
     if not cases:
-        raise UsageError("engine compiled takes no external delegate; use --engine interpreter")
+        raise UsageError("; ".join(left_out_reasons(spec)))
     _refuse_twins(cases)
     return Plan(tuple(cases), tuple(rejected), choose_baselines(cases, spec.baseline))
+
+
+def left_out(engine: Engine, delegate: Delegate) -> str | None:
+    """Return why an engine cannot run with a delegate and which can, None where it can."""
+    if engine is Engine.COMPILED and delegate.kind is DelegateKind.EXTERNAL:
+        return "engine compiled takes no external delegate; use --engine interpreter"
+    if engine is Engine.INTERPRETER and delegate.kind is DelegateKind.GPU:
+        return "engine interpreter has no GPU delegate; use --engine compiled"
+    return None
+
+
+def left_out_reasons(spec: Spec) -> tuple[str, ...]:
+    """Return the reasons why combinations that a Spec asks for are left out, each once."""
+    reasons = (left_out(engine, delegate) for engine in spec.engines for delegate in spec.delegates)
+    return tuple(dict.fromkeys(reason for reason in reasons if reason is not None))
 
 
 def choose_baselines(cases: Sequence[Case], wanted: str | None) -> dict[str, str]:

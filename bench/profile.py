@@ -41,6 +41,8 @@ class ProfileSpec:
     def __post_init__(self) -> None:
         if self.delegate is DelegateKind.EXTERNAL:
             raise UsageError("--delegate external: only default, xnnpack and none can be profiled")
+        if self.delegate is DelegateKind.GPU:
+            raise UsageError("--delegate gpu: a profile is of the CPU's operators; choose default, xnnpack or none")
         if not 1 <= self.threads <= 256:
             raise UsageError(f"--threads {self.threads}: must be between 1 and 256")
         if not 0 < self.timeout_s <= MAX_TIMEOUT_S:

@@ -36,6 +36,7 @@ class DelegateKind(str, Enum):
     DEFAULT = "default"
     XNNPACK = "xnnpack"
     NONE = "none"
+    GPU = "gpu"
     EXTERNAL = "external"
 
 
@@ -113,13 +114,13 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Delegation:
-    """What really ran. ``cpu_operators`` maps an operator left to the CPU's own kernels to its count."""
+    """What really ran. ``cpu_operators`` maps an operator left to the CPU's kernels to its count, None where untold."""
 
     coverage: Coverage
     total_nodes: int | None = None
     delegated_nodes: int | None = None
     partitions: int | None = None
-    cpu_operators: Mapping[str, int] = field(default_factory=dict)
+    cpu_operators: Mapping[str, int | None] = field(default_factory=dict)
     unavailable: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -215,15 +216,17 @@ class Adapter:
 class Parity:
     """A delegate's outputs against those of the CPU on the same seeded inputs.
 
-    Differences are between dequantised values; ``tolerance`` is what was allowed of ``largest_value``, the largest
-    magnitude among the CPU's outputs.
+    The figures are of the output that is furthest off, as dequantised values: the largest difference, what was allowed,
+    and the largest magnitude among the CPU's values. ``not_finite`` counts values of all outputs that are no finite
+    number on one side only, or infinite on both with different signs.
     """
 
     against: str
     max_abs_difference: float
     largest_value: float
-    tolerance: float
+    allowed_difference: float
     agrees: bool
+    not_finite: int = 0
 
 
 class Wait(str, Enum):

@@ -52,7 +52,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         "--delegate",
         action="append",
         metavar="NAME",
-        help="default (what the runtime does by itself), xnnpack, none, external:PATH",
+        help="default (what the runtime does by itself), xnnpack, none, gpu (with --engine compiled), external:PATH",
     )
     what.add_argument("--require-full", action="store_true", help="a delegate that leaves operators to the CPU fails")
     what.add_argument("--delegate-option", action="append", default=[], metavar="KEY=VALUE", help="for external")

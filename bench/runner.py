@@ -10,6 +10,7 @@ from .delegate_check import check_delegate
 from .devices.base import Device
 from .errors import DataError, RuntimeRefused
 from .evaluation import Evaluator
+from .gpu_check import check_gpu
 from .launch import Launcher
 from .observer import Observer, Timed
 from .outcome import Outcome, guarded
@@ -131,12 +132,13 @@ class Runner:
             loaded = self._launcher.load(outcome.case, session)
             after_load = session.memory()
             outcome.update(inputs=loaded.inputs, outputs=loaded.outputs, delegation=alone or loaded.delegation)
-            outcome.update(notes=_default_delegates_part(alone, loaded.delegation))
+            outcome.update(notes=(*loaded.notes, *_default_delegates_part(alone, loaded.delegation)))
             check_delegate(outcome.case.delegate, outcome.result.delegation, require_full=self._settings.require_full)
             session.first(self._settings.seed)
             after_first = session.memory()
             session.burst(1, _MEMORY_RUNS, _MEMORY_TIME_NS)
             outcome.update(memory=_memory(before, after_load, after_first, session.memory()))
+            check_gpu(outcome, session, self._launcher, self._settings.seed)
             if self._evaluator is not None:
                 outcome.reading = reading = self._evaluator.read(outcome.case.variant, _image_needs(outcome, session))
                 outcome.update(preprocessing=reading.preprocessing, notes=outcome.result.notes + reading.notes)

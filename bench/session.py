@@ -11,7 +11,7 @@ import numpy as np
 from .devices.base import WorkerLink
 from .errors import ProtocolError
 from .profile_data import OpenedProfile, OperatorKey, ProfiledRuns
-from .records import Coverage, Delegate, Delegation, Engine, RuntimeInfo, TensorInfo
+from .records import Adapter, Coverage, Delegate, Delegation, Engine, RuntimeInfo, TensorInfo
 from .worker import PROTOCOL_VERSION
 from .worker.end_to_end import PARTS
 from .worker.protocol import decode_array, encode_array
@@ -24,7 +24,8 @@ class LoadRequest:
     """What a worker shall load. ``model_path`` is a path on the device; ``exclusive`` keeps default delegates out.
 
     ``batch`` is the number of items a run, None for the model's own. ``weight_cache`` is a file there that XNNPACK
-    writes its packed weights to, or reads them from where it exists.
+    writes its packed weights to, or reads them from where it exists. ``native`` runs engine compiled through LiteRT's
+    C API, as delegate gpu does anyway.
     """
 
     model_path: str
@@ -35,6 +36,7 @@ class LoadRequest:
     exclusive: bool = False
     batch: int | None = None
     weight_cache: str | None = None
+    native: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,29 @@ class Hello:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A loaded model. ``import_ns`` is what importing more of the runtime for its engine took before loading."""
+    """A loaded model. ``import_ns`` is what importing more of the runtime for its engine took before loading.
+
+    ``notes`` are the runtime's own words on what a delegate left.
+    """
 
     load_ns: int
     import_ns: int
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     delegation: Delegation
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Output:
+    """Real values of one output, float64 and flat.
+
+    ``step`` is what one step of a quantized output is worth, 0.0 for floats, None for integers that are no quantities.
+    """
+
+    name: str
+    step: float | None
+    values: np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -167,6 +185,18 @@ class Session:
         """Return the fields of :func:`.worker.truth.machine`: what lasts about the worker's machine."""
         return {key: value for key, value in self._ask("machine").items() if key != "ok"}
 
+    def outputs(self) -> tuple[Output, ...]:
+        """Return the real values of all outputs of the last run."""
+        return self._read(_outputs, self._ask("outputs"))
+
+    def adapter(self) -> Adapter:
+        """Return the GPU that runs the loaded model. Raises RuntimeRefused where that is not known."""
+        return self._read(lambda answer: _adapter(answer["adapter"]), self._ask("adapter"))
+
+    def adapters(self) -> tuple[Adapter, ...]:
+        """Return the GPUs that Vulkan shows there. Raises RuntimeRefused, with the reason, where there are none."""
+        return self._read(lambda answer: tuple(map(_adapter, answer["adapters"])), self._ask("adapters"))
+
     def image_needs(self) -> ImageNeeds:
         """Ask what images the loaded model takes. Raises RuntimeRefused where it takes none."""
         return self._read(_image_needs, self._ask("open_images"))
@@ -241,6 +271,7 @@ def _request_fields(request: LoadRequest) -> dict[str, Any]:
         "exclusive": request.exclusive,
         "batch": request.batch,
         "weight_cache": request.weight_cache,
+        "native": request.native,
     }
 
 
@@ -266,12 +297,19 @@ def _loaded(answer: dict[str, Any]) -> Loaded:
         inputs=tuple(_tensor(item) for item in answer["inputs"]),
         outputs=tuple(_tensor(item) for item in answer["outputs"]),
         delegation=_delegation(answer["delegation"]),
+        notes=tuple(str(note) for note in answer["delegation"].get("notes", ())),
     )
 
 
 def _optional(kind: Callable[[Any], Answered], value: Any) -> Answered | None:
     """Return the value as its kind, or None where the worker does not know it."""
     return None if value is None else kind(value)
+
+
+def _true_or_false(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
 
 
 def _tensor(item: dict[str, Any]) -> TensorInfo:
@@ -294,8 +332,32 @@ def _delegation(item: dict[str, Any]) -> Delegation:
     total, taken = int(item["total_nodes"]), int(item["delegated_nodes"])
     covered = Coverage.FULL if taken == total else Coverage.PARTIAL
     coverage = covered if taken else Coverage.NOTHING
-    operators = {str(name): int(count) for name, count in item["cpu_operators"].items()}
-    return Delegation(coverage, total, taken, int(item["partitions"]), operators)
+    operators = {str(name): _optional(int, count) for name, count in item["cpu_operators"].items()}
+    partitions = _optional(int, item["partitions"])
+    reason = str(item.get("unavailable", "the runtime does not tell"))
+    untold = {"partitions": reason} if partitions is None else {}
+    return Delegation(coverage, total, taken, partitions, operators, untold)
+
+
+def _outputs(answer: dict[str, Any]) -> tuple[Output, ...]:
+    found = [
+        Output(str(item["name"]), _optional(float, item["step"]), decode_array(item["values"]))
+        for item in answer["outputs"]
+    ]
+    for output in found:
+        if output.values.dtype != np.float64 or output.values.ndim != 1:
+            raise ValueError(f"output {output.name} of dtype {output.values.dtype} and shape {output.values.shape}")
+    return tuple(found)
+
+
+def _adapter(item: dict[str, Any]) -> Adapter:
+    return Adapter(
+        name=str(item["name"]),
+        kind=str(item["kind"]),
+        software=_true_or_false(item["software"]),
+        driver=_optional(str, item.get("driver")),
+        api_version=_optional(str, item.get("api_version")),
+    )
 
 
 def _samples(answer: dict[str, Any]) -> Samples:

@@ -178,7 +178,7 @@ def parse_choice(kind: type[Choice], text: str, flag: str) -> Choice:
 
 
 def parse_delegate(text: str, options: Iterable[str] = ()) -> Delegate:
-    """Return the delegate that ``default``, ``xnnpack``, ``none`` or ``external:PATH`` names.
+    """Return the delegate that ``default``, ``xnnpack``, ``none``, ``gpu`` or ``external:PATH`` names.
 
     ``options`` are KEY=VALUE texts for an external delegate.
     """

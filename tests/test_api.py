@@ -17,7 +17,7 @@ from edgebench.devices.fake import FakeDevice, FakeModel
 from edgebench.errors import DataError, ModelError, RuntimeRefused, StoreError, UsageError
 from edgebench.findings import Code
 from edgebench.progress import Progress
-from edgebench.records import Coverage, DelegateKind, Status, Wait
+from edgebench.records import Coverage, Delegate, DelegateKind, Engine, Status, Wait
 from edgebench.spec import DataSpec, Spec, WaitSpec
 from edgebench.store import StoredRun, to_json
 from harness import MODELS, SHORT, copies, model
@@ -238,7 +238,8 @@ def test_rejected_files_are_in_the_record(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         ({"engine": "fast"}, "engine fast: choose interpreter, compiled"),
-        ({"delegate": "gpu"}, "--delegate gpu: choose"),
+        ({"delegate": "npu"}, "--delegate npu: choose"),
+        ({"delegate": "gpu"}, "engine interpreter has no GPU delegate; use --engine compiled"),
         ({"delegate_options": ["a=b"]}, "goes with --delegate external"),
         ({"threads": 0}, "--threads 0"),
         ({"threads": []}, "no threads given"),
@@ -382,3 +383,16 @@ def test_waits_of_a_case_that_failed_are_not_looked_for(tmp_path: Path) -> None:
     assert fine.waits is not None
     assert [row.batch for row in fine.waits.batches] == [1, 2, 4, 8]
     assert broken.waits is None
+
+
+def test_a_combination_that_cannot_be_is_a_warning(tmp_path: Path) -> None:
+    device = FakeDevice({"float32": FakeModel()})
+    spec = Spec(
+        models=(model("float32"),),
+        engines=(Engine.INTERPRETER, Engine.COMPILED),
+        delegates=(Delegate(DelegateKind.GPU),),
+        settings=SHORT,
+    )
+    record = run_spec(spec, device=device).record
+    assert [case.case_id for case in record.cases] == ["float32/float32@fake/compiled.litert+gpu/t1"]
+    assert record.warnings == ("engine interpreter has no GPU delegate: that combination was left out",)

@@ -244,7 +244,7 @@ USAGE: list[tuple[list[str], str]] = [
     (["run", "m", "--threads", "x"], "--threads x"),
     (["run", "m", "--threads", "0"], "--threads 0"),
     (["run", "m", "--engine", "fast"], "--engine fast: choose interpreter, compiled"),
-    (["run", "m", "--delegate", "default,gpu"], "--delegate gpu: choose"),
+    (["run", "m", "--delegate", "default,npu"], "--delegate npu: choose"),
     (["run", "m", "--delegate", "xnnpack", "--delegate-option", "a=b"], "goes with --delegate external:PATH only"),
     (["run", "m", "--runtime", "onnx"], "invalid choice: 'onnx'"),
     (["run", "m", "--python", "/nowhere/python"], "--python /nowhere/python: no such program"),

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from edgebench.cli import main
+from edgebench.devices.base import WorkerLink
 from edgebench.devices.fake import FakeDevice, FakeModel
 from edgebench.devices.local import LocalDevice
 from edgebench.doctor import Examination, Readers, examine, to_json
+from edgebench.errors import RuntimeRefused
 from edgebench.report.doctor import render_doctor
 from edgebench.spec import PythonTarget
 from edgebench.worker import truth
@@ -65,6 +67,7 @@ def test_this_machine_as_json() -> None:
     working = {(trial["engine"], trial["delegate"]) for trial in litert["trials"] if trial["works"]}
     assert working >= {("interpreter", "default"), ("interpreter", "xnnpack"), ("interpreter", "none")}
     assert found["noise"]["count"] >= 20
+    assert bool(found["gpus"]["adapters"]) != bool(found["gpus"]["problem"])
     assert found["snapshot"]["memory_available_bytes"] > 0
     assert set(found["unchecked"]) <= set(COVERED)
     weights = [item["finding"]["severity"] for item in found["advice"]]
@@ -126,8 +129,39 @@ def test_a_delegate_that_takes_nothing_does_not_work(tmp_path: Path) -> None:
     found = examine(_fake(delegated_nodes=0), readers=_quiet(tmp_path))
     trials = found.pythons[0].runtimes[0].trials
     idle = {trial.delegate for trial in trials if not trial.works}
-    assert idle == {"xnnpack"}
+    assert idle == {"xnnpack", "gpu"}
     assert "not --engine interpreter --delegate xnnpack: took 0 of 3 nodes" in render_doctor(found)
+
+
+def test_the_gpus_that_vulkan_shows(tmp_path: Path) -> None:
+    found = examine(_fake(), readers=_quiet(tmp_path))
+    assert "\nGPU: Fake GPU: discrete GPU.\n" in render_doctor(found)
+    assert json.loads(to_json(found))["gpus"]["adapters"][0]["name"] == "Fake GPU"
+
+
+def test_why_there_is_no_gpu(tmp_path: Path) -> None:
+    class Without(FakeDevice):
+        def start_worker(self, python: str) -> WorkerLink:
+            link = super().start_worker(python)
+            ask = link.request
+
+            def request(command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:
+                if command == "adapters":
+                    raise RuntimeRefused("Vulkan finds no driver", "no-gpu")
+                return ask(command, timeout_s, **fields)
+
+            link.request = request  # type: ignore[method-assign]
+            return link
+
+    found = examine(Without({"smallest": FakeModel()}), readers=_quiet(tmp_path))
+    assert "\nGPU: none (Vulkan finds no driver).\n" in render_doctor(found)
+
+
+def test_combinations_that_cannot_be_are_not_tried(tmp_path: Path) -> None:
+    (python,) = examine(_fake(), readers=_quiet(tmp_path)).pythons
+    tried = {(trial.engine, trial.delegate) for trial in python.runtimes[0].trials}
+    assert ("compiled", "gpu") in tried
+    assert ("interpreter", "gpu") not in tried
 
 
 def test_every_worker_is_closed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from edgebench.errors import ModelError, UsageError, WorkerDied
-from edgebench.plan import case_id, choose_baselines, find_variants, make_plan
+from edgebench.plan import case_id, choose_baselines, find_variants, left_out_reasons, make_plan
 from edgebench.records import Delegate, DelegateKind, Engine, RuntimeInfo, Status
 from edgebench.spec import PythonTarget, Spec
 from harness import MODELS, copies, model, plan_of
@@ -194,6 +194,25 @@ def test_the_compiled_engine_has_no_external_delegate() -> None:
         plan_of(Spec(models=(model("int8"),), engines=(Engine.COMPILED,), delegates=(external,)))
     both = Spec(models=(model("int8"),), engines=(Engine.INTERPRETER, Engine.COMPILED), delegates=(external,))
     assert ids(both) == ["int8/int8@local/interpreter.litert+external-x/t1"]
+
+
+def test_the_interpreter_has_no_gpu_delegate() -> None:
+    gpu = Delegate(DelegateKind.GPU)
+    with pytest.raises(UsageError, match="engine interpreter has no GPU delegate; use --engine compiled"):
+        plan_of(Spec(models=(model("int8"),), delegates=(gpu,)))
+    both = Spec(
+        models=(model("int8"),),
+        engines=(Engine.INTERPRETER, Engine.COMPILED),
+        delegates=(gpu, Delegate(DelegateKind.EXTERNAL, "libx.so")),
+    )
+    assert ids(both) == [
+        "int8/int8@local/interpreter.litert+external-x/t1",
+        "int8/int8@local/compiled.litert+gpu/t1",
+    ]
+    assert left_out_reasons(both) == (
+        "engine interpreter has no GPU delegate; use --engine compiled",
+        "engine compiled takes no external delegate; use --engine interpreter",
+    )
 
 
 def test_two_pythons_with_one_runtime_must_be_named() -> None:

@@ -128,6 +128,10 @@ def test_a_model_that_never_ends_is_killed(capsys: pytest.CaptureFixture[str]) -
     [
         ((FLOAT32, "--engine", "interpreter"), "only engine compiled has a profiler"),
         ((FLOAT32, "--delegate", "external:x.so"), "only default, xnnpack and none can be profiled"),
+        (
+            (FLOAT32, "--delegate", "gpu"),
+            "--delegate gpu: a profile is of the CPU's operators; choose default, xnnpack or",
+        ),
         ((FLOAT32, "--delegate", "gpu"), "--delegate gpu"),
         ((FLOAT32, "--threads", "0"), "--threads 0: must be between 1 and 256"),
         ((FLOAT32, "--runs", "1"), "--runs 1: must be between 2"),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from edgebench.devices.base import WorkerLink
 from edgebench.errors import ProtocolError, RuntimeRefused, WaitUnavailable, WorkerDied
-from edgebench.records import Coverage, Delegate, DelegateKind, Engine, TensorInfo
+from edgebench.records import Adapter, Coverage, Delegate, DelegateKind, Delegation, Engine, TensorInfo
 from edgebench.session import FileState, LoadRequest, Ready, Session
 from edgebench.worker import PROTOCOL_VERSION
 from edgebench.worker.protocol import decode_array, encode_array
@@ -57,6 +57,12 @@ PHOTOS: Answer = {"ok": True, "parts_ns": encode_array(np.arange(12, dtype=np.in
 SCRATCH: Answer = {"ok": True, "path": "/tmp/somewhere"}
 FILE: Answer = {"ok": True, "found": {"size_bytes": 5, "modified_ns": 6, "inode": 7}}
 SCORES: Answer = {"ok": True, "scores": encode_array(np.ones((4, 7), np.float32))}
+
+OUTPUTS: Answer = {
+    "ok": True,
+    "outputs": [{"name": "scores", "step": 0.5, "values": encode_array(np.array([0.25, 0.75]))}],
+}
+ADAPTER: Answer = {"name": "Mali-G78", "kind": "integrated", "software": False}
 
 REQUEST = LoadRequest(
     "/models/m.tflite", Engine.COMPILED, Delegate(DelegateKind.EXTERNAL, "lib.so", {"k": "v"}), 2, "serving"
@@ -105,6 +111,9 @@ CALLS: dict[str, tuple[Answer, Callable[[Session], object]]] = {
     "photos": (PHOTOS, lambda it: it.photos(1, 2, 3)),
     "make_scratch": (SCRATCH, lambda it: it.make_scratch()),
     "file_state": (FILE, lambda it: it.file_state("there")),
+    "outputs": (OUTPUTS, lambda it: it.outputs()),
+    "adapter": ({"ok": True, "adapter": ADAPTER}, lambda it: it.adapter()),
+    "adapters": ({"ok": True, "adapters": [ADAPTER]}, lambda it: it.adapters()),
 }
 
 #: Fields that no reader needs.
@@ -162,7 +171,7 @@ def test_a_lacking_field_is_a_protocol_error(name: str, path: tuple[str | int, .
         call(session(changed(answer, path, lambda place, key: place.pop(key))))
 
 
-TEXT = {"path", "name", "package", "version", "python", "numpy", "machine", "dynamic"}
+TEXT = {"path", "name", "package", "version", "python", "numpy", "machine", "dynamic", "kind"}
 NUMBERS_AND_NESTS = [
     (name, path)
     for name, path in EVERY_FIELD
@@ -176,11 +185,17 @@ def is_harmless(path: tuple[str | int, ...], junk: object) -> bool:
         return True  # an engine that does not tell
     if path == ("found",) and junk is None:
         return True  # no such file
-    if path[-1] == "scale":
-        return isinstance(junk, float)
+    if path[-1] in {"scale", "step"}:
+        return isinstance(junk, float) or (path[-1] == "step" and junk is None)
+    if path[0] == "outputs" and path[-1] == "dtype" and junk is None:
+        return True  # to numpy that is float64
+    if path[-1] == "partitions" and junk is None:
+        return True  # a GPU's are not counted
     if path[0] == "delegation" and path[-1] in {"delegation", "cpu_operators"}:
         return isinstance(junk, dict)  # names unknown to us
-    return path[-1] == "shape" and junk is None and path[0] in {"start_ns", "latency_ns"}  # as many as there are
+    return (
+        path[-1] == "shape" and junk is None and path[0] in {"start_ns", "latency_ns", "outputs"}
+    )  # as many as there are
 
 
 @pytest.mark.parametrize("junk", [None, "junk", [[]], {"a": 1}, math.inf, math.nan], ids=repr)
@@ -420,3 +435,38 @@ def test_a_weight_cache_is_asked_for_by_its_path() -> None:
     link = ScriptedLink(LOADED)
     Session(link, 1.0).load(replace(REQUEST, weight_cache="/there/cache"))
     assert link.asked[0][2]["weight_cache"] == "/there/cache"
+
+
+def test_a_gpu_that_left_operators_without_saying_how_many() -> None:
+    delegation = {
+        "total_nodes": 9,
+        "delegated_nodes": 5,
+        "partitions": None,
+        "cpu_operators": {"CAST": None, "WHILE": None},
+        "unavailable": "nobody counts partitions",
+        "notes": ["the GPU left to the CPU: CAST: no"],
+    }
+    loaded = session({**LOADED, "delegation": delegation}).load(REQUEST)
+    assert loaded.delegation == Delegation(
+        Coverage.PARTIAL, 9, 5, None, {"CAST": None, "WHILE": None}, {"partitions": "nobody counts partitions"}
+    )
+    assert loaded.notes == ("the GPU left to the CPU: CAST: no",)
+
+
+def test_an_adapter_with_all_that_vulkan_knows() -> None:
+    told = {**ADAPTER, "driver": "Mali 38", "api_version": "1.3.0"}
+    assert session({"ok": True, "adapter": told}).adapter() == Adapter(
+        "Mali-G78", "integrated", False, "Mali 38", "1.3.0"
+    )
+
+
+@pytest.mark.parametrize("values", [np.ones((1, 2)), np.ones(2, np.float32)], ids=["two dimensions", "float32"])
+def test_outputs_are_flat_float64(values: np.ndarray[Any, Any]) -> None:
+    answer = {"ok": True, "outputs": [{"name": "scores", "step": 0.0, "values": encode_array(values)}]}
+    with pytest.raises(ProtocolError, match="output scores of dtype"):
+        session(answer).outputs()
+
+
+def test_outputs_keep_their_step() -> None:
+    (output,) = session(OUTPUTS).outputs()
+    assert (output.name, output.step, output.values.tolist()) == ("scores", 0.5, [0.25, 0.75])

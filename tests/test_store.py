@@ -109,7 +109,7 @@ FULL = CaseResult(
         {"top2": "x"},
     ),
     adapter=Adapter("llvmpipe", "cpu", True, "25.0", "1.4"),
-    parity=Parity("compiled CPU", 0.001, 1.0, 0.01, True),
+    parity=Parity("the CPU", 0.001, 1.0, 0.02, True, 3),
     waits=Waits(
         Whole(SHORT, (Part("decode", 1.5, 1.0),)),
         Whole(SHORT, (Part("process", 2.5, 1.0),)),

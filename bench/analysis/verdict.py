@@ -17,7 +17,7 @@ Snapshot = Mapping[str, Any]
 StatePair = tuple[Snapshot, Snapshot]
 
 #: Delegates that somebody named. The default one is whatever the runtime does, so it cannot fall short.
-EXPLICIT = frozenset({DelegateKind.XNNPACK, DelegateKind.EXTERNAL})
+EXPLICIT = frozenset({DelegateKind.XNNPACK, DelegateKind.GPU, DelegateKind.EXTERNAL})
 #: Of what would disturb any measurement, what makes this one's figures another thing. The rest is advice before a
 #: measurement: whether short memory, a quota or boost did harm is seen between the snapshots and in the samples.
 STANDING = frozenset({Code.EMULATED, Code.BATTERY, Code.GOVERNOR, Code.CLOCK_CAPPED, Code.ASLR_OFF})

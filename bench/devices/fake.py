@@ -32,6 +32,9 @@ _IMAGE: Mapping[str, Any] = {
 }
 
 
+_ADAPTER: Mapping[str, Any] = {"name": "Fake GPU", "kind": "discrete", "software": False}
+
+
 @dataclass(frozen=True)
 class FakeModel:
     """How one model behaves.
@@ -46,6 +49,9 @@ class FakeModel:
     beside a first inference, and ``photo_ns`` the steps of an answer to an image file but for the inference itself
     (:data:`edgebench.worker.end_to_end.PARTS`). ``cache_bytes`` is the size of the weight cache that it writes, 0 for
     none; to load with a ready one takes ``warm_load_ns``. ``rewrites_cache``: no cache is good enough.
+    ``adapter`` is the GPU that runs it with delegate gpu, in the fields of :class:`edgebench.records.Adapter`,
+    ``outputs`` its values there, and ``cpu_outputs`` those that the GPU's are compared with; ``cpu_fails`` is the error
+    that loading it for the comparison ends in.
     """
 
     latency_ns: int | Callable[[int], int] = 1_000_000
@@ -64,6 +70,10 @@ class FakeModel:
     cache_bytes: int = 0
     warm_load_ns: int = 1_000_000
     rewrites_cache: bool = False
+    adapter: Mapping[str, Any] = field(default_factory=lambda: dict(_ADAPTER))
+    outputs: Sequence[float] = (0.25, 0.75)
+    cpu_outputs: Sequence[float] = (0.25, 0.75)
+    cpu_fails: WorkerError | None = None
 
 
 class FakeDevice(Device):
@@ -141,6 +151,7 @@ class _FakeLink(WorkerLink):
         self._runs = 0
         self._closed = False
         self._dead = False
+        self._on_gpu = False
         self._limit_bytes: int | None = None
         self._batch = 1
         self._sent: tuple[int, dict[str, Any]] = (0, {})
@@ -170,6 +181,8 @@ class _FakeLink(WorkerLink):
         if self._dead:
             raise WorkerDied(f"the worker was ended by SIGKILL during '{command}'")
         error = self._model.fails.get(command)
+        if command == "load" and fields.get("native"):
+            error = error or self._model.cpu_fails
         if error is not None:
             raise error
         used = self._model.peak_rss_bytes
@@ -194,6 +207,9 @@ class _FakeLink(WorkerLink):
                 "scores": self._model.classes,
             },
             "predict": self._predict,
+            "outputs": lambda _: self._outputs(),
+            "adapter": lambda _: {"adapter": dict(self._model.adapter)},
+            "adapters": lambda _: {"adapters": [dict(_ADAPTER)]},
             "open_bare": lambda _: {},
             "bare_loop": self._bare_loop,
             "ready": lambda _: {"numpy_ns": self._device.numpy_ns, "own_ns": self._device.own_ns},
@@ -232,8 +248,13 @@ class _FakeLink(WorkerLink):
         self._device.now_ns += self._model.copy_ns
         return {"start_ns": start_ns, "latency_ns": latency_ns, "answer_ns": latency_ns + self._model.copy_ns}
 
+    def _outputs(self) -> dict[str, Any]:
+        values = self._model.outputs if self._on_gpu else self._model.cpu_outputs
+        return {"outputs": [{"name": "scores", "step": 0.0, "values": encode_array(np.array(values, np.float64))}]}
+
     def _load(self, fields: dict[str, Any]) -> dict[str, Any]:
         self._batch = fields["batch"] or 1
+        self._on_gpu = fields.get("delegate") == "gpu"
         taken = self._model.delegated_nodes
         delegation = {
             "total_nodes": 3,

@@ -23,7 +23,7 @@ _MEMORY = (
     "uss_bytes",
     "anonymous_bytes",
 )
-_PARITY = ("max_abs_difference", "largest_value", "tolerance")
+_PARITY = ("max_abs_difference", "largest_value", "allowed_difference", "not_finite")
 _CLASS = ("recall", "precision", "f1", "support")
 _NODES = ("total_nodes", "delegated_nodes", "partitions")
 _ACCURACY = ("images", "top1", "top2", "balanced_accuracy", "macro_f1", "weighted_f1")
@@ -136,5 +136,5 @@ def _classes(case: CaseResult, labels: list[str]) -> dict[str, Value]:
     return row
 
 
-def _json(mapping: Mapping[str, str] | Mapping[str, int]) -> str:
+def _json(mapping: Mapping[str, str] | Mapping[str, int | None]) -> str:
     return json.dumps(dict(mapping), sort_keys=True, ensure_ascii=False)

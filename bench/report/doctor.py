@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from ..doctor import Advice, Examination, PythonReport, RuntimeReport, Trial
+from ..doctor import Advice, Examination, GpuReport, PythonReport, RuntimeReport, Trial
 from ..findings import Severity
+from .gpu import adapter_text
 from .text import clean, count, megabytes, milliseconds
 
 _FOREVER = 10_000
@@ -18,7 +19,7 @@ def render_doctor(examination: Examination, *, width: int | None = None) -> str:
         _advice(examination.advice, width),
         _noise(examination, width),
         _unchecked(examination, width),
-        _machine(examination, width),
+        f"{_machine(examination, width)}\n{_gpus(examination.gpus, width)}",
         "Can run\n" + "\n".join(_python(python, width) for python in examination.pythons),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -70,6 +71,13 @@ def _machine(examination: Examination, width: int | None) -> str:
     if facts.get("virtual", {}).get("found"):
         known.append("a virtual machine")
     return _wrapped(f"Machine: {', '.join(clean(str(text)) for text in known if text)}.", width, "", "  ")
+
+
+def _gpus(gpus: GpuReport, width: int | None) -> str:
+    if not gpus.adapters:
+        return _wrapped(f"GPU: none ({clean(gpus.problem or 'nobody told why')}).", width, "", "  ")
+    lines = [_wrapped(f"GPU: {adapter_text(adapter)}.", width, "", "  ") for adapter in gpus.adapters]
+    return "\n".join(lines)
 
 
 def _python(python: PythonReport, width: int | None) -> str:

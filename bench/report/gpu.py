@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..records import Adapter, CaseResult, Parity, RunRecord
 from .naming import Names
 from .sections import cases_named
-from .text import clean
+from .text import clean, count
 
 _KINDS = {"integrated": "integrated GPU", "discrete": "discrete GPU", "virtual": "virtual GPU"}
 
@@ -22,20 +22,27 @@ def gpu_lines(record: RunRecord, names: Names) -> list[str]:
 
 
 def adapter_line(adapter: Adapter) -> str:
-    """Return ``ran on llvmpipe (software, not a GPU)``."""
+    """Return ``ran on llvmpipe: software, not a GPU``."""
+    return f"ran on {adapter_text(adapter)}"
+
+
+def adapter_text(adapter: Adapter) -> str:
+    """Return ``llvmpipe: software, not a GPU, driver llvmpipe Mesa 25.0.7, Vulkan 1.4.305``."""
     about = ["software, not a GPU" if adapter.software else _KINDS.get(adapter.kind, clean(adapter.kind))]
     if adapter.driver:
         about.append(f"driver {clean(adapter.driver)}")
     if adapter.api_version:
         about.append(f"Vulkan {clean(adapter.api_version)}")
-    return f"ran on {clean(adapter.name)} ({', '.join(about)})"
+    return f"{clean(adapter.name)}: {', '.join(about)}"
 
 
 def parity_line(parity: Parity) -> str:
     """Return the largest difference of outputs, and what was allowed, in the outputs' own unit."""
-    allowed = parity.tolerance * abs(parity.largest_value)
     state = "" if parity.agrees else "OUTPUTS DO NOT AGREE: "
+    if parity.agrees and parity.max_abs_difference == 0:
+        return f"outputs equal those of {clean(parity.against)}"
+    lost = f"; {count(parity.not_finite, 'value')} infinite or NaN on one side only" if parity.not_finite else ""
     return (
         f"{state}outputs differ from those of {clean(parity.against)} by at most {parity.max_abs_difference:.2g} "
-        f"(allowed {allowed:.2g}, {100 * parity.tolerance:.2g} % of the largest output {parity.largest_value:.3g})"
+        f"(allowed {parity.allowed_difference:.2g}, the largest output is {parity.largest_value:.3g}){lost}"
     )

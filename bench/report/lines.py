@@ -113,10 +113,10 @@ def _share(found: Delegation) -> str:
     return f"{taken} in {count(found.partitions, 'part')}" if found.partitions else taken
 
 
-def operators(counts: Mapping[str, int]) -> str:
-    """Return ``DEPTHWISE_CONV_2D ×15, SOFTMAX ×1``, most frequent first."""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{clean(name)} ×{number}" for name, number in ordered)
+def operators(counts: Mapping[str, int | None]) -> str:
+    """Return ``DEPTHWISE_CONV_2D ×15, SOFTMAX ×1``, most frequent first; names alone where nobody counted."""
+    ordered = sorted(counts.items(), key=lambda item: (-(item[1] or 0), item[0]))
+    return ", ".join(clean(name) + (f" ×{number}" if number is not None else "") for name, number in ordered)
 
 
 def notes(record: RunRecord, names: Names) -> list[str]:

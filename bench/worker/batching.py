@@ -6,6 +6,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from .classic import ClassicEngine
 from .engines import Engine, LoadRequest, engine_class
 from .inputs import Tensor, seeded_input
 from .refusal import Refusal, one_line
@@ -43,7 +44,7 @@ def check_batch(runtime: Runtime, request: LoadRequest, seed: int) -> None:
     """
     if request.batch is None:
         raise Refusal("protocol", "check_batch without a batch")
-    make = engine_class(runtime, request.engine)
+    make = engine_class(runtime, request)
     plain = make(runtime, request._replace(batch=None))
     own = own_batch([tensor.shape for tensor in plain.inputs])
     _require_batch_in_outputs(plain, own)
@@ -66,7 +67,7 @@ def check_batch(runtime: Runtime, request: LoadRequest, seed: int) -> None:
 
 def _hint(runtime: Runtime, request: LoadRequest, own: int) -> str:
     """Return what to do about it. Only the classic interpreter tells which sizes are open."""
-    classic = engine_class(runtime, "interpreter")(runtime, request._replace(engine="interpreter", batch=None))
+    classic = ClassicEngine(runtime, request._replace(engine="interpreter", batch=None))
     if any(tensor.dynamic for tensor in classic.inputs):
         return ""
     return " (the model's batch is fixed at %d: export it with an open batch)" % own

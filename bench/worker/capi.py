@@ -11,7 +11,20 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from ctypes import POINTER, c_bool, c_char_p, c_int, c_int32, c_size_t, c_uint, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    POINTER,
+    c_bool,
+    c_char_p,
+    c_float,
+    c_int,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 from typing import Any, Dict, List, Optional, Tuple
 
 from .refusal import Refusal
@@ -25,6 +38,12 @@ _SINCE = (2, 2)
 CPU, GPU, NPU = 1, 2, 4
 LOCK_READ, LOCK_WRITE = 0, 1
 MAX_RANK = 8
+#: ``LiteRtEnvOptionTag``: the folder in which accelerators are looked for.
+_RUNTIME_LIBRARY_DIR = 22
+#: ``LiteRtAnyType``: a C string.
+_ANY_STRING = 8
+#: ``LiteRtQuantizationTypeId``: one scale and zero point for the whole tensor.
+_PER_TENSOR = 1
 
 
 class Layout(ctypes.Structure):
@@ -42,6 +61,24 @@ class RankedTensorType(ctypes.Structure):
     """``LiteRtRankedTensorType``."""
 
     _fields_ = [("element_type", c_int), ("layout", Layout)]
+
+
+class PerTensorQuantization(ctypes.Structure):
+    """``LiteRtQuantizationPerTensor``: real = (q - zero_point) * scale."""
+
+    _fields_ = [("scale", c_float), ("zero_point", c_int64)]
+
+
+class TextValue(ctypes.Structure):
+    """``LiteRtAny`` with a C string in it: the kind of value, then the value."""
+
+    _fields_ = [("kind", c_int), ("text", c_char_p)]
+
+
+class EnvironmentOption(ctypes.Structure):
+    """``LiteRtEnvOption``: a tag, then the value."""
+
+    _fields_ = [("tag", c_int), ("value", TextValue)]
 
 
 class ProfiledEvent(ctypes.Structure):
@@ -119,6 +156,8 @@ _CALLS: Dict[str, List[Any]] = {
     "LiteRtGetSignatureInputTensorByIndex": [_HANDLE, c_size_t, _OUT_HANDLE],
     "LiteRtGetSignatureOutputTensorByIndex": [_HANDLE, c_size_t, _OUT_HANDLE],
     "LiteRtGetTensorName": [_HANDLE, _OUT_TEXT],
+    "LiteRtGetQuantizationTypeId": [_HANDLE, POINTER(c_int)],
+    "LiteRtGetPerTensorQuantization": [_HANDLE, POINTER(PerTensorQuantization)],
     "LiteRtGetRankedTensorType": [_HANDLE, POINTER(RankedTensorType)],
     "LiteRtGetCompiledModelInputTensorLayout": [_HANDLE, c_size_t, c_size_t, POINTER(Layout)],
     "LiteRtGetCompiledModelOutputTensorLayouts": [_HANDLE, c_size_t, c_size_t, POINTER(Layout), c_bool],
@@ -196,6 +235,24 @@ class Library:
         self.call(name, *arguments, ctypes.byref(found))
         return (found.value or b"").decode("utf-8", "replace")
 
+    def environment(self, folder: Optional[str]) -> Any:
+        """Create an environment, which looks for accelerators in ``folder``; with None it finds the CPU's alone."""
+        if folder is None:
+            return self.handle("LiteRtCreateEnvironment", 0, None)
+        place = TextValue(_ANY_STRING, os.fsencode(folder))  # copied by the library
+        option = EnvironmentOption(_RUNTIME_LIBRARY_DIR, place)
+        return self.handle("LiteRtCreateEnvironment", 1, ctypes.byref(option))
+
+    def quantization(self, tensor: Any) -> Tuple[float, int]:
+        """Return a tensor's scale and zero point; 0.0 and 0 where it has none, or one a channel."""
+        kind = c_int()
+        self.call("LiteRtGetQuantizationTypeId", tensor, ctypes.byref(kind))
+        if kind.value != _PER_TENSOR:
+            return 0.0, 0
+        found = PerTensorQuantization()
+        self.call("LiteRtGetPerTensorQuantization", tensor, ctypes.byref(found))
+        return float(found.scale), int(found.zero_point)
+
     def flag(self, name: str, *arguments: Any) -> bool:
         """Call a function whose last argument receives a truth value, and return it."""
         found = c_bool()
@@ -246,10 +303,15 @@ def open_library(runtime: Runtime, purpose: str = "per-operator times") -> Libra
         raise Refusal("no-profile", "%s; %s %s has no such API" % (needed, runtime.package, runtime.version))
     if _release(runtime.version) < _SINCE:
         raise Refusal("no-profile", "%s, this is %s" % (needed, runtime.version))
-    path = os.path.join(os.path.dirname(os.path.abspath(runtime.module.__file__)), "libLiteRt.so")
+    path = os.path.join(library_folder(runtime), "libLiteRt.so")
     if not os.path.exists(path):
         raise Refusal("no-profile", "%s with libLiteRt.so, which this build of it lacks" % needed)
     return Library(path, runtime.version)
+
+
+def library_folder(runtime: Runtime) -> str:
+    """Return the folder of ai-edge-litert's package, where its libraries lie."""
+    return os.path.dirname(os.path.abspath(str(runtime.module.__file__)))
 
 
 def is_fully_accelerated(library: Library, compiled_model: Any) -> bool:

@@ -144,6 +144,8 @@ def _create(runtime: Runtime, request: LoadRequest) -> Any:
     if request.delegate == "none" or request.exclusive:
         resolver = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         options["experimental_op_resolver_type"] = resolver
+    if request.delegate == "gpu":
+        raise Refusal("no-engine", "engine interpreter has no GPU delegate; use --engine compiled")
     if request.delegate == "external":
         options["experimental_delegates"] = [_load_delegate(module, request)]
     try:

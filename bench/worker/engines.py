@@ -7,15 +7,17 @@ from abc import ABC, abstractmethod
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from .inputs import Tensor
+from .refusal import Refusal
 from .runtimes import Runtime
 
 
 class LoadRequest(NamedTuple):
-    """What to load and how: ``delegate`` is default, xnnpack, none or external.
+    """What to load and how: ``delegate`` is default, xnnpack, none, gpu or external.
 
     ``exclusive`` keeps the runtime's default delegates out, so that what an external one took can be told apart.
     ``batch`` is the number of items a run, None for the model's own; see :mod:`.batching`.
     ``weight_cache`` is the file that XNNPACK writes its packed weights to, or reads them from where it exists.
+    ``native`` runs engine compiled through the C API, which moves all dtypes, on the CPU too.
     """
 
     model_path: str
@@ -28,6 +30,7 @@ class LoadRequest(NamedTuple):
     exclusive: Optional[bool] = None
     batch: Optional[int] = None
     weight_cache: Optional[str] = None
+    native: Optional[bool] = None
 
 
 class Engine(ABC):
@@ -53,6 +56,14 @@ class Engine(ABC):
     def delegation(self) -> Dict[str, Any]:
         """Return what the delegate took, see :mod:`.delegation`; or why that is unknown, as ``unavailable``."""
 
+    def adapter(self) -> Dict[str, Any]:
+        """Return name, kind, software and what else is known of the GPU that runs the model.
+
+        Raises:
+            Refusal: ``no-adapter`` where no GPU runs it, or the runtime does not tell which.
+        """
+        raise Refusal("no-adapter", "no GPU runs this model")
+
     def describe(self, tensor: Tensor) -> Dict[str, Any]:
         """Return the JSON form of an input or output as far as this engine knows it."""
         return tensor.describe()
@@ -66,13 +77,13 @@ class Engine(ABC):
         return self.outputs[position]
 
 
-def import_engine(runtime: Runtime, name: str) -> int:
+def import_engine(runtime: Runtime, request: LoadRequest) -> int:
     """Import what an engine needs of the runtime beside what is there, and return what that took in ns.
 
     Raises:
         Refusal: ``no-engine``, when this runtime does not have it.
     """
-    if name != "compiled":
+    if request.engine != "compiled" or is_native(request):
         return 0
     from .compiled import import_compiled
 
@@ -81,17 +92,26 @@ def import_engine(runtime: Runtime, name: str) -> int:
     return time.perf_counter_ns() - start
 
 
-def engine_class(runtime: Runtime, name: str) -> Callable[[Runtime, LoadRequest], Engine]:
-    """Return what opens a model with that engine, with all that it needs imported: loading a model is timed.
+def engine_class(runtime: Runtime, request: LoadRequest) -> Callable[[Runtime, LoadRequest], Engine]:
+    """Return what opens a model as asked for, with all that it needs imported: loading a model is timed.
 
     Raises:
         Refusal: ``no-engine``, when this runtime does not have it.
     """
-    import_engine(runtime, name)
-    if name == "compiled":
+    if request.engine == "compiled" and is_native(request):
+        from .native_engine import NativeEngine
+
+        return NativeEngine
+    import_engine(runtime, request)
+    if request.engine == "compiled":
         from .compiled import CompiledEngine
 
         return CompiledEngine
     from .classic import ClassicEngine
 
     return ClassicEngine
+
+
+def is_native(request: LoadRequest) -> bool:
+    """Return whether engine compiled goes through the C API: a GPU can be told from the CPU only there."""
+    return bool(request.native) or request.delegate == "gpu"

@@ -95,6 +95,28 @@ def dequantize(values: "np.ndarray[Any, Any]", tensor: Tensor) -> "np.ndarray[An
     return np.asarray((steps * np.float32(tensor.scale)).astype(np.float32))
 
 
+def real_values(values: "np.ndarray[Any, Any]", tensor: Tensor) -> "np.ndarray[Any, Any]":
+    """Return an output's real values, flat and float64; of complex ones real and imaginary parts.
+
+    Raises:
+        Refusal: it holds no numbers.
+    """
+    if values.dtype.kind not in "biufc":
+        raise Refusal("output-dtype", "output '%s' has dtype %s, no numbers" % (tensor.name, tensor.dtype))
+    if tensor.quantized:
+        return np.asarray((values.astype(np.float64) - tensor.zero_point).ravel() * tensor.scale)
+    if values.dtype.kind == "c":
+        return np.asarray(values.astype(np.complex128).ravel().view(np.float64))
+    return np.asarray(values.astype(np.float64).ravel())
+
+
+def step_of(tensor: Tensor) -> Optional[float]:
+    """Return what one step of a quantized tensor is worth, 0.0 for floats, None for integers that are no quantities."""
+    if tensor.quantized:
+        return tensor.scale
+    return 0.0 if np.dtype(tensor.dtype).kind in "fc" else None
+
+
 def dtype_name(dtype: Any) -> str:
     """Return a plain name such as ``float32``, ``int8`` or ``string`` for what a runtime calls a dtype."""
     resolved: Optional[np.dtype] = None

@@ -14,11 +14,14 @@ from .inputs import Tensor
 from .refusal import Refusal
 
 #: What ``--delegate`` means to the CPU accelerator; ``default`` leaves it the choice.
-KERNEL_MODES = {"default": None, "xnnpack": "delegate", "none": "builtin"}
+KERNEL_MODES = {"default": None, "xnnpack": "delegate", "none": "builtin", "gpu": None}
 
 
 class NativeRequest(NamedTuple):
-    """What to load and how. ``accelerators`` is a sum of ``capi.CPU``, ``GPU`` and ``NPU``."""
+    """What to load and how. ``accelerators`` is a sum of ``capi.CPU``, ``GPU`` and ``NPU``.
+
+    All but the CPU's are libraries, looked for in ``library_folder``.
+    """
 
     model_path: str
     delegate: str
@@ -26,6 +29,7 @@ class NativeRequest(NamedTuple):
     signature: Optional[str] = None
     accelerators: int = capi.CPU
     profiling: bool = False
+    library_folder: Optional[str] = None
 
 
 class NativeModel:
@@ -52,8 +56,17 @@ class NativeModel:
         self._handles.close()
 
     def run(self) -> None:
-        """Run once."""
+        """Run once. On a GPU this only starts the work: whoever reads an output waits for it."""
         self._library.call("LiteRtRunCompiledModel", *self._run_arguments)
+
+    def run_to_the_end(self) -> None:
+        """Run once, and make every output readable for the CPU."""
+        call = self._library.call
+        call("LiteRtRunCompiledModel", *self._run_arguments)
+        address = c_void_p()
+        for buffer in self._out:
+            call("LiteRtLockTensorBuffer", buffer, byref(address), capi.LOCK_READ)
+            call("LiteRtUnlockTensorBuffer", buffer)
 
     def set_inputs(self, arrays: Sequence[Any]) -> None:
         """Copy one array per input, of the input's own dtype and shape."""
@@ -90,7 +103,8 @@ class NativeModel:
     def _open(self, stack: ExitStack, request: NativeRequest) -> None:
         library = self._library
         path = request.model_path.encode("utf-8", "surrogateescape")
-        self._environment = self._own(stack, "LiteRtDestroyEnvironment", "LiteRtCreateEnvironment", 0, None)
+        self._environment = library.environment(request.library_folder)
+        stack.callback(library.destroy, "LiteRtDestroyEnvironment", self._environment)
         model = self._own(stack, "LiteRtDestroyModel", "LiteRtCreateModelFromFile", self._environment, path)
         options = self._own(stack, "LiteRtDestroyOptions", "LiteRtCreateOptions")
         _fill_options(library, options, request)
@@ -142,8 +156,12 @@ class NativeModel:
         library = self._library
         kind = capi.RankedTensorType()
         library.call("LiteRtGetRankedTensorType", tensor, byref(kind))
+        is_open = any(int(size) < 0 for size in kind.layout.dimensions[: int(kind.layout.rank)])
         kind.layout = layout
-        description = _describe(library.text("LiteRtGetTensorName", tensor), side.lower(), kind)
+        scale, zero_point = library.quantization(tensor)
+        description = _describe(library.text("LiteRtGetTensorName", tensor), side.lower(), kind)._replace(
+            scale=scale, zero_point=zero_point, dynamic=is_open
+        )
         needs = library.handle(
             "LiteRtGetCompiledModel%sBufferRequirements" % side, self._compiled, self._signature, index
         )

@@ -14,7 +14,7 @@ import numpy as np
 from . import PROTOCOL_VERSION, truth
 from .engines import Engine, LoadRequest, engine_class, import_engine
 from .images import ImageClassifier, describe_images
-from .inputs import seeded_input
+from .inputs import real_values, seeded_input, step_of
 from .memory import memory_snapshot
 from .pacing import paced, run_window
 from .protocol import decode_array, encode_array, read_requests, take_over_streams, write_answer
@@ -61,6 +61,9 @@ class Service:
             "paced": self.paced,
             "window": self.window,
             "check_batch": self.check_batch,
+            "outputs": self.outputs,
+            "adapter": self.adapter,
+            "adapters": self.adapters,
             "open_images": self.open_images,
             "predict": self.predict,
             "open_profile": self.open_profile,
@@ -115,8 +118,8 @@ class Service:
         ``import_ns`` is what importing more of the runtime for this engine took before.
         """
         runtime, wanted = self._imported(), _load_request(request)
-        import_ns = import_engine(runtime, wanted.engine)
-        self._engine = engine_class(runtime, wanted.engine)(runtime, wanted)
+        import_ns = import_engine(runtime, wanted)
+        self._engine = engine_class(runtime, wanted)(runtime, wanted)
         return {
             "import_ns": import_ns,
             "load_ns": self._engine.load_ns,
@@ -158,6 +161,30 @@ class Service:
 
         check_batch(self._imported(), _load_request(request), int(request["seed"]))
         return {}
+
+    def outputs(self, _request: Answer) -> Answer:
+        """Return the dequantised outputs of the last run, float64 and flat, with how far apart two integers are.
+
+        ``step`` is the real value of one step of a quantized output, 0.0 for floats, and None for plain integers, which
+        count or name something.
+        """
+        engine = self._loaded()
+        answers: List[Answer] = []
+        for position in range(len(engine.outputs)):
+            tensor = engine.output_tensor(position)
+            values = real_values(engine.read_output(position), tensor)
+            answers.append({"name": tensor.name, "step": step_of(tensor), "values": encode_array(values)})
+        return {"outputs": answers}
+
+    def adapter(self, _request: Answer) -> Answer:
+        """Return the GPU that runs the loaded model."""
+        return {"adapter": self._loaded().adapter()}
+
+    def adapters(self, _request: Answer) -> Answer:
+        """Return the GPUs that Vulkan shows here. Needs no model."""
+        from .vulkan import list_adapters
+
+        return {"adapters": list_adapters()}
 
     def open_images(self, request: Answer) -> Answer:
         """Say what images the model takes and, where ``pixels_path`` is given, get ready to classify them."""

@@ -187,16 +187,20 @@ def test_charts_stack_the_parts_of_each_case() -> None:
 
 
 def test_software_is_not_called_a_gpu() -> None:
-    assert adapter_line(Adapter("llvmpipe", "cpu", True)) == "ran on llvmpipe (software, not a GPU)"
+    assert adapter_line(Adapter("llvmpipe", "cpu", True)) == "ran on llvmpipe: software, not a GPU"
     assert adapter_line(Adapter("Mali-G78", "integrated", False, api_version="1.3")) == (
-        "ran on Mali-G78 (integrated GPU, Vulkan 1.3)"
+        "ran on Mali-G78: integrated GPU, Vulkan 1.3"
     )
 
 
 def test_parity_says_what_was_allowed_and_shouts_where_it_fails() -> None:
     found = Parity("the CPU", 2.3e-3, 0.5, 0.01, True)
-    assert "differ from those of the CPU by at most 0.0023 (allowed 0.005, 1 % of" in parity_line(found)
-    assert parity_line(replace(found, agrees=False)).startswith("OUTPUTS DO NOT AGREE: ")
+    said = "outputs differ from those of the CPU by at most 0.0023 (allowed 0.01, the largest output is 0.5)"
+    assert parity_line(found) == said
+    assert parity_line(replace(found, max_abs_difference=0.0)) == "outputs equal those of the CPU"
+    assert parity_line(replace(found, agrees=False)) == f"OUTPUTS DO NOT AGREE: {said}"
+    lost = parity_line(replace(found, agrees=False, not_finite=2))
+    assert lost.endswith("; 2 values infinite or NaN on one side only")
 
 
 @pytest.mark.parametrize("render", [render_table, render_markdown], ids=["terminal", "markdown"])
@@ -278,6 +282,10 @@ def test_csv_has_verdict_memory_waits_and_gpu() -> None:
     assert json.loads(first["workers"])[1]["workers"] == 2
     assert (third["verdict"], third["findings"], third["pss_bytes"]) == ("valid", "", "")
     assert fourth["findings"] == "emulated;steal"
-    assert (fourth["adapter_software"], fourth["parity_agrees"], fourth["parity_tolerance"]) == ("true", "true", "0.01")
+    assert (fourth["adapter_software"], fourth["parity_agrees"], fourth["parity_allowed_difference"]) == (
+        "true",
+        "true",
+        "0.01",
+    )
     assert float(fourth["precision:mel"]) > 0
     assert {failed[name] for name in ("verdict", "adapter", "batches", "idle_gap_ns", "latency_blocks")} == {""}

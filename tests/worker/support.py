@@ -45,7 +45,7 @@ def runtime() -> Runtime:
 def engine(path: str, **changes: Any) -> Engine:
     """Load a model in this process."""
     request = LoadRequest(**load_fields(path, **changes))
-    return engine_class(runtime(), request.engine)(runtime(), request)
+    return engine_class(runtime(), request)(runtime(), request)
 
 
 def ask(service: Service, command: str, **fields: Any) -> dict[str, Any]:

@@ -58,9 +58,23 @@ def test_it_computes_what_the_interpreter_computes(name: str, library: capi.Libr
     np.testing.assert_array_equal(found, expected)
 
 
-def test_a_silent_fallback_to_the_cpu_is_seen(library: capi.Library) -> None:
+def test_quantization_and_open_sizes_are_told(library: capi.Library, runtime: Runtime) -> None:
+    interpreter = runtime.module.Interpreter(str(MODELS / "int8.tflite"))
+    with NativeModel(library, _request("int8")) as model:
+        for mine, theirs in (
+            (model.inputs, interpreter.get_input_details()),
+            (model.outputs, interpreter.get_output_details()),
+        ):
+            assert [(tensor.scale, tensor.zero_point) for tensor in mine] == [item["quantization"] for item in theirs]
+            assert all(tensor.dynamic for tensor in mine)
+    with NativeModel(library, _request("two_inputs")) as model:
+        assert [(tensor.scale, tensor.dynamic) for tensor in model.inputs] == [(0.0, False)] * 2
+
+
+def test_a_silent_fallback_to_the_cpu_is_seen(library: capi.Library, tmp_path: Path) -> None:
     # No GPU accelerator is found here by this environment, and LiteRT runs on the CPU without a word.
-    with NativeModel(library, _request("float32", accelerators=capi.CPU | capi.GPU)) as model:
+    request = _request("float32", accelerators=capi.CPU | capi.GPU, library_folder=str(tmp_path))
+    with NativeModel(library, request) as model:
         assert model.is_fully_accelerated()
         if library.has("LiteRtCompiledModelIsNonCpuFullyAccelerated"):
             assert model.is_non_cpu_fully_accelerated() is False

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edgebench.worker.inputs import Tensor, dequantize, dtype_name, quantize, seeded_input
+from edgebench.worker.inputs import Tensor, dequantize, dtype_name, quantize, real_values, seeded_input, step_of
 from edgebench.worker.refusal import Refusal
 
 
@@ -181,3 +181,27 @@ def test_dequantize_leaves_unquantized_values_alone() -> None:
 )
 def test_dtype_names(given: object, name: str) -> None:
     assert dtype_name(given) == name
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "real", "step"),
+    [
+        (np.array([[0.5, -1.5]], np.float32), tensor("float32"), [0.5, -1.5], 0.0),
+        (np.array([-3, 5], np.int8), tensor("int8", scale=0.25, zero=-3), [0.0, 2.0], 0.25),
+        (np.array([7, 2**40], np.int64), tensor("int64"), [7.0, 2.0**40], None),
+        (np.array([True, False]), tensor("bool"), [1.0, 0.0], None),
+        (np.array([1 + 2j], np.complex64), tensor("complex64"), [1.0, 2.0], 0.0),
+    ],
+    ids=["float32", "int8", "int64", "bool", "complex64"],
+)
+def test_real_values_are_flat_and_know_their_step(
+    values: np.ndarray[Any, Any], kind: Tensor, real: list[float], step: float | None
+) -> None:
+    found = real_values(values, kind)
+    assert (found.dtype, found.tolist()) == (np.float64, real)
+    assert step_of(kind) == step
+
+
+def test_words_have_no_real_values() -> None:
+    with pytest.raises(Refusal, match="output 'x' has dtype string, no numbers"):
+        real_values(np.array([b"word"]), tensor("string"))
