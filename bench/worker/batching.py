@@ -6,7 +6,6 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from .classic import ClassicEngine
 from .engines import Engine, LoadRequest, engine_class
 from .inputs import Tensor, seeded_input
 from .refusal import Refusal, one_line
@@ -67,7 +66,8 @@ def check_batch(runtime: Runtime, request: LoadRequest, seed: int) -> None:
 
 def _hint(runtime: Runtime, request: LoadRequest, own: int) -> str:
     """Return what to do about it. Only the classic interpreter tells which sizes are open."""
-    classic = ClassicEngine(runtime, request._replace(engine="interpreter", batch=None))
+    alone = request._replace(engine="interpreter", batch=None)
+    classic = engine_class(runtime, alone)(runtime, alone)
     if any(tensor.dynamic for tensor in classic.inputs):
         return ""
     return " (the model's batch is fixed at %d: export it with an open batch)" % own
