@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -228,9 +229,12 @@ def test_limits_themselves_are_fine() -> None:
     assert spec.settings == settings
 
 
-def waits(*names: str, with_data: bool = False, **texts: str) -> WaitSpec | None:
-    given = {"gap": None, "batches": None, "workers": None, **texts}
-    return make_wait_spec(names, with_data=with_data, **given)
+def waits(*names: str, with_data: bool = False, texts: Mapping[str, str] | None = None) -> WaitSpec | None:
+    """Return what names ask for; ``texts`` are those of the flags gap, batches and workers."""
+    given = texts or {}
+    return make_wait_spec(
+        names, gap=given.get("gap"), batches=given.get("batches"), workers=given.get("workers"), with_data=with_data
+    )
 
 
 def test_waits_are_in_the_order_of_the_record_each_once() -> None:
@@ -253,7 +257,7 @@ def test_waits_have_defaults() -> None:
 
 
 def test_gap_batches_and_workers_are_read() -> None:
-    found = waits("idle-gap", "batches", "workers", gap="1s", batches="1,16", workers="4,1,4")
+    found = waits("idle-gap", "batches", "workers", texts={"gap": "1s", "batches": "1,16", "workers": "4,1,4"})
     assert found == WaitSpec((Wait.IDLE_GAP, Wait.BATCHES, Wait.WORKERS), 1_000_000_000, (1, 16), (4, 1))
 
 
@@ -262,9 +266,9 @@ def test_gap_batches_and_workers_are_read() -> None:
 )
 def test_what_belongs_to_a_wait_is_not_dropped_silently(flag: str, text: str, wait: str) -> None:
     with pytest.raises(UsageError, match=f"--{flag} {text}: goes with --waits {wait}"):
-        waits("cold-start", **{flag: text})
+        waits("cold-start", texts={flag: text})
     with pytest.raises(UsageError, match=f"--{flag} {text}: goes with --waits {wait}"):
-        waits(**{flag: text})
+        waits(texts={flag: text})
 
 
 def test_end_to_end_needs_images_when_named_and_is_left_to_a_reason_in_all() -> None:
@@ -284,7 +288,7 @@ def test_end_to_end_needs_images_when_named_and_is_left_to_a_reason_in_all() -> 
 )
 def test_texts_that_are_no_numbers(flag: str, text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        waits("all", **{flag: text})
+        waits("all", texts={flag: text})
 
 
 @pytest.mark.parametrize(
@@ -299,7 +303,7 @@ def test_texts_that_are_no_numbers(flag: str, text: str, said: str) -> None:
 )
 def test_numbers_beyond_reason(flag: str, text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        Spec(models=("m",), waits=waits("all", **{flag: text}))
+        Spec(models=("m",), waits=waits("all", texts={flag: text}))
 
 
 def test_a_wait_spec_without_a_wait() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,16 +13,19 @@ from ..errors import WaitUnavailable, WorkerError
 from ..outcome import Outcome
 from ..records import Throughput
 from ..rounds import SampleLog, rotated, warm_up
-from ..session import Session
+from ..session import Samples, Session
 from .context import WaitContext
 from .repeats import LONGEST_RUN_NS, blocks, memory_budget, own_batch, peak_bytes, typical_ns
 
 #: All processes run at once for this long, after a lead that is not counted: clocks fall when more cores are busy.
-WINDOW_NS = 300_000_000
-LEAD_NS = 50_000_000
+WINDOW_NS = 100_000_000
+LEAD_NS = 20_000_000
 #: From the last word of a worker to the common start: time to tell all of them.
 NOTICE_NS = 20_000_000
 NOTICE_EACH_NS = 1_000_000
+#: Rounds of a block, and the time after which no further one begins.
+ROUNDS = 5
+ROUNDS_NS = 2_000_000_000
 
 
 @dataclass
@@ -36,8 +40,9 @@ class _Crowd:
 def measure_workers(context: WaitContext, outcome: Outcome) -> dict[str, Any]:
     """Return ``workers``: a row for each number of processes asked for.
 
-    In each block every number gets fresh workers; all of them are warmed up, then run back to back in a common window
-    of the device's clock, while this process waits. A number that fails on the way keeps the reason only.
+    Each block has as many fresh workers as the largest number; all of them are warmed up. Then the numbers take turns:
+    so many of the workers run back to back in a common window of the device's clock, while the others and this process
+    wait. A number that fails on the way keeps the reason only.
 
     Raises:
         WaitUnavailable: no number can be measured, all for the same reason.
@@ -47,11 +52,10 @@ def measure_workers(context: WaitContext, outcome: Outcome) -> dict[str, Any]:
     for crowd in crowds:
         crowd.refused = _obstacle(context, outcome, crowd.count, cores)
     for block in blocks(context):
-        for crowd in rotated([crowd for crowd in crowds if crowd.refused is None], block):
-            try:
-                crowd.rates[block] = _rate(context, outcome, crowd.count)
-            except (WaitUnavailable, WorkerError) as error:
-                crowd.refused = str(error)
+        alive = [crowd for crowd in crowds if crowd.refused is None]
+        if not alive:
+            break
+        _measure_block(context, outcome, alive, block)
     reasons = {crowd.refused for crowd in crowds}
     if len(crowds) > 1 and len(reasons) == 1 and (reason := reasons.pop()) is not None:
         raise WaitUnavailable(reason)
@@ -60,8 +64,11 @@ def measure_workers(context: WaitContext, outcome: Outcome) -> dict[str, Any]:
 
 
 def _row(crowd: _Crowd, first: _Crowd, batch: int) -> Throughput:
-    if crowd.refused is not None:
-        return Throughput(batch, crowd.count, unavailable={"items_per_s": crowd.refused})
+    reason = crowd.refused
+    if reason is None and not crowd.rates:
+        reason = "its processes never ran at the same time: the machine is too busy"
+    if reason is not None:
+        return Throughput(batch, crowd.count, unavailable={"items_per_s": reason})
     return throughput(batch, crowd.count, crowd.rates, first.rates if first.refused is None else None)
 
 
@@ -86,35 +93,84 @@ def _crowded(outcome: Outcome, crowds: Sequence[_Crowd], cores: int | None) -> t
     return (f"throughput: {most} processes at once have {threads} threads on {cores} cores",)
 
 
-def _rate(context: WaitContext, outcome: Outcome, count: int) -> float:
-    with ExitStack() as stack:
-        sessions = [_prepared(context, outcome, stack) for _ in range(count)]
-        # Only now: who was warmed up before others were loaded would have grown cold again.
-        now_ns = max(_warm(context, session) for session in sessions)
-        start_ns = now_ns + NOTICE_NS + count * NOTICE_EACH_NS
-        for session in sessions:
-            session.start_window(start_ns, start_ns + LEAD_NS + WINDOW_NS, context.settings.max_runs)
-        runs: list[Runs] = []
-        for session in sessions:
-            samples = session.end_window()
-            runs.append((samples.start_ns, samples.latency_ns))
-    rate = shared_rate(runs, own_batch(outcome) or 1, LEAD_NS)
-    if rate is None:
-        raise WaitUnavailable("its processes never ran at the same time: the machine is too busy")
-    return rate
+def _measure_block(context: WaitContext, outcome: Outcome, crowds: Sequence[_Crowd], block: int) -> None:
+    with ExitStack() as opened:
+        workers: list[_Worker] = []
+        try:
+            for _ in range(max(crowd.count for crowd in crowds)):
+                session = opened.enter_context(context.launcher.open(outcome.case))
+                _prepare(context, outcome, session)
+                workers.append(_Worker(session))
+        except WorkerError as error:
+            _refuse([crowd for crowd in crowds if crowd.count > len(workers)], error)
+        ready = [crowd for crowd in crowds if crowd.refused is None]
+        try:
+            # Only now: who was warmed up before others were loaded would have grown cold again.
+            for worker in workers:
+                worker.warm_up(context)
+        except WorkerError as error:
+            _refuse(ready, error)
+            return
+        _take_turns(context, workers, ready, own_batch(outcome) or 1, block)
 
 
-def _prepared(context: WaitContext, outcome: Outcome, stack: ExitStack) -> Session:
-    session = stack.enter_context(context.launcher.open(outcome.case))
+def _refuse(crowds: Sequence[_Crowd], error: Exception) -> None:
+    for crowd in crowds:
+        crowd.refused = str(error)
+
+
+def _prepare(context: WaitContext, outcome: Outcome, session: Session) -> None:
     session.hello(outcome.case.runtime)
     context.launcher.load(outcome.case, session)
     session.first(context.settings.seed)
-    return session
 
 
-def _warm(context: WaitContext, session: Session) -> int:
-    """Warm a worker up and return its clock at the end."""
-    log = SampleLog()
-    warm_up(session, log, context.settings, 0)
-    last = log.bursts[-1].samples
-    return int(last.start_ns[-1] + last.latency_ns[-1])
+@dataclass
+class _Worker:
+    """A worker and the last moment on its clock that it told."""
+
+    session: Session
+    told_ns: int = 0
+
+    def warm_up(self, context: WaitContext) -> None:
+        log = SampleLog()
+        warm_up(self.session, log, context.settings, 0)
+        self._listen(log.bursts[-1].samples)
+
+    def end_window(self) -> Runs:
+        samples = self.session.end_window()
+        self._listen(samples)
+        return samples.start_ns, samples.latency_ns
+
+    def _listen(self, samples: Samples) -> None:
+        self.told_ns = int(samples.start_ns[-1] + samples.latency_ns[-1])
+
+
+def _take_turns(
+    context: WaitContext, workers: Sequence[_Worker], crowds: Sequence[_Crowd], items: int, block: int
+) -> None:
+    rates: dict[int, list[float]] = {crowd.count: [] for crowd in crowds}
+    begin_ns = context.launcher.clock_ns()
+    for turn in range(ROUNDS):
+        for crowd in rotated(crowds, turn):
+            now_ns = max(worker.told_ns for worker in workers)
+            try:
+                rate = _rate(context, rotated(workers, turn)[: crowd.count], now_ns, items)
+            except (WaitUnavailable, WorkerError) as error:
+                _refuse([crowd], error)
+                return  # answers of the others may still be under way
+            if rate is not None:
+                rates[crowd.count].append(rate)
+        if context.launcher.clock_ns() - begin_ns > ROUNDS_NS:
+            break
+    for crowd in crowds:
+        if rates[crowd.count]:
+            crowd.rates[block] = statistics.median(rates[crowd.count])
+
+
+def _rate(context: WaitContext, workers: Sequence[_Worker], now_ns: int, items: int) -> float | None:
+    """Return items per second of one window, None where the workers were so late that they never ran together."""
+    start_ns = now_ns + NOTICE_NS + len(workers) * NOTICE_EACH_NS
+    for worker in workers:
+        worker.session.start_window(start_ns, start_ns + LEAD_NS + WINDOW_NS, context.settings.max_runs)
+    return shared_rate([worker.end_window() for worker in workers], items, LEAD_NS)

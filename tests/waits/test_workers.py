@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from edgebench.devices.base import WorkerLink
@@ -32,7 +33,7 @@ def test_processes_that_do_not_hinder_each_other(tmp_path: Path) -> None:
     assert [row.items_per_s for row in rows] == [pytest.approx(value) for value in (500, 1000, 2000)]
     assert [row.speedup for row in rows] == [pytest.approx(value) for value in (1, 2, 4)]
     assert rows[2].low == pytest.approx(2000)
-    assert device._started == 3 * (1 + 2 + 4)
+    assert device._started == 3 * 4
     assert outcome.result.notes == ()
 
 
@@ -61,7 +62,7 @@ def test_all_are_warm_before_any_begins_and_all_are_told_before_any_is_waited_fo
     measure_workers(context(device, wanted(workers=(2,)), blocks=1), timed(case, 2 * MS))
     kept = [word for word in asked if word not in ("hello", "load", "first")]
     last_burst = len(kept) - 1 - kept[::-1].index("burst")
-    assert kept[last_burst + 1 :] == ["send", "send", "receive", "window", "receive", "window"]
+    assert kept[last_burst + 1 :] == ["send", "send", "receive", "window", "receive", "window"] * 5
 
 
 def test_more_threads_than_cores_are_noted(tmp_path: Path) -> None:
@@ -84,20 +85,66 @@ def test_a_slow_model_does_not_take_minutes(tmp_path: Path) -> None:
     assert device.now_ns < 120 * S
 
 
-def test_a_number_that_fails_keeps_the_reason(tmp_path: Path) -> None:
+def test_a_number_that_cannot_be_loaded_keeps_the_reason_and_the_others_go_on(tmp_path: Path) -> None:
     loads = 0
 
     def latency(run: int) -> int:
         nonlocal loads
         loads += run == 0
-        if loads > 4:
+        if run == 0 and loads == 3:
             raise WorkerDied("the worker was ended by SIGKILL (out of memory?) during 'first'")
         return 2 * MS
 
-    rows, _, _ = measured(tmp_path, FakeModel(latency_ns=latency), (1, 3), blocks=1)
+    rows, _, _ = measured(tmp_path, FakeModel(latency_ns=latency), (1, 3))
     assert rows[0].items_per_s == pytest.approx(500)
-    rows, _, _ = measured(tmp_path, FakeModel(latency_ns=2 * MS), (1, 3), blocks=1)
-    assert rows[1].items_per_s == pytest.approx(1500)
+    assert "out of memory?" in rows[1].unavailable["items_per_s"]
+
+
+def test_a_worker_that_dies_in_a_window_ends_the_block_and_the_others_go_on(tmp_path: Path) -> None:
+    device, case = fake(tmp_path, FakeModel(latency_ns=2 * MS))
+    died: list[int] = []
+
+    class Dying(FakeDevice):
+        def start_worker(self, python: str) -> WorkerLink:
+            link = super().start_worker(python)
+            receive, number = link.receive, self._started
+
+            def fail(command: str, timeout_s: float) -> dict[str, Any]:
+                if number == 2 and command == "window":
+                    died.append(number)
+                    raise WorkerDied("gone")
+                return receive(command, timeout_s)
+
+            link.receive = fail  # type: ignore[method-assign]
+            return link
+
+    device = Dying(device.models)
+    one, two = measure_workers(context(device, wanted(workers=(1, 2))), timed(case, 2 * MS))["workers"]
+    assert died
+    assert two.unavailable == {"items_per_s": "gone"}
+    assert one.items_per_s == pytest.approx(500)
+    assert device.open_workers == 0
+
+
+def test_workers_that_never_run_together_say_so(tmp_path: Path) -> None:
+    class Late(FakeDevice):
+        """Each worker hears of its window only when the one before has ended."""
+
+        def start_worker(self, python: str) -> WorkerLink:
+            link = super().start_worker(python)
+            send = link.send
+
+            def hear(command: str, **fields: Any) -> None:
+                self.now_ns += S
+                send(command, **fields)
+
+            link.send = hear  # type: ignore[method-assign]
+            return link
+
+    case = fake(tmp_path, FakeModel())[1]
+    device = Late({"one": FakeModel(latency_ns=2 * MS)})
+    (row,) = measure_workers(context(device, wanted(workers=(2,))), timed(case, 2 * MS))["workers"]
+    assert row.unavailable == {"items_per_s": "its processes never ran at the same time: the machine is too busy"}
 
 
 def test_what_fails_every_number_is_the_waits_reason(tmp_path: Path) -> None:
