@@ -20,7 +20,16 @@ from .plan import Plan, make_plan
 from .progress import Progress
 from .records import SCHEMA_VERSION, DelegateKind, Engine, Failure, RejectedModel, RunRecord, Settings
 from .runner import Runner, probe_runtime
-from .spec import DEFAULT_SETTINGS, DataSpec, Spec, parse_choice, parse_delegates, parse_python, parse_threads
+from .spec import (
+    DEFAULT_SETTINGS,
+    DataSpec,
+    Spec,
+    parse_choice,
+    parse_delegates,
+    parse_operating_point,
+    parse_python,
+    parse_threads,
+)
 from .store import StoredRun, find_run, new_run_id, prepare_out, save, write_page
 from .store import load as load_folder
 
@@ -120,6 +129,7 @@ def run(
     grayscale: str = "skip",
     max_bad: float = 0.05,
     split: str | None = None,
+    operating_points: str | Sequence[str] = (),
     engine: str | Sequence[str] = "interpreter",
     delegate: str | Sequence[str] = "default",
     delegate_options: Sequence[str] = (),
@@ -137,9 +147,11 @@ def run(
         models: ``.tflite`` files, folders of them, or ``MODEL/VARIANT=FILE``.
         baseline: the variant that the others of its model are compared with; None: float32.
         settings: how long and how precisely to measure.
-        data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too.
+        data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too; ``images:DIR`` (no labels) to see
+            how far variants agree.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
             train or all.
+        operating_points: ``LABEL:specificity=SHARE`` for recalls at a threshold from the card's validation part.
         out: folder below which the run is stored; None stores nothing.
 
     Returns:
@@ -151,7 +163,7 @@ def run(
     data_spec = None
     if data is None:
         given = {"metadata": metadata, "labels": labels, "limit": limit, "normalize": normalize, "resize": resize}
-        for name, value in given.items():
+        for name, value in {**given, "operating_points": operating_points or None}.items():
             if value is not None:
                 raise UsageError(f"{name}= is about images: it needs data=")
     else:
@@ -165,6 +177,7 @@ def run(
             grayscale=parse_choice(GrayscalePolicy, grayscale, "grayscale"),
             max_bad_fraction=max_bad,
             split=parse_choice(SplitChoice, split, "split") if split else None,
+            operating_points=tuple(parse_operating_point(text) for text in _listed(operating_points)),
         )
     spec = Spec(
         models=tuple(str(model) for model in models),

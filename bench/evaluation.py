@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .analysis.accuracy import measure_accuracy
+from .analysis.accuracy import check_scores, measure_accuracy
+from .analysis.operating import JudgedImages
 from .card import read_labels
 from .embedded import SOURCE as EMBEDDED
 from .embedded import Embedded, read_embedded
@@ -24,10 +25,13 @@ from .images.unseen import ModelSplit, select_images
 from .plan import ModelVariant
 from .records import Accuracy, DataInfo, Preprocessing, SkippedImage, TensorInfo
 from .session import ImageNeeds, Session
-from .spec import DataSpec
+from .spec import DataSpec, OperatingTarget
+from .validation_part import check_targets, validation_part
 
 #: How long one request may classify before it answers, so that progress shows and a hang is noticed.
 _CHUNK_NS = 1_000_000_000
+
+NO_LABELS = "the images have no labels"
 
 Advance = Callable[[int, int], None]
 
@@ -44,12 +48,16 @@ class Reading:
 
 @dataclass(frozen=True)
 class Scored:
-    """One case's scores, float32 [images, classes], with the images they belong to."""
+    """One case's scores, float32 [images, classes], with the images they belong to.
+
+    ``accuracy`` is None for images without labels; ``validation`` is None where no operating point was asked for.
+    """
 
     images: CachedImages
     labels: tuple[str, ...]
     scores: np.ndarray[Any, Any]
-    accuracy: Accuracy
+    accuracy: Accuracy | None
+    validation: JudgedImages | None = None
 
 
 class Evaluator:
@@ -70,12 +78,11 @@ class Evaluator:
         for name in dataset.classes:
             if name.encode("utf-8", "ignore").decode() != name:  # columns of the stored scores carry these names
                 raise DataError(f"{spec.source}: the class folder {name!a} has bytes that are no UTF-8; rename it")
-        selection = select_images(
-            dataset,
-            _model_splits(variants),
-            spec.split,
-            sorted({item.model for item in variants if not (item.card and item.card.split)}),
-        )
+        splits = _model_splits(variants)
+        unsplit = sorted({item.model for item in variants if not (item.card and item.card.split)})
+        self._validation = validation_part(dataset, splits, unsplit, spec)
+        self._validation_caches: dict[Geometry, CachedImages] = {}
+        selection = select_images(dataset, splits, spec.split, unsplit)
         dataset = selection.dataset
         self._split_notes = selection.notes
         self._dataset = stratified_limit(dataset, spec.limit, seed=0) if spec.limit else dataset
@@ -86,6 +93,11 @@ class Evaluator:
         """The images in use, after ``limit``."""
         return self._dataset
 
+    @property
+    def operating_points(self) -> tuple[OperatingTarget, ...]:
+        """The operating points that were asked for."""
+        return self._spec.operating_points
+
     def read(self, variant: ModelVariant, needs: ImageNeeds) -> Reading:
         """Decide geometry, normalisation and labels for a variant.
 
@@ -95,6 +107,7 @@ class Evaluator:
         name = f"{variant.model}/{variant.variant}"
         embedded = read_embedded(Path(variant.file.path))
         labels, labels_from, notes = self._choose_labels(name, variant, embedded, needs)
+        check_targets(name, labels, self._spec)
         normalization, normalization_from = self._choose_normalization(name, variant, embedded, needs)
         notes += _disagreements(embedded, normalization, labels, needs)
         card_resize = variant.card.resize if variant.card else None
@@ -113,40 +126,38 @@ class Evaluator:
         return Reading(preprocessing, table, labels, notes)
 
     def images(self, preprocessing: Preprocessing) -> CachedImages:
-        """Return the decoded images for a geometry, decoding them at the first call."""
+        """Return the decoded images for a geometry, decoding them (and those of validation) at the first call."""
+        if self._validation is not None:
+            self._decoded(self._validation, self._validation_caches, preprocessing)
+        return self._decoded(self._dataset, self._caches, preprocessing)
+
+    def _decoded(
+        self, dataset: Dataset, caches: dict[Geometry, CachedImages], preprocessing: Preprocessing
+    ) -> CachedImages:
         geometry = Geometry(
             preprocessing.height, preprocessing.width, preprocessing.channels, ResizeMode(preprocessing.resize)
         )
-        if geometry not in self._caches:
-            self._caches[geometry] = cached_images(
-                self._dataset,
+        if geometry not in caches:
+            caches[geometry] = cached_images(
+                dataset,
                 geometry,
                 grayscale=self._spec.grayscale,
                 max_bad_fraction=self._spec.max_bad_fraction,
                 progress=self._on_decode,
             )
-        return self._caches[geometry]
+        return caches[geometry]
 
     def evaluate(
         self, session: Session, reading: Reading, place: Callable[[Path], str], advance: Advance | None = None
     ) -> Scored:
-        """Classify every image in the worker and return scores and accuracy."""
+        """Classify every image in the worker and return scores and accuracy, those of the validation part if needed."""
         images = self.images(reading.preprocessing)
-        session.open_images(place(images.pixels_path), reading.table)
-        total = len(images.items)
-        parts: list[np.ndarray[Any, Any]] = []
-        done = 0
-        while done < total:
-            scores = session.predict(done, total, _CHUNK_NS)
-            if scores.shape[1] != len(reading.labels):
-                raise ScoreError(f"the worker answered {scores.shape[1]} scores an image, not {len(reading.labels)}")
-            parts.append(scores)
-            done += scores.shape[0]
-            if advance is not None:
-                advance(done, total)
-        scores = np.concatenate(parts)
-        truth = [item.label or "" for item in images.items]
-        return Scored(images, reading.labels, scores, measure_accuracy(reading.labels, truth, scores))
+        scores = _classify(session, reading, images, place, advance)
+        validation = None
+        if self._validation is not None:
+            chosen_on = self._decoded(self._validation, self._validation_caches, reading.preprocessing)
+            validation = _judged(chosen_on, _classify(session, reading, chosen_on, place, advance))
+        return Scored(images, reading.labels, scores, _accuracy(reading.labels, _judged(images, scores)), validation)
 
     def info(self) -> DataInfo:
         """Describe what was evaluated; call it after the caches were made."""
@@ -160,7 +171,7 @@ class Evaluator:
             source=self._dataset.source,
             images=len(items),
             lesions=len(lesions) or None,
-            class_counts=dict(sorted(Counter(item.label or "" for item in items).items())),
+            class_counts=dict(sorted(Counter(item.label for item in items if item.label).items())),
             skipped=tuple(SkippedImage(image_id, reason) for image_id, reason in sorted(skipped.items())),
             notes=self._notes(len(items)),
             generated=self._dataset.generated,
@@ -179,6 +190,13 @@ class Evaluator:
             notes.append(f"{self._dataset.rows_without_image} metadata rows have no image here and were left out")
         if self._dataset.images_without_row:
             notes.append(f"{self._dataset.images_without_row} images have no metadata row and were left out")
+        if not self._dataset.classes:
+            notes.append(f"{NO_LABELS}: accuracy is unknown, only how far variants agree can be told")
+        if self._validation is not None:
+            notes.append(
+                f"thresholds of operating points were chosen on {len(self._validation.items)} images of the "
+                "validation part, which are not among those judged"
+            )
         if self._spec.limit:
             notes.append(f"limited to {self._spec.limit} images, drawn by class with seed 0")
         return tuple(notes)
@@ -193,6 +211,8 @@ class Evaluator:
             labels, source = variant.card.labels, "card"
         elif embedded.labels is not None:
             labels, source = embedded.labels, EMBEDDED
+        elif not self._dataset.classes:
+            labels, source = tuple(f"output {i}" for i in range(needs.scores)), "none: outputs are numbered"
         else:
             labels, source = self._dataset.classes, "assumed: the data set's classes in alphabetical order"
             notes = ("label order is assumed (alphabetical); check it, or give --labels FILE",)
@@ -238,6 +258,37 @@ class Evaluator:
                     f"the model takes {needs.channels}"
                 )
         return normalization
+
+
+def _classify(
+    session: Session, reading: Reading, images: CachedImages, place: Callable[[Path], str], advance: Advance | None
+) -> np.ndarray[Any, Any]:
+    """Return the worker's scores [images, labels] for all images."""
+    session.open_images(place(images.pixels_path), reading.table)
+    total = len(images.items)
+    parts: list[np.ndarray[Any, Any]] = []
+    done = 0
+    while done < total:
+        scores = session.predict(done, total, _CHUNK_NS)
+        if scores.shape[1] != len(reading.labels):
+            raise ScoreError(f"the worker answered {scores.shape[1]} scores an image, not {len(reading.labels)}")
+        parts.append(scores)
+        done += scores.shape[0]
+        if advance is not None:
+            advance(done, total)
+    return np.concatenate(parts)
+
+
+def _judged(images: CachedImages, scores: np.ndarray[Any, Any]) -> JudgedImages:
+    return JudgedImages(scores, [item.label or "" for item in images.items], [item.lesion_id for item in images.items])
+
+
+def _accuracy(labels: tuple[str, ...], judged: JudgedImages) -> Accuracy | None:
+    """Return accuracy, None for images without labels. Raises ScoreError for scores that cannot be judged."""
+    if not any(judged.truth):
+        check_scores(labels, len(judged.truth), judged.scores)
+        return None
+    return measure_accuracy(labels, judged.truth, judged.scores, judged.lesions)
 
 
 def _implied(tensor: TensorInfo) -> Normalization | None:

@@ -376,13 +376,13 @@ class AccuracyVerdict(str, Enum):
 class PairedDifference:
     """Right answers of a case against its baseline's on the same images: of one class, or of all.
 
-    ``name`` is the class's label, or ``top-1`` or ``balanced accuracy`` for all images. ``lost`` counts the images that
-    only the baseline gets right, ``gained`` those that only the case does. ``difference`` (case less baseline, 0.01 = one
-    point) is that of the recall, top-1 or balanced accuracy; ``low`` and ``high`` bound it with 95 % confidence, for this
-    figure alone. ``p`` is the two-sided chance of so large a difference where there is none; ``p_holm`` is ``p`` adjusted
-    for looking at all classes, None for ``top-1`` and ``balanced accuracy``. ``verdict`` follows ``p_holm`` where there is
-    one, else ``p``; ``explanation`` says why where the interval alone would suggest another verdict. ``detectable`` is
-    the smallest difference (above 0) that would have been found 4 times in 5.
+    ``name`` is the class's label, or ``top-1`` or ``balanced accuracy`` for all images. ``lost`` counts the images
+    that only the baseline gets right, ``gained`` those that only the case does. ``difference`` (case less baseline,
+    0.01 = one point) is that of the recall, top-1 or balanced accuracy; ``low`` and ``high`` bound it with 95 %
+    confidence, for this figure alone. ``p`` is the two-sided chance of so large a difference where there is none;
+    ``p_holm`` is ``p`` adjusted for looking at all classes, None for ``top-1`` and ``balanced accuracy``. ``verdict``
+    follows ``p_holm`` where there is one, else ``p``; ``explanation`` says why where the interval alone would suggest
+    another verdict. ``detectable`` is the smallest difference (above 0) that would have been found 4 times in 5.
     """
 
     name: str

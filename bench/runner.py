@@ -9,7 +9,8 @@ from .blocks import BlockTimer
 from .delegate_check import check_delegate
 from .devices.base import Device
 from .errors import DataError, RuntimeRefused
-from .evaluation import Evaluator
+from .evaluation import NO_LABELS, Evaluator
+from .judging_accuracy import judge_accuracy
 from .launch import Launcher
 from .outcome import Outcome, guarded
 from .plan import Case, Plan
@@ -62,7 +63,7 @@ class Runner:
             timer = BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes, cores)
             timer.run(self.outcomes)
             if self._evaluator is not None:
-                self._each("classifying images", self._alive(), self._evaluate)
+                self._classify(self._evaluator)
             for outcome in self._alive():
                 outcome.update(status=Status.OK)
         except KeyboardInterrupt:
@@ -120,6 +121,12 @@ class Runner:
             if self._evaluator is not None and outcome.reading is not None:
                 self._evaluator.images(outcome.reading.preprocessing)
 
+    def _classify(self, evaluator: Evaluator) -> None:
+        try:
+            self._each("classifying images", self._alive(), self._evaluate)
+        finally:  # those that were classified before an interrupt can be compared
+            judge_accuracy(self.outcomes, evaluator.operating_points)
+
     def _evaluate(self, outcome: Outcome) -> None:
         if self._evaluator is None or outcome.reading is None:
             return
@@ -129,7 +136,8 @@ class Runner:
             outcome.scored = self._evaluator.evaluate(
                 session, outcome.reading, self._device.place, self._progress.detail_count
             )
-        outcome.update(accuracy=outcome.scored.accuracy, status=Status.OK)
+        unavailable = {} if outcome.scored.accuracy else {"accuracy": NO_LABELS}
+        outcome.update(accuracy=outcome.scored.accuracy, unavailable=unavailable, status=Status.OK)
 
 
 def _image_needs(outcome: Outcome, session: Session) -> ImageNeeds:

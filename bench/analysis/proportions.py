@@ -64,9 +64,9 @@ def share_interval(hits: Array, groups: Array) -> Bounds:
 def f1_interval(of_class: Array, answered: Array, groups: Array) -> Bounds:
     """Return the 95 % interval of a class's F1; at least one image is of the class or answered as it.
 
-    F1 is 2J / (1 + J), where J is the share of right answers among the images that are of the class or were answered as
-    it (Hand, Christen and Kirielle, "F*: an interpretable transformation of the F-measure", Machine Learning 110, 2021):
-    the interval of that share becomes F1's.
+    F1 is 2J / (1 + J), where J is the share of right answers among the images that are of the class or were answered
+    as it (Hand, Christen and Kirielle, "F*: an interpretable transformation of the F-measure", Machine Learning 110,
+    2021): the interval of that share becomes F1's.
     """
     either = of_class | answered
     low, high = share_interval((of_class & answered)[either], groups[either])
@@ -76,11 +76,11 @@ def f1_interval(of_class: Array, answered: Array, groups: Array) -> Bounds:
 def roc_auc(scores: Array, of_class: Array, groups: Array) -> tuple[float, Bounds]:
     """Return a class's one-vs-rest AUC and its 95 % interval; both kinds of images must be there.
 
-    AUC is the chance that an image of the class scores higher than another, equal scores counting half. Its variance is
-    that of DeLong, DeLong and Clarke-Pearson (Biometrics 44, 1988), times the design effects of both groups as Obuchowski
-    has it ("Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997). The interval is Wilson's for the
-    number of images with that variance, at most three times the smaller group: where nearly all scores are in order, the
-    variance of a small class says too little.
+    AUC is the chance that an image of the class scores higher than another, equal scores counting half. Its variance
+    is that of DeLong, DeLong and Clarke-Pearson (Biometrics 44, 1988), times the design effects of both groups, as
+    Obuchowski has it ("Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997). The interval is
+    Wilson's for the number of images with that variance, at most three times the smaller group: where nearly all scores
+    are in order, the variance of a small class says too little.
     """
     from scipy.stats import rankdata
 
