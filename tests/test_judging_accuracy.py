@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from colours import write_folder
 from edgebench.analysis.operating import JudgedImages
-from edgebench.evaluation import Scored
+from edgebench.devices.fake import FakeModel
+from edgebench.evaluation import Evaluator, Scored
 from edgebench.judging_accuracy import accuracy_baseline, judge_accuracy
 from edgebench.outcome import Outcome
 from edgebench.records import AccuracyComparison, AccuracyVerdict, Delegate, DelegateKind, Engine
+from edgebench.spec import DataSpec
+from fake_runs import build, results
 from simulated_answers import (
     HAM10000_TEST,
     Images,
@@ -185,3 +190,33 @@ def test_15_lost_and_1_gained_of_100_are_found() -> None:
         assert (mel.lost, mel.gained, mel.difference) == (15, 1, pytest.approx(-0.14))
         verdicts.append(mel.verdict)
     assert verdicts.count(AccuracyVerdict.WORSE) >= 8
+
+
+def test_what_was_classified_before_an_interrupt_is_compared(tmp_path: Path) -> None:
+    def stopped(start: int, stop: int) -> list[list[float]]:
+        raise KeyboardInterrupt
+
+    folder = write_folder(tmp_path / "images", per_class=2, size=8)
+    models = {"a": FakeModel(), "b": FakeModel(), "c": FakeModel(scores=stopped), "d": FakeModel()}
+    judge = Evaluator(DataSpec(f"folder:{folder}", normalize="-1..1"))
+    runner, _ = build(tmp_path / "models", models, evaluator=judge)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run()
+    found = results(runner)
+    assert found["b"].accuracy_comparison is not None
+    assert found["b"].accuracy_comparison.images == 14
+    assert (found["c"].accuracy_comparison, found["d"].accuracy_comparison) == (None, None)
+
+
+def test_a_model_whose_scores_cannot_be_judged_is_compared_with_nothing(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "images", per_class=2, size=8)
+    bad = FakeModel(scores=lambda start, stop: [[float("nan")] * 7] * (stop - start))
+    judge = Evaluator(DataSpec(f"folder:{folder}", normalize="-1..1"))
+    runner, _ = build(tmp_path / "models", {"a": bad, "b": FakeModel()}, evaluator=judge)
+    runner.run()
+    found = results(runner)
+    assert found["a"].failure is not None
+    assert found["a"].failure.message == "14 of 14 images got scores that are not finite (NaN or infinity)"
+    assert found["b"].accuracy_comparison is not None
+    reason = f"{found['a'].case_id} has no scores to compare with"
+    assert set(found["b"].accuracy_comparison.unavailable.values()) == {reason}
