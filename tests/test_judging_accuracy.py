@@ -187,7 +187,8 @@ def test_15_lost_and_1_gained_of_100_are_found() -> None:
         images = Images.drawn(sizes, rng)
         changes = placed(images, "mel", 15, 1, 0.5, rng)
         (mel,) = [item for item in judged(images, changes, rng).classes if item.name == "mel"]
-        assert (mel.lost, mel.gained, mel.difference) == (15, 1, pytest.approx(-0.14))
+        assert (mel.lost, mel.gained) == (15, 1)
+        assert mel.difference == pytest.approx(-0.14)
         verdicts.append(mel.verdict)
     assert verdicts.count(AccuracyVerdict.WORSE) >= 8
 

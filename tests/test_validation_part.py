@@ -196,7 +196,8 @@ def right_answers(run: StoredRun, case: CaseResult) -> np.ndarray:
     assert run.predictions is not None
     rows = run.predictions[run.predictions["case"] == case.case_id].sort_values("image_id")
     answers = rows[[f"score:{label}" for label in COLOURS]].to_numpy().argmax(axis=1)
-    return np.array(list(COLOURS))[answers] == rows["label"].to_numpy()
+    found: np.ndarray = np.array(list(COLOURS))[answers] == rows["label"].to_numpy()
+    return found
 
 
 def test_images_without_labels_show_how_far_variants_agree(trained: Path, images: Path, tmp_path: Path) -> None:
