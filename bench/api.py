@@ -30,6 +30,7 @@ from .spec import (
     make_wait_spec,
     parse_choice,
     parse_delegates,
+    parse_operating_point,
     parse_python,
     parse_threads,
 )
@@ -249,6 +250,7 @@ def run(
     grayscale: str = "skip",
     max_bad: float = 0.05,
     split: str | None = None,
+    operating_points: str | Sequence[str] = (),
     engine: str | Sequence[str] = "interpreter",
     delegate: str | Sequence[str] = "default",
     delegate_options: Sequence[str] = (),
@@ -274,9 +276,11 @@ def run(
             ``batches``, ``workers``, or ``all``.
         gap, batches, workers: time between two inferences ("100ms"), items a run, and processes at once, for the
             waits ``idle-gap``, ``batches`` and ``workers``.
-        data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too.
+        data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too; ``images:DIR`` (no labels) to see
+            how far variants agree.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
             train or all.
+        operating_points: ``LABEL:specificity=SHARE`` for recalls at a threshold from the card's validation part.
         out: folder below which the run is stored; None stores nothing.
 
     Returns:
@@ -288,7 +292,7 @@ def run(
     data_spec = None
     if data is None:
         given = {"metadata": metadata, "labels": labels, "limit": limit, "normalize": normalize, "resize": resize}
-        for name, value in given.items():
+        for name, value in {**given, "operating_points": operating_points or None}.items():
             if value is not None:
                 raise UsageError(f"{name}= is about images: it needs data=")
     else:
@@ -302,6 +306,7 @@ def run(
             grayscale=parse_choice(GrayscalePolicy, grayscale, "grayscale"),
             max_bad_fraction=max_bad,
             split=parse_choice(SplitChoice, split, "split") if split else None,
+            operating_points=tuple(parse_operating_point(text) for text in _listed(operating_points)),
         )
     spec = Spec(
         models=tuple(str(model) for model in models),

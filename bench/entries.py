@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .evaluation import Evaluator, Reading, Scored
+from .evaluation import Evaluator, Reading
 from .journal import Journal
 from .observer import Observer, Timed
 from .outcome import Outcome
@@ -107,6 +107,8 @@ class JournalObserver(Observer):
             written.reading = True
         if outcome.scored is not None and not written.scored:
             entry["scores"] = encode_array(outcome.scored.scores)
+            if outcome.scored.validation is not None:
+                entry["validation_scores"] = encode_array(outcome.scored.validation.scores)
             written.scored = True
         self._journal.append(entry)
 
@@ -216,12 +218,9 @@ def _restore_case(entry: Entry, by_id: Mapping[str, Outcome], evaluator: Evaluat
     outcome.done.add(str(entry["phase"]))
     if "reading" in entry:
         outcome.reading = _reading(entry["reading"])
-    if "scores" in entry and evaluator is not None and outcome.reading is not None and result.accuracy is not None:
-        images = evaluator.images(outcome.reading.preprocessing)
-        scores = decode_array(entry["scores"])
-        if scores.shape != (len(images.items), len(outcome.reading.labels)):
-            raise ValueError(f"scores of shape {scores.shape} for {len(images.items)} images")
-        outcome.scored = Scored(images, outcome.reading.labels, scores, result.accuracy)
+    if "scores" in entry and evaluator is not None and outcome.reading is not None:
+        validation = decode_array(entry["validation_scores"]) if "validation_scores" in entry else None
+        outcome.scored = evaluator.scored(outcome.reading, decode_array(entry["scores"]), validation)
 
 
 def _restore_block(entry: Entry, by_id: Mapping[str, Outcome]) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .analysis.accuracy import measure_accuracy
+from .analysis.accuracy import check_scores, measure_accuracy
+from .analysis.operating import JudgedImages
 from .card import read_labels
 from .embedded import SOURCE as EMBEDDED
 from .embedded import Embedded, read_embedded
@@ -25,11 +26,15 @@ from .images.unseen import ModelSplit, select_images
 from .plan import ModelVariant
 from .records import Accuracy, DataInfo, Preprocessing, SkippedImage, TensorInfo
 from .session import ImageNeeds, Session
-from .spec import DataSpec
+from .spec import DataSpec, OperatingTarget
+from .validation_part import check_targets, validation_part
 
 #: How long one request may classify before it answers, so that progress shows and a hang is noticed.
 _CHUNK_NS = 1_000_000_000
 
+NO_LABELS = "the images have no labels"
+
+Array = np.ndarray[Any, Any]
 Advance = Callable[[int, int], None]
 
 
@@ -38,19 +43,23 @@ class Reading:
     """How one variant's images are made and its scores are read. ``table`` [1 or channels, 256] maps a pixel value."""
 
     preprocessing: Preprocessing
-    table: np.ndarray[Any, Any]
+    table: Array
     labels: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One case's scores, float32 [images, classes], with the images they belong to."""
+    """One case's scores, float32 [images, classes], with the images they belong to.
+
+    ``accuracy`` is None for images without labels; ``validation`` is None where no operating point was asked for.
+    """
 
     images: CachedImages
     labels: tuple[str, ...]
-    scores: np.ndarray[Any, Any]
-    accuracy: Accuracy
+    scores: Array
+    accuracy: Accuracy | None
+    validation: JudgedImages | None = None
 
 
 class Evaluator:
@@ -71,12 +80,11 @@ class Evaluator:
         for name in dataset.classes:
             if name.encode("utf-8", "ignore").decode() != name:  # columns of the stored scores carry these names
                 raise DataError(f"{spec.source}: the class folder {name!a} has bytes that are no UTF-8; rename it")
-        selection = select_images(
-            dataset,
-            _model_splits(variants),
-            spec.split,
-            sorted({item.model for item in variants if not (item.card and item.card.split)}),
-        )
+        splits = _model_splits(variants)
+        unsplit = sorted({item.model for item in variants if not (item.card and item.card.split)})
+        self._validation = validation_part(dataset, splits, unsplit, spec)
+        self._validation_caches: dict[Geometry, CachedImages] = {}
+        selection = select_images(dataset, splits, spec.split, unsplit)
         dataset = selection.dataset
         self._split_notes = selection.notes
         self._dataset = stratified_limit(dataset, spec.limit, seed=0) if spec.limit else dataset
@@ -89,7 +97,13 @@ class Evaluator:
 
     def fingerprint(self) -> str:
         """Return a hash that changes with the images in use and their labels, and with the labels of ``--labels``."""
-        return "-".join([fingerprint(self._dataset.items), *(self._labels or ())])
+        parts = [self._dataset, *([self._validation] if self._validation is not None else [])]
+        return "-".join([*(fingerprint(part.items) for part in parts), *(self._labels or ())])
+
+    @property
+    def operating_points(self) -> tuple[OperatingTarget, ...]:
+        """The operating points that were asked for."""
+        return self._spec.operating_points
 
     def read(self, variant: ModelVariant, needs: ImageNeeds) -> Reading:
         """Decide geometry, normalisation and labels for a variant.
@@ -100,6 +114,7 @@ class Evaluator:
         name = f"{variant.model}/{variant.variant}"
         embedded = read_embedded(Path(variant.file.path))
         labels, labels_from, notes = self._choose_labels(name, variant, embedded, needs)
+        check_targets(name, labels, self._spec)
         normalization, normalization_from = self._choose_normalization(name, variant, embedded, needs)
         notes += _disagreements(embedded, normalization, labels, needs)
         card_resize = variant.card.resize if variant.card else None
@@ -118,40 +133,55 @@ class Evaluator:
         return Reading(preprocessing, table, labels, notes)
 
     def images(self, preprocessing: Preprocessing) -> CachedImages:
-        """Return the decoded images for a geometry, decoding them at the first call."""
+        """Return the decoded images for a geometry, decoding them (and those of validation) at the first call."""
+        if self._validation is not None:
+            self._decoded(self._validation, self._validation_caches, preprocessing)
+        return self._decoded(self._dataset, self._caches, preprocessing)
+
+    def _decoded(
+        self, dataset: Dataset, caches: dict[Geometry, CachedImages], preprocessing: Preprocessing
+    ) -> CachedImages:
         geometry = Geometry(
             preprocessing.height, preprocessing.width, preprocessing.channels, ResizeMode(preprocessing.resize)
         )
-        if geometry not in self._caches:
-            self._caches[geometry] = cached_images(
-                self._dataset,
+        if geometry not in caches:
+            caches[geometry] = cached_images(
+                dataset,
                 geometry,
                 grayscale=self._spec.grayscale,
                 max_bad_fraction=self._spec.max_bad_fraction,
                 progress=self._on_decode,
             )
-        return self._caches[geometry]
+        return caches[geometry]
 
     def evaluate(
         self, session: Session, reading: Reading, place: Callable[[Path], str], advance: Advance | None = None
     ) -> Scored:
-        """Classify every image in the worker and return scores and accuracy."""
-        images = self.images(reading.preprocessing)
-        session.open_images(place(images.pixels_path), reading.table)
-        total = len(images.items)
-        parts: list[np.ndarray[Any, Any]] = []
-        done = 0
-        while done < total:
-            scores = session.predict(done, total, _CHUNK_NS)
-            if scores.shape[1] != len(reading.labels):
-                raise ScoreError(f"the worker answered {scores.shape[1]} scores an image, not {len(reading.labels)}")
-            parts.append(scores)
-            done += scores.shape[0]
-            if advance is not None:
-                advance(done, total)
-        scores = np.concatenate(parts)
-        truth = [item.label or "" for item in images.items]
-        return Scored(images, reading.labels, scores, measure_accuracy(reading.labels, truth, scores))
+        """Classify every image in the worker and return scores and accuracy, those of the validation part if needed."""
+        scores = _classify(session, reading, self.images(reading.preprocessing), place, advance)
+        chosen_on = self._validation_images(reading)
+        validation = None if chosen_on is None else _classify(session, reading, chosen_on, place, advance)
+        return self.scored(reading, scores, validation)
+
+    def scored(self, reading: Reading, scores: Array, validation: Array | None = None) -> Scored:
+        """Return scores with the images they belong to and their accuracy.
+
+        ``scores`` float32 [images, classes] are of the images, ``validation`` of those of the validation part.
+
+        Raises:
+            ScoreError, DataError: they cannot be judged, or are not as many as the images.
+        """
+        images, chosen_on = self.images(reading.preprocessing), self._validation_images(reading)
+        for some, found in ((images, scores), (chosen_on, validation)):
+            if some is not None and (found is None or len(found) != len(some.items)):
+                raise DataError(f"{0 if found is None else len(found)} scores for {len(some.items)} images: not of the same")
+        judged = None if chosen_on is None or validation is None else _judged(chosen_on, validation)
+        return Scored(images, reading.labels, scores, _accuracy(reading.labels, _judged(images, scores)), judged)
+
+    def _validation_images(self, reading: Reading) -> CachedImages | None:
+        if self._validation is None:
+            return None
+        return self._decoded(self._validation, self._validation_caches, reading.preprocessing)
 
     def info(self) -> DataInfo:
         """Describe what was evaluated; call it after the caches were made."""
@@ -165,7 +195,7 @@ class Evaluator:
             source=self._dataset.source,
             images=len(items),
             lesions=len(lesions) or None,
-            class_counts=dict(sorted(Counter(item.label or "" for item in items).items())),
+            class_counts=dict(sorted(Counter(item.label for item in items if item.label).items())),
             skipped=tuple(SkippedImage(image_id, reason) for image_id, reason in sorted(skipped.items())),
             notes=self._notes(len(items)),
             generated=self._dataset.generated,
@@ -184,6 +214,13 @@ class Evaluator:
             notes.append(f"{self._dataset.rows_without_image} metadata rows have no image here and were left out")
         if self._dataset.images_without_row:
             notes.append(f"{self._dataset.images_without_row} images have no metadata row and were left out")
+        if not self._dataset.classes:
+            notes.append(f"{NO_LABELS}: accuracy is unknown, only how far variants agree can be told")
+        if self._validation is not None:
+            notes.append(
+                f"thresholds of operating points were chosen on {len(self._validation.items)} images of the "
+                "validation part, which are not among those judged"
+            )
         if self._spec.limit:
             notes.append(f"limited to {self._spec.limit} images, drawn by class with seed 0")
         return tuple(notes)
@@ -198,6 +235,8 @@ class Evaluator:
             labels, source = variant.card.labels, "card"
         elif embedded.labels is not None:
             labels, source = embedded.labels, EMBEDDED
+        elif not self._dataset.classes:
+            labels, source = tuple(f"output {i}" for i in range(needs.scores)), "none: outputs are numbered"
         else:
             labels, source = self._dataset.classes, "assumed: the data set's classes in alphabetical order"
             notes = ("label order is assumed (alphabetical); check it, or give --labels FILE",)
@@ -243,6 +282,37 @@ class Evaluator:
                     f"the model takes {needs.channels}"
                 )
         return normalization
+
+
+def _classify(
+    session: Session, reading: Reading, images: CachedImages, place: Callable[[Path], str], advance: Advance | None
+) -> Array:
+    """Return the worker's scores [images, labels] for all images."""
+    session.open_images(place(images.pixels_path), reading.table)
+    total = len(images.items)
+    parts: list[Array] = []
+    done = 0
+    while done < total:
+        scores = session.predict(done, total, _CHUNK_NS)
+        if scores.shape[1] != len(reading.labels):
+            raise ScoreError(f"the worker answered {scores.shape[1]} scores an image, not {len(reading.labels)}")
+        parts.append(scores)
+        done += scores.shape[0]
+        if advance is not None:
+            advance(done, total)
+    return np.concatenate(parts)
+
+
+def _judged(images: CachedImages, scores: Array) -> JudgedImages:
+    return JudgedImages(scores, [item.label or "" for item in images.items], [item.lesion_id for item in images.items])
+
+
+def _accuracy(labels: tuple[str, ...], judged: JudgedImages) -> Accuracy | None:
+    """Return accuracy, None for images without labels. Raises ScoreError for scores that cannot be judged."""
+    if not any(judged.truth):
+        check_scores(labels, len(judged.truth), judged.scores)
+        return None
+    return measure_accuracy(labels, judged.truth, judged.scores, judged.lesions)
 
 
 def _implied(tensor: TensorInfo) -> Normalization | None:

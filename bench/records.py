@@ -321,7 +321,12 @@ class Waits:
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """One class's figures. A ratio with an empty denominator is ``None``: never 0."""
+    """One class's figures. A ratio with an empty denominator is ``None``: never 0.
+
+    ``roc_auc`` is one-vs-rest. ``intervals`` maps ``recall``, ``precision``, ``f1`` and ``roc_auc`` to their 95 %
+    interval (low, high), ``unavailable`` those that are None to the reason. ``lesions`` counts the groups of images
+    that belong together, None where each image stands for itself.
+    """
 
     label: str
     support: int
@@ -329,11 +334,22 @@ class ClassMetrics:
     recall: float | None
     precision: float | None
     f1: float | None
+    roc_auc: float | None = None
+    lesions: int | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    unavailable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy over the evaluated images. ``confusion[i][j]`` counts images of class i answered as class j."""
+    """Accuracy over the evaluated images. ``confusion[i][j]`` counts images of class i answered as class j.
+
+    Macro figures are means over the classes that have images, weighted ones are weighted with their images: macro
+    recall is ``balanced_accuracy`` and weighted recall is ``top1``. ``ece`` (15 bins of equal width of the best score)
+    and ``brier`` (0 to 2) exist where scores are probabilities. ``intervals`` maps a figure's name to its 95 % interval
+    (low, high); a figure or interval that is missing has a reason in ``unavailable``, under its name or under
+    ``interval:<name>``. ``resamples`` is how many bootstrap samples were drawn for those intervals that need them.
+    """
 
     images: int
     top1: float
@@ -344,6 +360,112 @@ class Accuracy:
     labels: tuple[str, ...]
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    macro_precision: float | None = None
+    weighted_precision: float | None = None
+    ece: float | None = None
+    brier: float | None = None
+    lesions: int | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    resamples: int | None = None
+
+
+class AccuracyVerdict(str, Enum):
+    """What the images say about a case's right answers against its baseline's."""
+
+    WORSE = "worse"
+    BETTER = "better"
+    NONE_SHOWN = "no difference shown"
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Right answers of a case against its baseline's on the same images: of one class, or of all.
+
+    ``name`` is the class's label, or ``top-1`` or ``balanced accuracy`` for all images. ``lost`` counts the images
+    that only the baseline gets right, ``gained`` those that only the case does. ``difference`` (case less baseline,
+    0.01 = one point) is that of the recall, top-1 or balanced accuracy; ``low`` and ``high`` bound it with 95 %
+    confidence, for this figure alone. ``p`` is the two-sided chance of so large a difference where there is none;
+    ``p_holm`` is ``p`` adjusted for looking at all classes, None for ``top-1`` and ``balanced accuracy``. ``verdict``
+    follows ``p_holm`` where there is one, else ``p``; ``explanation`` says why where the interval alone would suggest
+    another verdict. ``detectable`` is the smallest difference (above 0) that would have been found 4 times in 5.
+    """
+
+    name: str
+    images: int
+    lesions: int | None
+    gained: int
+    lost: int
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    verdict: AccuracyVerdict | None = None
+    detectable: float | None = None
+    explanation: str | None = None
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two models answer alike on the same images, whatever the truth is.
+
+    ``top1`` is the share of images with the same answer, ``low`` and ``high`` bound it with 95 % confidence. Score
+    differences are absolute ones, over all images and classes.
+    """
+
+    images: int
+    top1: float
+    low: float
+    high: float
+    mean_score_difference: float | None = None
+    max_score_difference: float | None = None
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AccuracyComparison:
+    """A case's answers against those of the case ``against`` on the ``images`` that both have answered.
+
+    ``classes`` has one entry for each class, in the order of the case's labels. ``lesions`` counts the groups that were
+    resampled and tested as one, None where each image stands for itself. ``notes`` has what to know about ``against``;
+    ``unavailable`` maps ``agreement``, ``top1``, ``balanced_accuracy`` or ``classes`` to the reason.
+    """
+
+    against: str
+    images: int = 0
+    lesions: int | None = None
+    agreement: Agreement | None = None
+    top1: PairedDifference | None = None
+    balanced_accuracy: PairedDifference | None = None
+    classes: tuple[PairedDifference, ...] = ()
+    notes: tuple[str, ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """One class's recall where its one-vs-rest specificity is held, with a threshold chosen on other images.
+
+    An image counts as of class ``label`` where that class's score is at least ``threshold``. It is the lowest one with
+    which the specificity on the validation part is at least ``wanted_specificity``; ``validation_specificity`` is what
+    it is there. ``recall`` and ``specificity`` are measured on the evaluated images, of which ``positives`` are of the
+    class and ``negatives`` are not; the intervals are 95 % ones.
+    """
+
+    label: str
+    wanted_specificity: float
+    threshold: float | None = None
+    validation_images: int = 0
+    validation_specificity: float | None = None
+    validation_recall: float | None = None
+    positives: int = 0
+    negatives: int = 0
+    recall: float | None = None
+    recall_interval: tuple[float, float] | None = None
+    specificity: float | None = None
+    specificity_interval: tuple[float, float] | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -367,7 +489,8 @@ class CaseResult:
     """One variant x device x engine x delegate x threads and everything measured of it.
 
     ``findings`` are worst first and ``verdict`` is what they come to, None where nothing was timed; ``unchecked`` maps
-    the code of a check that could not be made to the reason.
+    the code of a check that could not be made to the reason. ``unavailable`` maps ``accuracy`` to the reason where
+    images were classified and have no labels.
     """
 
     case_id: str
@@ -402,6 +525,9 @@ class CaseResult:
     findings: tuple[Finding, ...] = ()
     unchecked: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    accuracy_comparison: AccuracyComparison | None = None
+    operating_points: tuple[OperatingPoint, ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

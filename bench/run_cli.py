@@ -75,7 +75,9 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _add_data_flags(data: argparse._ArgumentGroup) -> None:
     data.add_argument(
-        "--data", metavar="SOURCE", help="folder:DIR (one sub-folder per class), ham10000:DIR or phantom (generated)"
+        "--data",
+        metavar="SOURCE",
+        help="folder:DIR (one sub-folder per class), ham10000:DIR, images:DIR (no labels) or phantom",
     )
     data.add_argument("--metadata", type=Path, metavar="FILE", help="CSV with image_id and dx")
     data.add_argument("--labels", type=Path, metavar="FILE", help="one label a line, in the model's output order")
@@ -83,6 +85,12 @@ def _add_data_flags(data: argparse._ArgumentGroup) -> None:
         "--split",
         choices=("test", "validation", "train", "all"),
         help="part of the card's split to evaluate (test, where a card has a split)",
+    )
+    data.add_argument(
+        "--operating-point",
+        action="append",
+        metavar="LABEL:specificity=SHARE",
+        help="recall of a class at this specificity, threshold from the card's validation part (repeatable)",
     )
     data.add_argument("--limit", type=int, metavar="N", help="evaluate N images, drawn by class")
     data.add_argument("--normalize", metavar="HOW", help="-1..1, 0..1, 0..255, imagenet or MEAN/STD")
@@ -274,11 +282,11 @@ def _data_spec(options: argparse.Namespace) -> DataSpec | None:
     from .images.cache import GrayscalePolicy
     from .images.geometry import ResizeMode
     from .images.unseen import SplitChoice
-    from .spec import DataSpec, parse_choice
+    from .spec import DataSpec, parse_choice, parse_operating_point
 
     if options.data is None:
         needing = ("metadata", "labels", "split", "limit", "normalize", "resize", "grayscale", "max_bad")
-        for name in needing:
+        for name in (*needing, "operating_point"):
             if getattr(options, name) is not None:
                 raise UsageError(f"--{name.replace('_', '-')} is about images: it needs --data SOURCE")
         return None
@@ -292,6 +300,7 @@ def _data_spec(options: argparse.Namespace) -> DataSpec | None:
         grayscale=parse_choice(GrayscalePolicy, options.grayscale or "skip", "--grayscale"),
         max_bad_fraction=0.05 if options.max_bad is None else options.max_bad,
         split=SplitChoice(options.split) if options.split else None,
+        operating_points=tuple(parse_operating_point(text) for text in options.operating_point or ()),
     )
 
 

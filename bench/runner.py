@@ -9,8 +9,9 @@ from .blocks import BlockTimer
 from .delegate_check import check_delegate
 from .devices.base import Device
 from .errors import DataError, RuntimeRefused
-from .evaluation import Evaluator
+from .evaluation import NO_LABELS, Evaluator
 from .gpu_check import check_gpu
+from .judging_accuracy import judge_accuracy
 from .launch import Launcher
 from .observer import Observer, Timed
 from .outcome import Outcome, guarded
@@ -75,7 +76,7 @@ class Runner:
             if self._waits is not None:
                 self._each("measuring what a user waits for", self._alive(), self._waits.measure)
             if self._evaluator is not None:
-                self._each("classifying images", self._alive(), self._evaluate)
+                self._classify(self._evaluator)
             for outcome in self._alive():
                 outcome.update(status=Status.OK)
         except KeyboardInterrupt:
@@ -148,6 +149,12 @@ class Runner:
             if self._evaluator is not None and outcome.reading is not None:
                 self._evaluator.images(outcome.reading.preprocessing)
 
+    def _classify(self, evaluator: Evaluator) -> None:
+        try:
+            self._each("classifying images", self._alive(), self._evaluate)
+        finally:  # those that were classified before an interrupt can be compared
+            judge_accuracy(self.outcomes, evaluator.operating_points)
+
     def _evaluate(self, outcome: Outcome) -> None:
         if self._evaluator is None or outcome.reading is None:
             return
@@ -157,7 +164,8 @@ class Runner:
             outcome.scored = self._evaluator.evaluate(
                 session, outcome.reading, self._device.place, self._progress.detail_count
             )
-        outcome.update(accuracy=outcome.scored.accuracy, status=Status.OK)
+        unavailable = {} if outcome.scored.accuracy else {"accuracy": NO_LABELS}
+        outcome.update(accuracy=outcome.scored.accuracy, unavailable=unavailable, status=Status.OK)
 
 
 def _image_needs(outcome: Outcome, session: Session) -> ImageNeeds:

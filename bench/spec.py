@@ -52,6 +52,14 @@ class PythonTarget:
 
 
 @dataclass(frozen=True)
+class OperatingTarget:
+    """The specificity at which a class's recall is asked for."""
+
+    label: str
+    specificity: float
+
+
+@dataclass(frozen=True)
 class DataSpec:
     """Which images to measure accuracy on, and what the user says about preprocessing."""
 
@@ -64,6 +72,7 @@ class DataSpec:
     grayscale: GrayscalePolicy = GrayscalePolicy.SKIP
     max_bad_fraction: float = 0.05
     split: SplitChoice | None = None
+    operating_points: tuple[OperatingTarget, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,11 @@ def _check_data(data: DataSpec | None) -> None:
         raise UsageError(f"--limit {data.limit}: must be at least 1")
     if not 0 <= data.max_bad_fraction <= 1:
         raise UsageError(f"--max-bad {data.max_bad_fraction}: must be a share between 0 and 1")
+    if data.operating_points and data.split not in (None, SplitChoice.TEST):
+        raise UsageError(
+            f"--operating-point is chosen on the validation part and judged on the test part: leave out --split "
+            f"{data.split.value}"
+        )
 
 
 def _check_waits(waits: WaitSpec | None) -> None:
@@ -216,6 +230,15 @@ def _key_value(text: str) -> tuple[str, str]:
     if not separator or not key:
         raise UsageError(f"--delegate-option {text}: must be KEY=VALUE")
     return key, value
+
+
+def parse_operating_point(text: str) -> OperatingTarget:
+    """Return what ``mel:specificity=0.9`` asks for; a share may be written ``90%``."""
+    label, colon, wanted = text.rpartition(":")
+    name, equals, share = wanted.partition("=")
+    if not (colon and equals and label.strip()) or name.strip() != "specificity":
+        raise UsageError(f"--operating-point {text}: write LABEL:specificity=SHARE, for instance mel:specificity=0.9")
+    return OperatingTarget(label.strip(), parse_percent(share, f"--operating-point {label}:specificity"))
 
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?")

@@ -9,24 +9,26 @@ from pathlib import Path
 
 from ..errors import DataError, UsageError
 from .class_folders import open_class_folders
+from .flat_folder import open_flat_folder
 from .generated import open_phantom
 from .ham10000 import open_ham10000
 from .items import Dataset, ImageItem, ImageProblem
 
 __all__ = ["Dataset", "ImageItem", "ImageProblem", "open_dataset", "stratified_limit"]
 
-_FORMS = "folder:DIR (one sub-folder per class), ham10000:DIR or phantom"
+_FORMS = "folder:DIR (one sub-folder per class), ham10000:DIR, images:DIR (without labels) or phantom"
 
 
 def open_dataset(source: str, *, metadata: Path | None = None) -> Dataset:
-    """The data set that ``source`` names: ``folder:DIR``, ``ham10000:DIR`` or ``phantom``; no image is opened yet.
+    """The data set that ``source`` names; no image is opened yet.
 
+    ``folder:DIR``, ``ham10000:DIR``, ``images:DIR`` (without labels) or ``phantom``.
     ``phantom`` or ``phantom:count=400,size=96,seed=0`` are generated images, see ``open_phantom``.
 
     ``metadata`` is a CSV file with the columns image_id and dx (optionally lesion_id) for ``ham10000:``, in
-    place of the folder's own. See ``open_class_folders`` and ``open_ham10000`` for what each form accepts.
-    Raises DataError for a source or folder that is not as described, UsageError for metadata with
-    ``folder:`` or ``phantom``.
+    place of the folder's own. See ``open_class_folders``, ``open_ham10000`` and ``open_flat_folder`` for what each
+    form accepts. Raises DataError for a source or folder that is not as described, UsageError for metadata with
+    ``folder:``, ``images:`` or ``phantom``.
     """
     source = source.strip()
     prefix, colon, location = source.partition(":")
@@ -36,7 +38,7 @@ def open_dataset(source: str, *, metadata: Path | None = None) -> Dataset:
         if metadata is not None:
             raise UsageError("--metadata does not go with phantom, whose images are generated with their labels")
         return open_phantom(source, location)
-    if not colon or prefix not in ("folder", "ham10000"):
+    if not colon or prefix not in ("folder", "ham10000", "images"):
         is_path = not colon or len(prefix) == 1  # one letter is a Windows drive
         hint = f"write folder:{source} or ham10000:{source}" if is_path else f"expected {_FORMS}"
         raise DataError(f"data source {source!r} has no known kind; {hint}")
@@ -45,8 +47,9 @@ def open_dataset(source: str, *, metadata: Path | None = None) -> Dataset:
     if prefix == "ham10000":
         return open_ham10000(source, location, metadata)
     if metadata is not None:
-        raise UsageError(f"--metadata does not go with {source}, whose folders are the labels; use ham10000:{location}")
-    return open_class_folders(source, location)
+        what = "whose folders are the labels" if prefix == "folder" else "which has no labels"
+        raise UsageError(f"--metadata does not go with {source}, {what}; use ham10000:{location}")
+    return open_class_folders(source, location) if prefix == "folder" else open_flat_folder(source, location)
 
 
 def stratified_limit(dataset: Dataset, limit: int, seed: int = 0) -> Dataset:

@@ -71,7 +71,8 @@ def _rows(cases: Sequence[CaseResult], names: Names) -> list[RecallRow]:
     same: dict[tuple[str, str, object], list[CaseResult]] = {}
     for case in cases:
         if case.accuracy:
-            answers = (case.accuracy.confusion, case.accuracy.classes)
+            figures = tuple((item.recall, item.precision, item.f1) for item in case.accuracy.classes)
+            answers = (case.accuracy.confusion, figures)
             same.setdefault((case.model, case.variant, answers), []).append(case)
     results = [(model, variant) for model, variant, _ in same]
     rows = []
