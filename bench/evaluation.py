@@ -174,7 +174,9 @@ class Evaluator:
         images, chosen_on = self.images(reading.preprocessing), self._validation_images(reading)
         for some, found in ((images, scores), (chosen_on, validation)):
             if some is not None and (found is None or len(found) != len(some.items)):
-                raise DataError(f"{0 if found is None else len(found)} scores for {len(some.items)} images: not of the same")
+                raise DataError(
+                    f"{0 if found is None else len(found)} scores for {len(some.items)} images: not of the same"
+                )
         judged = None if chosen_on is None or validation is None else _judged(chosen_on, validation)
         return Scored(images, reading.labels, scores, _accuracy(reading.labels, _judged(images, scores)), judged)
 
