@@ -18,7 +18,7 @@ class Unlimited(FakeDevice):
 
     closed = 0
 
-    def start_worker(self, python: str) -> WorkerLink:  # noqa: ARG002
+    def start_worker(self, python: str) -> WorkerLink:
         return _Link(self)
 
 
