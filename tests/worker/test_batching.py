@@ -37,8 +37,7 @@ def check_in(worker: WorkerLink, name: str, batch: int, engine_name: str) -> str
     try:
         worker.request("check_batch", 60.0, seed=0, **fields)
     except RuntimeRefused as refusal:
-        assert refusal.code == "no-batch"
-        return str(refusal)
+        return f"{refusal.code}: {refusal}"
     return ""
 
 
@@ -85,7 +84,7 @@ def test_models_that_take_a_batch(worker: WorkerLink, file: str, name: str, batc
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_batch_written_into_the_graph_is_refused_with_what_to_do(worker: WorkerLink, name: str) -> None:
     assert check_in(worker, "fixed_reshape", 2, name).startswith(
-        "a batch of 2 is refused (the model's batch is fixed at 1: export it with an open batch): XNNPack"
+        "no-batch: a batch of 2 is refused (the model's batch is fixed at 1: export it with an open batch): XNNPack"
     )
 
 
