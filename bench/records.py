@@ -291,8 +291,9 @@ class WeightCache:
 class Throughput:
     """Items per second with ``batch`` items a run and ``workers`` processes at once.
 
-    ``low`` and ``high`` bound it with 95 % confidence; ``speedup`` is against the first row of its kind, block by
-    block, and has an interval of its own.
+    Of one process by its median run; of processes at once by the clock, whatever else ran meanwhile.
+    ``low`` and ``high`` bound it with 95 % confidence; ``speedup`` is against the first row of its kind, in
+    turns, and has an interval of its own.
     """
 
     batch: int

@@ -1,37 +1,28 @@
-"""Throughput: items per second from counts and spans, and their intervals over blocks.
+"""Throughput: items per second from latencies or from counts and spans, and their intervals over blocks.
 
-A rate is what was answered divided by the time that passed, pauses between runs included. The block is the unit of
-the statistics, as in :mod:`.comparison`, and logarithms are what is averaged: "twice as many" and "half as many" are
-equally far.
+The block is the unit of the statistics, as in :mod:`.comparison`, and logarithms are what is averaged: "twice as many"
+and "half as many" are equally far.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..records import Throughput
-from .comparison import MIN_BLOCKS, t_interval
+from .comparison import MIN_BLOCKS, BurstKey, block_log_ratios, t_interval
 
 #: start_ns and latency_ns of one worker's runs, of equal length and at least one.
 Runs = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
-def burst_rate(bursts: Sequence[Runs], items: int) -> float:
-    """Return items per second over bursts of ``items`` a run: the median of the bursts' items by their time.
-
-    A burst keeps its own pauses; the median over bursts leaves out what disturbed fewer than half of them.
-    """
-    rates = [items * int(starts.size) / _span_ns(starts, latencies) * 1e9 for starts, latencies in bursts]
-    return float(np.median(rates))
-
-
-def _span_ns(starts: np.ndarray[Any, Any], latencies: np.ndarray[Any, Any]) -> int:
-    return max(1, int(starts[-1] + latencies[-1] - starts[0]))
+def typical_rate(latency_ns: np.ndarray[Any, Any], items: int) -> float:
+    """Return items per second of one process with ``items`` a run: by the median run, so that a pause hits nothing."""
+    return items / max(1.0, float(np.median(latency_ns))) * 1e9
 
 
 def shared_rate(workers: Sequence[Runs], items: int, lead_ns: int = 0) -> float | None:
@@ -53,45 +44,49 @@ def shared_rate(workers: Sequence[Runs], items: int, lead_ns: int = 0) -> float 
     return items * runs / (end - begin) * 1e9
 
 
-def throughput(batch: int, workers: int, rates: Mapping[int, float], first: Mapping[int, float] | None) -> Throughput:
-    """Return a row from items per second by block, with its speedup in the blocks that it shares with the first row.
+@dataclass
+class RateLog:
+    """Items per second of one row: by block, what is shown, and by (block, round), what is compared."""
 
-    ``first`` are the rates of the first row, the same object where this is it, None where it has none.
+    blocks: dict[int, float] = field(default_factory=dict)
+    rounds: dict[BurstKey, float] = field(default_factory=dict)
+
+
+def throughput(batch: int, workers: int, log: RateLog, first: RateLog | None) -> Throughput:
+    """Return a row with its rate, and its speedup in the rounds that it shares with the first row.
+
+    ``first`` is the same object where this is the first row, None where that one has no figures.
     """
-    logs = [math.log(rate) for rate in rates.values()]
-    if not logs:
+    rates = [math.log(rate) for rate in log.blocks.values()]
+    if not rates:
         return Throughput(batch, workers, unavailable={"items_per_s": "no block was measured"})
     unavailable: dict[str, str] = {}
-    interval = t_interval(logs)
+    interval = t_interval(rates)
     if interval is None:
-        unavailable["low"] = unavailable["high"] = f"{_blocks(len(logs))}, {MIN_BLOCKS} needed for an interval"
+        unavailable["low"] = unavailable["high"] = f"{_blocks(len(rates))}, {MIN_BLOCKS} needed for an interval"
     found = Throughput(
         batch,
         workers,
-        items_per_s=_mean(logs),
+        items_per_s=_mean(rates),
         low=None if interval is None else math.exp(interval.low),
         high=None if interval is None else math.exp(interval.high),
         unavailable=unavailable,
     )
-    return _with_speedup(found, rates, first)
+    return _with_speedup(found, log, first)
 
 
-def _with_speedup(found: Throughput, rates: Mapping[int, float], first: Mapping[int, float] | None) -> Throughput:
-    if first is rates:
+def _with_speedup(found: Throughput, log: RateLog, first: RateLog | None) -> Throughput:
+    if first is log:
         return replace(found, speedup=1.0)
-    common = [math.log(rates[block] / first[block]) for block in rates.keys() & first.keys()] if first else []
+    common = block_log_ratios(log.rounds, first.rounds) if first else []
     if not common:
-        reason = "the first row was not measured" if not first else "no block in common with the first row"
+        reason = "no block in common with the first row" if first else "the first row was not measured"
         return replace(found, unavailable={**found.unavailable, "speedup": reason})
     interval = t_interval(common)
     if interval is None:
         return replace(found, speedup=_mean(common))
-    return replace(
-        found,
-        speedup=_mean(common),
-        speedup_low=math.exp(interval.low),
-        speedup_high=math.exp(interval.high),
-    )
+    low, high = math.exp(interval.low), math.exp(interval.high)
+    return replace(found, speedup=_mean(common), speedup_low=low, speedup_high=high)
 
 
 def _mean(logs: Sequence[float]) -> float:

@@ -27,8 +27,9 @@ TERMS: tuple[tuple[str, str], ...] = (
                  "times as long; ± is half the width of its 95 % interval, ≈ no difference shown"),
     ("weight cache", "load and first answer together, in fresh processes: plain, while XNNPACK's weight cache is "
                      "written, and reading it; peak is resident memory"),
-    ("items/s", "inputs answered a second, with its 95 % interval; speedup is against the first row of the "
-                "case, measured in turns"),
+    ("items/s", "inputs answered a second, with its 95 % interval: for batches by the median run, for processes by the "
+                "clock, so that what other programs take is missing there; speedup is against the first row of the "
+                "case, in turns"),
 )  # fmt: skip
 
 

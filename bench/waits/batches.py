@@ -7,7 +7,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..analysis.rates import Runs, burst_rate, throughput
+import numpy as np
+
+from ..analysis.comparison import burst_value
+from ..analysis.rates import RateLog, throughput, typical_rate
 from ..blocks import MAX_GROUP
 from ..errors import MemoryExceeded, WaitUnavailable, WorkerError
 from ..outcome import Outcome
@@ -24,11 +27,11 @@ ROUNDS_NS = 1_000_000_000
 
 @dataclass
 class _Size:
-    """One batch size so far: items per second by block, or the reason why there are none."""
+    """One batch size so far: its items per second, or the reason why there are none."""
 
     batch: int
     peak_bytes: int = 0
-    rates: dict[int, float] = field(default_factory=dict)
+    log: RateLog = field(default_factory=RateLog)
     refused: str | None = None
 
 
@@ -58,7 +61,7 @@ def measure_batches(context: WaitContext, outcome: Outcome) -> dict[str, Any]:
 def _row(size: _Size, first: _Size) -> Throughput:
     if size.refused is not None:
         return Throughput(size.batch, 1, unavailable={"items_per_s": size.refused})
-    return throughput(size.batch, 1, size.rates, first.rates if first.refused is None else None)
+    return throughput(size.batch, 1, size.log, first.log if first.refused is None else None)
 
 
 @contextmanager
@@ -125,16 +128,17 @@ def _open(context: WaitContext, outcome: Outcome, size: _Size, budget: int | Non
 def _take_turns(
     context: WaitContext, sessions: Sequence[tuple[_Size, Session]], budget: int | None, block: int
 ) -> None:
-    bursts: dict[int, list[Runs]] = {size.batch: [] for size, _ in sessions}
+    latencies: dict[int, list[np.ndarray[Any, Any]]] = {size.batch: [] for size, _ in sessions}
     begin_ns = context.launcher.clock_ns()
     for turn in range(ROUNDS):
         for size, session in rotated(sessions, turn):
             if size.refused is None:
                 with _refusing(size, budget):
-                    samples = session.burst(1, context.settings.max_runs, BURST_NS)
-                    bursts[size.batch].append((samples.start_ns, samples.latency_ns))
+                    latency_ns = session.burst(1, context.settings.max_runs, BURST_NS).latency_ns
+                    latencies[size.batch].append(latency_ns)
+                    size.log.rounds[block, turn] = size.batch / burst_value(latency_ns) * 1e9
         if context.launcher.clock_ns() - begin_ns > ROUNDS_NS:
             break
     for size, _ in sessions:
         if size.refused is None:
-            size.rates[block] = burst_rate(bursts[size.batch], size.batch)
+            size.log.blocks[block] = typical_rate(np.concatenate(latencies[size.batch]), size.batch)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..analysis.rates import Runs, shared_rate, throughput
+from ..analysis.rates import RateLog, Runs, shared_rate, throughput
 from ..errors import WaitUnavailable, WorkerError
 from ..outcome import Outcome
 from ..records import Throughput
@@ -30,10 +30,10 @@ ROUNDS_NS = 2_000_000_000
 
 @dataclass
 class _Crowd:
-    """One number of processes so far: items per second by block, or the reason why there are none."""
+    """One number of processes so far: its items per second, or the reason why there are none."""
 
     count: int
-    rates: dict[int, float] = field(default_factory=dict)
+    log: RateLog = field(default_factory=RateLog)
     refused: str | None = None
 
 
@@ -65,11 +65,11 @@ def measure_workers(context: WaitContext, outcome: Outcome) -> dict[str, Any]:
 
 def _row(crowd: _Crowd, first: _Crowd, batch: int) -> Throughput:
     reason = crowd.refused
-    if reason is None and not crowd.rates:
+    if reason is None and not crowd.log.blocks:
         reason = "its processes never ran at the same time: the machine is too busy"
     if reason is not None:
         return Throughput(batch, crowd.count, unavailable={"items_per_s": reason})
-    return throughput(batch, crowd.count, crowd.rates, first.rates if first.refused is None else None)
+    return throughput(batch, crowd.count, crowd.log, first.log if first.refused is None else None)
 
 
 def _obstacle(context: WaitContext, outcome: Outcome, count: int, cores: int | None) -> str | None:
@@ -149,7 +149,6 @@ class _Worker:
 def _take_turns(
     context: WaitContext, workers: Sequence[_Worker], crowds: Sequence[_Crowd], items: int, block: int
 ) -> None:
-    rates: dict[int, list[float]] = {crowd.count: [] for crowd in crowds}
     begin_ns = context.launcher.clock_ns()
     for turn in range(ROUNDS):
         for crowd in rotated(crowds, turn):
@@ -160,12 +159,13 @@ def _take_turns(
                 _refuse([crowd], error)
                 return  # answers of the others may still be under way
             if rate is not None:
-                rates[crowd.count].append(rate)
+                crowd.log.rounds[block, turn] = rate
         if context.launcher.clock_ns() - begin_ns > ROUNDS_NS:
             break
     for crowd in crowds:
-        if rates[crowd.count]:
-            crowd.rates[block] = statistics.median(rates[crowd.count])
+        rates = [rate for (own, _), rate in crowd.log.rounds.items() if own == block]
+        if rates:
+            crowd.log.blocks[block] = statistics.median(rates)
 
 
 def _rate(context: WaitContext, workers: Sequence[_Worker], now_ns: int, items: int) -> float | None:

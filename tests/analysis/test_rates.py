@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from edgebench.analysis.comparison import t_interval
-from edgebench.analysis.rates import Runs, burst_rate, shared_rate, throughput
+from edgebench.analysis.rates import RateLog, Runs, shared_rate, throughput, typical_rate
 
 S = 1_000_000_000
 
@@ -17,17 +18,10 @@ def runs(begin_ns: int, *latencies_ns: int, pause_ns: int = 0) -> Runs:
     return starts, latencies
 
 
-def test_a_bursts_rate_counts_items_by_all_of_its_time() -> None:
-    assert burst_rate([runs(0, S, S, S, pause_ns=S)], 4) == pytest.approx(4 * 3 / 5)
-
-
-def test_one_disturbed_burst_in_three_does_not_matter() -> None:
-    quiet = runs(0, S, S)
-    assert burst_rate([quiet, runs(9 * S, 50 * S), quiet], 1) == pytest.approx(1.0)
-
-
-def test_a_coarse_clock_divides_by_no_zero() -> None:
-    assert math.isfinite(burst_rate([runs(5, 0)], 1))
+def test_a_process_rate_is_that_of_its_median_run() -> None:
+    latency_ns = np.array([S, S // 2, S // 2, S // 2, 50 * S], np.int64)
+    assert typical_rate(latency_ns, 4) == pytest.approx(8.0)
+    assert math.isfinite(typical_rate(np.zeros(3, np.int64), 1))
 
 
 def test_workers_count_together_only_while_all_run() -> None:
@@ -54,10 +48,20 @@ def test_workers_that_never_ran_together_have_no_rate() -> None:
     assert shared_rate([runs(0, S), runs(2 * S, S)], 1) is None
 
 
+def log(*rates: float, first_block: int = 0, noise: Sequence[float] = (1.0,)) -> RateLog:
+    """Blocks with these rates, whose rounds are disturbed by the factors."""
+    found = RateLog()
+    for block, rate in enumerate(rates, first_block):
+        found.blocks[block] = rate
+        found.rounds.update({(block, turn): rate * factor for turn, factor in enumerate(noise)})
+    return found
+
+
 def test_a_rate_is_the_mean_of_logarithms_with_students_interval() -> None:
-    rates = {0: 90.0, 1: 100.0, 2: 112.0}
-    row = throughput(4, 1, rates, rates)
-    wanted = t_interval([math.log(value) for value in rates.values()])
+    rates = (90.0, 100.0, 112.0)
+    own = log(*rates)
+    row = throughput(4, 1, own, own)
+    wanted = t_interval([math.log(value) for value in rates])
     assert wanted is not None
     assert (row.batch, row.workers, row.speedup, row.speedup_low) == (4, 1, 1.0, None)
     assert row.items_per_s == pytest.approx(math.exp(wanted.mean))
@@ -66,9 +70,9 @@ def test_a_rate_is_the_mean_of_logarithms_with_students_interval() -> None:
     assert not row.unavailable
 
 
-def test_the_speedup_cancels_what_hit_a_block_as_a_whole() -> None:
-    first = {0: 10.0, 1: 40.0, 2: 20.0}
-    row = throughput(1, 2, {block: 1.9 * rate for block, rate in first.items()}, first)
+def test_the_speedup_cancels_what_hit_a_block_or_a_round_as_a_whole() -> None:
+    noise = (1.0, 0.2, 3.0)
+    row = throughput(1, 2, log(19.0, 76.0, 38.0, noise=noise), log(10.0, 40.0, 20.0, noise=noise))
     assert row.speedup == pytest.approx(1.9)
     assert row.speedup_low == pytest.approx(1.9)
     assert row.speedup_high == pytest.approx(1.9)
@@ -78,30 +82,29 @@ def test_the_speedup_cancels_what_hit_a_block_as_a_whole() -> None:
 
 
 def test_two_blocks_give_figures_but_no_interval() -> None:
-    first = {0: 10.0, 1: 10.0}
-    row = throughput(2, 1, {0: 20.0, 1: 20.0}, first)
+    first = log(10.0, 10.0)
+    row = throughput(2, 1, log(20.0, 20.0), first)
     assert row.items_per_s == pytest.approx(20.0)
     assert row.speedup == pytest.approx(2.0)
     assert (row.low, row.speedup_low) == (None, None)
     assert row.unavailable["low"] == "2 blocks, 3 needed for an interval"
-    assert throughput(2, 1, {0: 20.0}, first).unavailable["low"].startswith("1 block,")
+    assert throughput(2, 1, log(20.0), first).unavailable["low"].startswith("1 block,")
 
 
 @pytest.mark.parametrize(
     ("first", "reason"),
     [
         (None, "the first row was not measured"),
-        ({}, "the first row was not measured"),
-        ({7: 1.0}, "no block in common with the first row"),
+        (log(1.0, first_block=7), "no block in common with the first row"),
     ],
 )
-def test_without_a_first_row_there_is_no_speedup(first: dict[int, float] | None, reason: str) -> None:
-    row = throughput(2, 1, {0: 20.0}, first)
+def test_without_a_first_row_there_is_no_speedup(first: RateLog | None, reason: str) -> None:
+    row = throughput(2, 1, log(20.0), first)
     assert row.speedup is None
     assert row.unavailable["speedup"] == reason
 
 
 def test_without_blocks_there_is_nothing() -> None:
-    row = throughput(2, 1, {}, {0: 1.0})
+    row = throughput(2, 1, RateLog(), log(1.0))
     assert row.items_per_s is None
     assert row.unavailable == {"items_per_s": "no block was measured"}
