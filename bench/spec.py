@@ -47,7 +47,10 @@ class PythonTarget:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which images to measure accuracy on, and what the user says about preprocessing."""
+    """Which images to measure accuracy on, and what the user says about preprocessing.
+
+    ``limit`` draws classes in their proportions; ``balanced`` draws as many of each, as far as there are.
+    """
 
     source: str
     metadata: Path | None = None
@@ -58,6 +61,7 @@ class DataSpec:
     grayscale: GrayscalePolicy = GrayscalePolicy.SKIP
     max_bad_fraction: float = 0.05
     split: SplitChoice | None = None
+    balanced: bool = False
 
 
 @dataclass(frozen=True)

@@ -128,8 +128,17 @@ def _create(runtime: Runtime, request: LoadRequest) -> Any:
         options["experimental_op_resolver_type"] = resolver
     if request.delegate == "external":
         options["experimental_delegates"] = [_load_delegate(module, request)]
+    if request.preserve:
+        options["experimental_preserve_all_tensors"] = True
     try:
         return module.Interpreter(**options)
+    except TypeError as error:
+        if not request.preserve:
+            raise
+        raise Refusal(
+            "no-intermediates",
+            "%s %s cannot keep what is between layers; use ai-edge-litert" % (runtime.package, runtime.version),
+        ) from error
     except (ValueError, RuntimeError) as error:
         raise explain(error) from error
 

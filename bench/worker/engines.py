@@ -12,7 +12,8 @@ from .runtimes import Runtime
 class LoadRequest(NamedTuple):
     """What to load and how: ``delegate`` is default, xnnpack, none or external.
 
-    ``exclusive`` keeps the runtime's default delegates out, so that what an external one took can be told apart.
+    ``exclusive`` keeps the runtime's default delegates out, so that what an external one took can be told apart;
+    ``preserve`` keeps what is between layers, for the classic interpreter to show.
     """
 
     model_path: str
@@ -23,6 +24,7 @@ class LoadRequest(NamedTuple):
     delegate_library: Optional[str] = None
     delegate_options: Optional[Dict[str, str]] = None
     exclusive: Optional[bool] = None
+    preserve: Optional[bool] = None
 
 
 class Engine(ABC):

@@ -22,6 +22,7 @@ from .timing import burst
 
 if TYPE_CHECKING:
     from .bare import BareLoop
+    from .layers import Layers
     from .profiling import Profile
 
 Answer = Dict[str, Any]
@@ -36,6 +37,7 @@ class Service:
         self._classifier: Optional[ImageClassifier] = None
         self._profile: Optional[Profile] = None
         self._bare: Optional[BareLoop] = None
+        self._layers: Optional[Layers] = None
         self.commands: Dict[str, Callable[[Answer], Answer]] = {
             "hello": self.hello,
             "memory": self.memory,
@@ -50,6 +52,9 @@ class Service:
             "profile": self.profile,
             "open_bare": self.open_bare,
             "bare_loop": self.bare_loop,
+            "open_layers": self.open_layers,
+            "layers": self.layers,
+            "layer_channels": self.layer_channels,
         }
 
     def hello(self, request: Answer) -> Answer:
@@ -169,6 +174,30 @@ class Service:
         if self._bare is None:
             raise Refusal("protocol", "bare_loop before open_bare")
         return self._bare.run(int(request["max_ns"]))
+
+    def open_layers(self, request: Answer) -> Answer:
+        """Open two models to compare what is between their layers, see :class:`.layers.Layers`."""
+        from .layers import open_layers
+
+        self._layers = None
+        self._layers = open_layers(self._runtime, request)
+        return self._layers.describe()
+
+    def layers(self, request: Answer) -> Answer:
+        """Compare rows from ``start`` to ``stop``, or as many as ``max_ns`` allows."""
+        from .layers import compare_rows
+
+        if self._layers is None:
+            raise Refusal("protocol", "layers before open_layers")
+        deadline = time.perf_counter_ns() + int(request["max_ns"])
+        start, stop = int(request["start"]), int(request["stop"])
+        return compare_rows(self._layers, start, stop, lambda: time.perf_counter_ns() >= deadline)
+
+    def layer_channels(self, _request: Answer) -> Answer:
+        """Return the channel ranges of all rows compared so far."""
+        if self._layers is None:
+            raise Refusal("protocol", "layer_channels before open_layers")
+        return {"channels": self._layers.channels()}
 
     def _loaded(self) -> Engine:
         if self._engine is None:
