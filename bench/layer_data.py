@@ -290,8 +290,8 @@ class Contrast:
 class Answers:
     """How the two models answer in the run that the layers come from, and how far the default delegate's run is.
 
-    ``kernel_difference`` is the greatest difference of a score between those runs, over both models' images, and
-    ``kernel_flips`` how many of the variant's answers differ. Margins are medians of the reference's best score less
+    ``kernel_difference`` is the greatest difference of a score between those runs, ``kernel_flips`` how many of the
+    variant's answers differ, ``here_db`` and ``default_db`` the ratios of the scores in both. Margins are medians of the reference's best score less
     its second, over images whose answer flips and over the others.
     """
 
@@ -304,6 +304,8 @@ class Answers:
     reference_kernel_difference: float
     variant_kernel_difference: float
     kernel_flips: int
+    here_db: float | None
+    default_db: float | None
     flip_contrast: Contrast | None
     class_contrast: Contrast | None
 

@@ -62,12 +62,12 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         help="run workers under this Python (repeatable)",
     )
     what.add_argument("--runtime", choices=("litert", "tflite", "tf"), help="which runtime of that Python")
-    _add_data_flags(run.add_argument_group("accuracy"))
+    add_data_flags(run.add_argument_group("accuracy"))
     _add_time_flags(run.add_argument_group("how long"))
     _add_output_flags(run.add_argument_group("output"))
 
 
-def _add_data_flags(data: argparse._ArgumentGroup) -> None:
+def add_data_flags(data: argparse._ArgumentGroup) -> None:
     data.add_argument(
         "--data", metavar="SOURCE", help="folder:DIR (one sub-folder per class), ham10000:DIR or phantom (generated)"
     )
@@ -168,7 +168,7 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
         runtime=options.runtime,
         signature=options.signature,
         baseline=options.baseline,
-        data=_data_spec(options),
+        data=data_spec(options),
         settings=Settings(
             seed=options.seed,
             min_runs=min(DEFAULT_SETTINGS.min_runs, options.max_runs) if options.min_runs is None else options.min_runs,
@@ -212,7 +212,7 @@ def _split(texts: Sequence[str] | None, default: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
-def _data_spec(options: argparse.Namespace) -> DataSpec | None:
+def data_spec(options: argparse.Namespace) -> DataSpec | None:
     from .images.cache import GrayscalePolicy
     from .images.geometry import ResizeMode
     from .images.unseen import SplitChoice

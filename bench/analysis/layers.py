@@ -30,6 +30,8 @@ from ..layer_data import (
 )
 
 WORST_CHANNELS = 3
+#: Channels with less than this part of the strongest channel's power do nothing: how they are held matters to nobody.
+_EMPTY_CHANNEL = 1e-8
 _LEAST_GROUP = 3
 _DIVISIONS = 2000
 
@@ -142,10 +144,12 @@ def dead_channels(channels: ChannelRange) -> tuple[int, int]:
 
 
 def describe_weights(sums: WeightSums) -> Weights:
-    """Return how well a layer's weights are held. Channels without any weight are left out of the worst ones."""
+    """Return how well a layer's weights are held. Channels of all but no weight are left out of the worst ones."""
+    least = _EMPTY_CHANNEL * float(sums.signal.max())
     known = [
         (index, decibels(float(signal), float(error)))
         for index, (signal, error) in enumerate(zip(sums.signal, sums.error, strict=True))
+        if signal > least
     ]
     finite = sorted((db, index) for index, db in known if db is not None and math.isfinite(db))
     whole = decibels(float(sums.signal.sum()), float(sums.error.sum()))
@@ -196,6 +200,8 @@ def describe_answers(
         reference_kernel_difference=_greatest_difference(compared.reference_scores, compared.reference_default),
         variant_kernel_difference=_greatest_difference(compared.variant_scores, compared.variant_default),
         kernel_flips=int((own != compared.variant_default.argmax(axis=1)).sum()),
+        here_db=_score_ratio(compared.reference_scores, compared.variant_scores),
+        default_db=_score_ratio(compared.reference_default, compared.variant_default),
         flip_contrast=worst_contrast(values, {"flipped": flips}),
         class_contrast=worst_contrast(values, groups),
     )
@@ -215,6 +221,11 @@ def _median(values: Array) -> float | None:
 
 def _greatest_difference(scores: Array, others: Array) -> float:
     return float(np.abs(scores.astype(np.float64) - others).max())
+
+
+def _score_ratio(reference: Array, variant: Array) -> float | None:
+    real = reference.astype(np.float64)
+    return decibels(float((real**2).sum()), float(((real - variant) ** 2).sum()))
 
 
 def image_ratios(compared: Compared) -> Array:
@@ -252,7 +263,7 @@ def worst_contrast(values: Array, groups: dict[str, Any], divisions: int = _DIVI
         group=list(named)[group],
         images=int(members.sum()),
         difference_db=float(column[members].mean() - column[~members].mean()),
-        p_value=(1 + sum(value >= falls.max() for value in greatest)) / (divisions + 1),
+        p_value=float(1 + np.count_nonzero(np.array(greatest) >= falls.max())) / (divisions + 1),
     )
 
 

@@ -207,7 +207,7 @@ class Layers:
             self.unavailable["alone"] = "the layers cannot be run one by one: %s" % one_line(error)
             return [unknown] * len(self._pairs)
         return [
-            layer_sums.errors(theirs.real(pair[0]), own.real(pair[1])) if number in self._alone_layers else unknown
+            layer_sums.errors(theirs.real(pair[0]), own.real(pair[1]).astype(np.float32)) if number in self._alone_layers else unknown
             for number, pair in enumerate(self._pairs)
         ]
 
