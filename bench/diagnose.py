@@ -16,6 +16,7 @@ from .devices.base import Device
 from .errors import InputError, ModelError, ScoreError, UsageError, WorkerError
 from .evaluation import Evaluator, Reading, Scored
 from .layer_data import (
+    INPUT,
     WEIGHTS,
     ChannelRange,
     Compared,
@@ -160,7 +161,7 @@ def diagnose_variant(
     networks = read_network(Path(reference.file.path)), read_network(Path(variant.file.path))
     matched = match_layers(*networks)
     pairs = tuple(pair for pair in matched.pairs if _tells_values(networks, pair))
-    if not pairs:
+    if all(pair.operator == INPUT for pair in pairs):
         raise InputError(
             f"{_name(variant)}: no layer is known to be one of {_name(reference)}'s: neither names nor order agree"
         )
@@ -327,7 +328,10 @@ def _diagnosis(
     labels, items = variant.reading.labels, variant.scored.images.items
     truth = [item.label or "" for item in items]
     outputs = [variant.network.tensors[pair.variant_tensor].name for pair in pairs]
-    names = list(zip(layer_names(outputs), outputs, strict=True))
+    short = [
+        "input" if pair.operator == INPUT else name for pair, name in zip(pairs, layer_names(outputs), strict=True)
+    ]
+    names = list(zip(short, outputs, strict=True))
     notes = dict.fromkeys((*evaluator.info().notes, *reference.reading.notes, *variant.reading.notes))
     return Diagnosis(
         model=variant.variant.model,
@@ -378,7 +382,7 @@ def _with_times(diagnosis: Diagnosis, spec: DiagnoseSpec, variant: ModelVariant,
         if item.node is not None and item.key.subgraph == 0 and item.share is not None:
             shares.setdefault(item.node, []).append(item)
     layers = tuple(_timed(layer, shares.get(layer.node, ())) for layer in diagnosis.layers)
-    lacking = [layer for layer in layers if layer.time_share is None]
+    lacking = [layer for layer in layers if layer.time_share is None and layer.operator != INPUT]
     reasons = {"time_share": _unmatched_times(lacking)} if lacking else {}
     return replace(diagnosis, layers=layers, unavailable={**diagnosis.unavailable, **reasons})
 

@@ -15,6 +15,8 @@ from .records import Failure, ModelFile, RuntimeInfo
 Array = np.ndarray[Any, Any]
 
 
+#: What the model's input is called where layers are listed by operator.
+INPUT = "INPUT"
 #: Nodes that only change how numbers are written down.
 CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 _FLOATS, _INTEGERS = frozenset({"float16", "float32", "float64"}), frozenset({"int8", "uint8", "int16"})
@@ -78,6 +80,7 @@ class Match(str, Enum):
 class LayerPair:
     """One output of a node of the variant's graph, and the same of the reference's: nodes and tensors by index.
 
+    The model's input is a pair as well: its operator is :data:`INPUT`, its nodes are -1.
     ``inputs_match`` says that each activation this node reads comes from the layer that the other one reads there.
     """
 

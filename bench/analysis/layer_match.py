@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from ..layer_data import CONVERSIONS, LayerPair, Match, Matched, Network, Unmatched
+from ..layer_data import CONVERSIONS, INPUT, LayerPair, Match, Matched, Network, Unmatched
 
 Item = TypeVar("Item")
 
@@ -83,12 +83,21 @@ def _pairs(reference: Network, variant: Network, found: dict[int, tuple[int, Mat
         for tensor, other in zip(variant.nodes[node].outputs, reference.nodes[match].outputs, strict=True)
     }
     same.update(zip(variant.inputs, reference.inputs, strict=False))
+    yield from _inputs(reference, variant)
     for number in sorted(found):
         other, match = found[number]
         agree = _inputs_agree(reference, variant, (other, number), same)
         outputs = zip(reference.nodes[other].outputs, variant.nodes[number].outputs, strict=True)
         for theirs, own in outputs:
             yield LayerPair(variant.nodes[number].operator, other, number, theirs, own, match, agree)
+
+
+def _inputs(reference: Network, variant: Network) -> Iterator[LayerPair]:
+    """Yield the models' inputs: the variant's as its layers see it, quantized."""
+    for theirs, own in zip(reference.inputs, variant.inputs, strict=False):
+        written = [node.outputs[0] for node in variant.nodes if node.operator == "QUANTIZE" and node.inputs[0] == own]
+        seen = written[0] if len(written) == 1 else own
+        yield LayerPair(INPUT, -1, -1, theirs, seen, Match.NAME, inputs_match=False)
 
 
 def _inputs_agree(reference: Network, variant: Network, nodes: tuple[int, int], same: dict[int, int]) -> bool:

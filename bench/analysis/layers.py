@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..layer_data import (
+    INPUT,
     Answers,
     Array,
     Channel,
@@ -89,6 +90,8 @@ def _layer(
     sums, form, channels = compared.sums, compared.formats[number], compared.channels[number]
     count = float(form.elements * len(flips))
     total = {name: float(column[:, number].sum()) for name, column in vars(sums).items()}
+    whole = ratio(total["signal"], total["error"], count, form.scale)
+    alone = ratio(total["alone_signal"], total["alone_error"], count, form.scale)
     dead, dead_in_both = dead_channels(channels) if channels else (None, None)
     return Layer(
         number=number,
@@ -99,8 +102,8 @@ def _layer(
         output=names[1],
         match=pair.match,
         format=form,
-        total=ratio(total["signal"], total["error"], count, form.scale),
-        alone=ratio(total["alone_signal"], total["alone_error"], count, form.scale),
+        total=whole,
+        alone=whole if pair.operator == INPUT else alone,
         cosine=cosine(total["dot"], total["signal"], total["power"]),
         range_used=range_used(channels, form) if channels else None,
         clipped=_share(total["clipped"], count),
@@ -243,7 +246,8 @@ def worst_contrast(values: Array, groups: dict[str, Any], divisions: int = _DIVI
     Young, Resampling-Based Multiple Testing, 1993: max-T). So looking at many layers and groups is paid for. Layers
     with an image without a finite ratio are left out.
     """
-    usable = np.flatnonzero(np.isfinite(values).all(axis=0) & (values.std(axis=0) > 0)) if len(values) else np.array([])
+    finite = np.flatnonzero(np.isfinite(values).all(axis=0))
+    usable = finite[values[:, finite].std(axis=0) > 0] if len(values) else finite
     named = {
         name: chosen for name, chosen in groups.items() if _LEAST_GROUP <= chosen.sum() <= len(values) - _LEAST_GROUP
     }

@@ -90,7 +90,7 @@ def cell(layer: Layer, key: str) -> str:
         sign = "~" if layer.match.value == "order" else ""
         return sign + shortened(clean(layer.name), _NAME_WIDTH)
     texts = {
-        "node": lambda: str(layer.node),
+        "node": lambda: ABSENT if layer.node < 0 else str(layer.node),
         "operator": lambda: clean(layer.operator),
         "alone": lambda: decibel(layer.alone.db),
         "total": lambda: decibel(layer.total.db),
@@ -137,8 +137,8 @@ def _row(diagnosis: Diagnosis, layer: Layer) -> dict[str, Any]:
         "variant": clean(diagnosis.variant),
         "reference": clean(diagnosis.reference),
         "position": layer.number,
-        "node": layer.node,
-        "reference_node": layer.reference_node,
+        "node": None if layer.node < 0 else layer.node,
+        "reference_node": None if layer.node < 0 else layer.reference_node,
         "operator": clean(layer.operator),
         "layer": clean(layer.name),
         "output": clean(layer.output),

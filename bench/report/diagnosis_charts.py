@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..layer_data import Diagnosis, Layer
+from ..layer_data import INPUT, Diagnosis, Layer
 from .charts import Chart, Trace, label
 from .diagnosis_lines import decibel, percent, time_range
 from .palette import NEUTRAL, colours
@@ -126,7 +126,7 @@ def error_and_time(diagnosis: Diagnosis) -> Chart | None:
 def _hover(layer: Layer) -> str:
     parts = [
         f"<b>{label(layer.name)}</b>",
-        f"node {layer.node}, {label(layer.operator)}",
+        "the model's input" if layer.operator == INPUT else f"node {layer.node}, {label(layer.operator)}",
         f"alone {decibel(layer.alone.db)} dB, with all that came in {decibel(layer.total.db)} dB",
     ]
     if layer.clipped is not None:

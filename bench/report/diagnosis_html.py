@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..layer_data import Diagnosis, Layer
+from ..layer_data import INPUT, Diagnosis, Layer
 from .diagnosis import COLUMNS, cell, subtitle, title
 from .diagnosis_charts import diagnosis_charts
 from .diagnosis_lines import background, conclusions, decibel
@@ -73,7 +73,9 @@ def render_diagnosis_html(diagnosis: Diagnosis) -> str:
 
 
 def layer_place(layer: Layer) -> str:
-    """Return ``node 24, CONV_2D``."""
+    """Return ``node 24, CONV_2D``, nothing for the model's input."""
+    if layer.operator == INPUT:
+        return ""
     return f"node {layer.node}, {clean(layer.operator)}"
 
 

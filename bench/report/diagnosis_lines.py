@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ..layer_data import Contrast, Diagnosis, Layer
+from ..layer_data import INPUT, Contrast, Diagnosis, Layer
 from .text import clean, count, joined, ratio
 
 #: Below this share of values beyond the range nothing is said about clipping.
@@ -15,6 +15,8 @@ _CLIPPED = 0.0005
 _MOSTLY = 0.5
 #: Below this part of the range used a bit and more is idle.
 _NARROW = 0.5
+#: Root mean square error of the input in steps from which on rounding does more than it does on average.
+_COARSE_INPUT = 0.4
 _SIGNIFICANT = 0.05
 _GAIN_DB = 3.0
 
@@ -23,6 +25,7 @@ def conclusions(diagnosis: Diagnosis) -> list[str]:
     """Return the sentences that stand above the table: answers, where the error is made, what it is made of."""
     return [
         *_answers(diagnosis),
+        *_input(diagnosis),
         *_worst(diagnosis),
         *_clipping(diagnosis),
         *_weights(diagnosis),
@@ -48,6 +51,15 @@ def _answers(diagnosis: Diagnosis) -> Iterator[str]:
         yield (
             f"Where the answer flips, {theirs}'s best score leads its second by {ratio(answers.flipped_margin)} "
             f"(median), elsewhere by {ratio(answers.kept_margin)}."
+        )
+
+
+def _input(diagnosis: Diagnosis) -> Iterator[str]:
+    found = next((layer for layer in diagnosis.layers if layer.operator == INPUT), None)
+    if found is not None and found.total.steps is not None and found.total.steps >= _COARSE_INPUT:
+        yield (
+            f"The input is off by {found.total.steps:.2f} steps of its scale (root mean square); rounding gives 0.29 "
+            "where values lie anywhere between two steps, 0.50 where all lie in the middle."
         )
 
 
@@ -168,12 +180,12 @@ def background(diagnosis: Diagnosis) -> list[str]:
     answers = diagnosis.answers
     names = clean(diagnosis.reference), clean(diagnosis.variant)
     lines = [
-        "Layers are read on the runtime's own CPU kernels: a delegate shows none. With its default delegate scores are "
-        f"other by up to {_difference(answers.reference_kernel_difference)} in {names[0]} and "
-        f"{_difference(answers.variant_kernel_difference)} in {names[1]}, "
+        "Layers are read on the runtime's own CPU kernels: a delegate shows none. From those of the default delegate, "
+        f"scores differ by up to {_difference(answers.reference_kernel_difference)} in {names[0]} and "
+        f"{_difference(answers.variant_kernel_difference)} in {names[1]}, and "
         f"{count(answers.kernel_flips, 'answer')} of {names[1]} "
-        f"{'is' if answers.kernel_flips == 1 else 'are'} other ones, and the SQNR of the scores is "
-        f"{decibel(answers.default_db)} dB instead of {decibel(answers.here_db)}."
+        f"{'differs' if answers.kernel_flips == 1 else 'differ'}; the SQNR of the scores is {decibel(answers.here_db)} dB "
+        f"here, {decibel(answers.default_db)} dB there."
     ]
     lines += [f"Not compared: {line}" for line in unmatched(diagnosis)]
     lines += [_sentence(clean(f"{_TITLES.get(name, name)} unknown: {reason}")) for name, reason in _reasons(diagnosis)]
@@ -208,7 +220,9 @@ def unmatched(diagnosis: Diagnosis) -> list[str]:
 
 
 def layer_name(layer: Layer) -> str:
-    """Return ``conv2d_12 (node 24, CONV_2D)``."""
+    """Return ``conv2d_12 (node 24, CONV_2D)``, or ``the model's input``."""
+    if layer.operator == INPUT:
+        return "the model's input"
     return f"{clean(layer.name)} (node {layer.node}, {clean(layer.operator)})"
 
 
