@@ -88,7 +88,8 @@ def _diagnose(options: argparse.Namespace, _given: Sequence[str]) -> int:
             reason = str(result)
             if isinstance(result, FailedDiagnosis):
                 failed.append(result)
-                reason = f"{result.model}/{result.variant}: {result.failure.message}"
+                name, reason = f"{result.model}/{result.variant}", result.failure.message
+                reason = reason if reason.startswith(f"{name}:") else f"{name}: {reason}"
             sys.stderr.write(f"edgebench: error: {reason}\n")
     finally:
         progress.close()
