@@ -291,7 +291,12 @@ def _request(
         path.write_bytes(alone.content)
     nodes = {pairs[number].variant_node: pairs[number].reference_node for number in chosen}
     slots = tuple(
-        (reference.network.nodes[nodes[node]].inputs[position], copies[0].slots[nodes[node], position], place)
+        (
+            reference.network.nodes[nodes[node]].inputs[position],
+            variant.network.nodes[node].inputs[position],
+            copies[0].slots[nodes[node], position],
+            place,
+        )
         for (node, position), place in copies[1].slots.items()
     )
     return replace(

@@ -30,8 +30,8 @@ class WeightPlace:
 class LayersRequest:
     """What a worker shall compare. Paths are on the device; tables give each pixel value's real value.
 
-    ``slots`` are (reference tensor, place in the reference's copy, place in the variant's copy) of every input of a
-    layer that stands alone; without copies no layer is run alone.
+    ``slots`` are (reference's tensor, variant's tensor, place in the reference's copy, place in the variant's copy) of
+    every input of a layer that stands alone; without copies no layer is run alone.
     """
 
     reference_path: str
@@ -44,7 +44,7 @@ class LayersRequest:
     reference_alone: str | None = None
     variant_alone: str | None = None
     alone_layers: tuple[int, ...] = ()
-    slots: tuple[tuple[int, int, int], ...] = ()
+    slots: tuple[tuple[int, int, int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ from .runtimes import Runtime
 
 #: Channel ranges of wider outputs would be most of an answer; nobody looks for dead channels among so many.
 _MOST_CHANNELS = 8192
+#: Two runs of a layer on the same input differ by less than this part of the signal: 60 dB.
+_SAME = 1e-6
 
 
 class OpenEngine(ClassicEngine):
@@ -58,9 +60,10 @@ class OpenEngine(ClassicEngine):
 
 
 class Slot(NamedTuple):
-    """One input of a layer that stands alone: the reference's tensor that it gets, and where it goes in both files."""
+    """One input of a layer that stands alone: what it reads in both models, and where it goes in both copies."""
 
-    source: int
+    reference_source: int
+    variant_source: int
     reference: int
     variant: int
 
@@ -85,6 +88,7 @@ class Layers:
         self.unavailable: Dict[str, str] = {}
         self._open_alone(runtime, request)
         self._forward(0)  # weights that the graph itself converts are only there after a run
+        self._prove(runtime)
         self._weights = [self._weigh(item) for item in request["weights"]]
 
     def describe(self) -> Dict[str, Any]:
@@ -183,6 +187,37 @@ class Layers:
         except Refusal as refusal:
             self.unavailable["alone"] = "the runtime does not take the layers one by one: %s" % refusal
 
+    def _prove(self, runtime: Runtime) -> None:
+        """Give every layer alone what the whole graph shows before it: what the graph shows after it must come out.
+
+        tflite-runtime 2.14 adds in place even where it is told to keep all tensors, so an input shows the sum.
+        """
+        if self._alone is None:
+            return
+        try:
+            for slot in self._slots:
+                self._alone[0].feed(slot.reference, self._reference.tensor(slot.reference_source))
+                self._alone[1].feed(slot.variant, self._variant.tensor(slot.variant_source))
+            for engine in self._alone:
+                engine.invoke()
+        except (ValueError, RuntimeError) as error:
+            self._give_up(error)
+            return
+        for side, (whole, copy) in enumerate(zip((self._reference, self._variant), self._alone)):
+            for number in sorted(self._alone_layers):
+                tensor = self._pairs[number][side]
+                signal, error_sum = layer_sums.errors(whole.real(tensor), copy.real(tensor))
+                if error_sum > _SAME * signal:
+                    raise Refusal(
+                        "tensors-overwritten",
+                        "%s %s lets one layer overwrite another's output, so what is between layers cannot be read; "
+                        "use ai-edge-litert" % (runtime.package, runtime.version),
+                    )
+
+    def _give_up(self, error: Exception) -> None:
+        self._alone = None
+        self.unavailable["alone"] = "the layers cannot be run one by one: %s" % one_line(error)
+
     def _run_alone(self) -> List[Tuple[float, float]]:
         """Give each pair of layers one and the same input, one that the variant can hold, and return their errors."""
         unknown = (float("nan"), float("nan"))
@@ -191,10 +226,10 @@ class Layers:
         theirs, own = self._alone
         try:
             for slot in self._slots:
-                values = self._reference.tensor(slot.source)
+                values = self._reference.tensor(slot.reference_source)
                 grid = own.grid(slot.variant)
                 if grid is not None:
-                    stored = grid.nearest(layer_sums.real_values(values, self._reference.grid(slot.source)))
+                    stored = grid.nearest(layer_sums.real_values(values, self._reference.grid(slot.reference_source)))
                     own.feed(slot.variant, stored)
                     values = grid.real(stored).astype(values.dtype)
                 else:
@@ -203,8 +238,7 @@ class Layers:
             theirs.invoke()
             own.invoke()
         except (ValueError, RuntimeError) as error:
-            self._alone = None
-            self.unavailable["alone"] = "the layers cannot be run one by one: %s" % one_line(error)
+            self._give_up(error)
             return [unknown] * len(self._pairs)
         return [
             layer_sums.errors(theirs.real(pair[0]), own.real(pair[1]).astype(np.float32)) if number in self._alone_layers else unknown

@@ -116,6 +116,49 @@ def test_weights_that_have_another_form_are_told(
     assert told["unavailable"] == "the reference's weights are not of the same form"
 
 
+def _with_copies(pixels: str, folder: Path) -> dict[str, Any]:
+    from edgebench.analysis.layer_match import layer_nodes
+    from edgebench.network import read_network, stand_alone
+
+    path = MODELS / "float32.tflite"
+    network = read_network(path)
+    alone = stand_alone(path, network, layer_nodes(network))
+    (folder / "alone.tflite").write_bytes(alone.content)
+    sources = {key: network.nodes[key[0]].inputs[key[1]] for key in alone.slots}
+    same = [(tensor, tensor) for tensor in _outputs("float32")]
+    return request(
+        pixels,
+        "float32",
+        same,
+        reference_alone=str(folder / "alone.tflite"),
+        variant_alone=str(folder / "alone.tflite"),
+        alone_layers=list(range(len(same))),
+        slots=[[sources[key], sources[key], place, place] for key, place in alone.slots.items()],
+    )
+
+
+def test_layers_alone_of_a_model_against_itself_are_equal(runtime: Runtime, pixels: str, tmp_path: Path) -> None:
+    sums, _, _ = Layers(runtime, _with_copies(pixels, tmp_path)).run(0)
+    assert (sums[:, NAMES.index("alone_error")] == 0).all()
+    assert (sums[:, NAMES.index("alone_signal")] > 0).all()
+
+
+def test_a_runtime_in_which_a_layer_overwrites_anothers_output_is_refused(
+    runtime: Runtime, pixels: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _with_copies(pixels, tmp_path)
+    shown = asked["pairs"][0][0]
+    read = OpenEngine.tensor
+
+    def overwritten(self: OpenEngine, index: int) -> Any:
+        return read(self, index) * (2 if index == shown and len(self.inputs) == 1 else 1)
+
+    monkeypatch.setattr(OpenEngine, "tensor", overwritten)
+    with pytest.raises(Refusal, match="lets one layer overwrite another's output") as refused:
+        Layers(runtime, asked)
+    assert refused.value.code == "tensors-overwritten"
+
+
 class _OldInterpreter:
     def __init__(self, model_path: str, num_threads: int, experimental_op_resolver_type: int) -> None:
         raise AssertionError("never reached: an unknown argument comes first")
