@@ -31,8 +31,8 @@ from .layer_data import (
 from .layer_session import LayerSession, LayersRequest, OpenedLayers, WeightPlace, layer_sums
 from .network import read_network, stand_alone
 from .plan import ModelVariant, find_variants
-from .profile_data import OperatorTime
 from .profile import MAX_TIMEOUT_S, ProfileSpec, profile_variant
+from .profile_data import OperatorTime
 from .progress import Progress
 from .records import Delegate, DelegateKind, Engine, Failure, Preprocessing, RuntimeInfo
 from .session import LoadRequest
@@ -248,6 +248,7 @@ def _compared(
     unavailable: dict[str, str],
 ) -> Compared:
     return Compared(
+        delegated=opened.delegated,
         formats=opened.formats,
         sums=layer_sums(rows),
         channels=channels,
@@ -310,7 +311,7 @@ def _request(
 
 def weight_places(reference: Network, variant: Network, pairs: Sequence[LayerPair]) -> Iterator[WeightPlace]:
     """Yield where the weights of those layers are that have constant ones."""
-    made = variant.producers()
+    made, made_there = variant.producers(), reference.producers()
     for number, pair in enumerate(pairs):
         if pair.operator not in WEIGHTS:
             continue
@@ -318,7 +319,9 @@ def weight_places(reference: Network, variant: Network, pairs: Sequence[LayerPai
         theirs = reference.nodes[pair.reference_node].inputs[position]
         own = variant.nodes[pair.variant_node].inputs[position]
         if theirs not in reference.activations and own not in variant.activations:
-            yield WeightPlace(number, theirs, own, variant.source(own, made), axis)
+            stored = variant.source(own, made)
+            scales = variant.tensors[stored].scales
+            yield WeightPlace(number, reference.source(theirs, made_there), stored, axis, scales)
 
 
 def _diagnosis(
@@ -352,6 +355,7 @@ def _diagnosis(
         layers=describe_layers(pairs, names, compared, truth, [label for label in labels if label in truth]),
         unmatched=(*matched.unmatched, *_no_values(matched, pairs, variant.network)),
         answers=describe_answers(compared, [item.image_id for item in items], truth, labels),
+        delegated=compared.delegated,
         preprocessing=_preprocessing(variant.reading.preprocessing),
         notes=tuple(notes),
         unavailable=compared.unavailable,
@@ -404,8 +408,8 @@ def _timed(layer: Layer, times: Sequence[OperatorTime]) -> Layer:
 
 
 def _unmatched_times(lacking: Sequence[Layer]) -> str:
-    layers = "1 layer" if len(lacking) == 1 else f"{len(lacking)} layers"
-    return f"none of the profiler's operators can be matched to {layers}"
+    layers = "1 layer matches" if len(lacking) == 1 else f"{len(lacking)} layers match"
+    return f"{layers} none of the profiler's operators"
 
 
 def _without_times(diagnosis: Diagnosis, reason: str) -> Diagnosis:

@@ -53,7 +53,9 @@ def add_diagnose(commands: argparse._SubParsersAction[Any]) -> None:
     diagnose.add_argument("--against", metavar="NAME", help="the float variant to compare with (the float32 one)")
     diagnose.add_argument("--top", type=int, default=15, metavar="K", help="show the K layers with most error (15)")
     diagnose.add_argument("--format", default="table", choices=tuple(_SUFFIXES))
-    diagnose.add_argument("--out", type=folder_argument, metavar="DIR", help="write one file a variant into DIR instead")
+    diagnose.add_argument(
+        "--out", type=folder_argument, metavar="DIR", help="write one file a variant into DIR instead"
+    )
     diagnose.add_argument("--python", metavar="PATH", help="run the worker under this Python")
     diagnose.add_argument(
         "--timeout", default="120s", metavar="T", help="a worker that is silent for T is killed (120s)"

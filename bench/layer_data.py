@@ -180,9 +180,11 @@ class WeightSums:
 @dataclass(frozen=True)
 class Compared:
     """What a worker found on all images. Scores are float32 [images, classes], the ``default`` ones of the runtime's
-    default delegate. ``unavailable`` says what could not be found, and why.
+    default delegate. ``delegated`` tells whether the layers are that delegate's, too, or the runtime's own kernels'.
+    ``unavailable`` says what could not be found, and why.
     """
 
+    delegated: bool
     formats: tuple[LayerFormat, ...]
     sums: LayerSums
     channels: tuple[ChannelRange | None, ...]
@@ -330,6 +332,7 @@ class Diagnosis:
     layers: tuple[Layer, ...]
     unmatched: tuple[Unmatched, ...]
     answers: Answers
+    delegated: bool
     preprocessing: str
     notes: tuple[str, ...] = ()
     unavailable: Mapping[str, str] = field(default_factory=dict)

@@ -17,13 +17,16 @@ from .worker.protocol import decode_array, encode_array
 
 @dataclass(frozen=True)
 class WeightPlace:
-    """Where a layer's weights are: tensors by index, the variant's as ``stored`` and as the layer reads them."""
+    """Where a layer's weights are stored: tensors by index, and the axis of output channels.
+
+    ``scales`` counts the variant's in its file.
+    """
 
     layer: int
     reference: int
     variant: int
-    stored: int
     axis: int
+    scales: int
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,12 @@ class LayersRequest:
 
 @dataclass(frozen=True)
 class OpenedLayers:
-    """Two models that are open: each pair's format, and the weights' sums."""
+    """Two models that are open: each pair's format, and the weights' sums.
 
+    ``delegated`` tells whether the layers are those that the default delegate computes, not the runtime's own kernels.
+    """
+
+    delegated: bool
     formats: tuple[LayerFormat, ...]
     weights: tuple[WeightSums, ...]
     unavailable: Mapping[str, str]
@@ -120,7 +127,7 @@ def _opened(answer: dict[str, Any]) -> OpenedLayers:
                 per_channel_error=decode_array(item["per_channel_error"]),
             )
         )
-    return OpenedLayers(formats, tuple(weights), unavailable)
+    return OpenedLayers(answer["kernels"] == "default", formats, tuple(weights), unavailable)
 
 
 def _rows(answer: dict[str, Any]) -> ComparedRows:
@@ -130,9 +137,7 @@ def _rows(answer: dict[str, Any]) -> ComparedRows:
         raise ValueError(f"sums of shape {sums.shape}")
     if theirs.shape != own.shape or theirs.ndim != 2 or len(theirs) != len(sums):
         raise ValueError(f"scores of shapes {theirs.shape} and {own.shape} for {len(sums)} images")
-    return ComparedRows(
-        sums, theirs, own, {str(name): str(reason) for name, reason in answer["unavailable"].items()}
-    )
+    return ComparedRows(sums, theirs, own, {str(name): str(reason) for name, reason in answer["unavailable"].items()})
 
 
 def _channels(item: dict[str, Any] | None) -> ChannelRange | None:

@@ -68,6 +68,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def add_data_flags(data: argparse._ArgumentGroup) -> None:
+    """Add the flags about images."""
     data.add_argument(
         "--data", metavar="SOURCE", help="folder:DIR (one sub-folder per class), ham10000:DIR or phantom (generated)"
     )
@@ -213,6 +214,7 @@ def _split(texts: Sequence[str] | None, default: str) -> tuple[str, ...]:
 
 
 def data_spec(options: argparse.Namespace) -> DataSpec | None:
+    """Return what the flags about images say, None without ``--data``. Raises UsageError for a flag that needs it."""
     from .images.cache import GrayscalePolicy
     from .images.geometry import ResizeMode
     from .images.unseen import SplitChoice

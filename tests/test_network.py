@@ -90,5 +90,5 @@ def test_a_file_that_cannot_be_rewritten_is_named(tmp_path: Path) -> None:
     network = read_network(MODELS / "int8.tflite")
     damaged = tmp_path / "damaged.tflite"
     damaged.write_bytes(b"\x18\0\0\0TFL3" + b"\xff" * 20)
-    with pytest.raises(ModelError, match="damaged.tflite: cannot be rewritten"):
+    with pytest.raises(ModelError, match=r"damaged\.tflite: cannot be rewritten"):
         stand_alone(damaged, network, [0])

@@ -156,7 +156,9 @@ def describe_weights(sums: WeightSums) -> Weights:
     ]
     finite = sorted((db, index) for index, db in known if db is not None and math.isfinite(db))
     whole = decibels(float(sums.signal.sum()), float(sums.error.sum()))
-    ideal = decibels(float(sums.signal.sum()), float(sums.per_channel_error.sum())) if sums.per_channel_error.size else None
+    ideal = (
+        decibels(float(sums.signal.sum()), float(sums.per_channel_error.sum())) if sums.per_channel_error.size else None
+    )
     gain = ideal - whole if ideal is not None and whole is not None and math.isfinite(whole) else None
     return Weights(
         dtype=sums.dtype,
@@ -238,7 +240,9 @@ def image_ratios(compared: Compared) -> Array:
     return ratios
 
 
-def worst_contrast(values: Array, groups: dict[str, Any], divisions: int = _DIVISIONS, seed: int = 0) -> Contrast | None:
+def worst_contrast(
+    values: Array, groups: dict[str, Any], divisions: int = _DIVISIONS, seed: int = 0
+) -> Contrast | None:
     """Return where a group of images falls furthest below all others; None where no group can be told.
 
     Of every group and layer the difference of means is taken in units of what chance gives it; the greatest fall is

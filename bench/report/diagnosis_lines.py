@@ -42,7 +42,9 @@ def _answers(diagnosis: Diagnosis) -> Iterator[str]:
     if not answers.flipped:
         yield f"{ours} answers all {images} as {theirs} does ({right[0]} right)."
         return
-    flips = joined([f"{clean(item.label)} {item.flipped} of {item.images}" for item in answers.classes if item.flipped], 7)
+    flips = joined(
+        [f"{clean(item.label)} {item.flipped} of {item.images}" for item in answers.classes if item.flipped], 7
+    )
     yield (
         f"{ours} answers {answers.flipped} of {images} otherwise than {theirs} ({theirs} has {right[0]} right, {ours} "
         f"{right[1]}): {flips}."
@@ -177,19 +179,25 @@ def _p(value: float) -> str:
 
 def background(diagnosis: Diagnosis) -> list[str]:
     """Return the sentences that stand below the table: how far to trust it, and what is missing."""
-    answers = diagnosis.answers
-    names = clean(diagnosis.reference), clean(diagnosis.variant)
-    lines = [
-        "Layers are read on the runtime's own CPU kernels: a delegate shows none. From those of the default delegate, "
-        f"scores differ by up to {_difference(answers.reference_kernel_difference)} in {names[0]} and "
-        f"{_difference(answers.variant_kernel_difference)} in {names[1]}, and "
-        f"{count(answers.kernel_flips, 'answer')} of {names[1]} "
-        f"{'differs' if answers.kernel_flips == 1 else 'differ'}; the SQNR of the scores is {decibel(answers.here_db)} dB "
-        f"here, {decibel(answers.default_db)} dB there."
-    ]
+    kernels = "as the default delegate computes them" if diagnosis.delegated else "on the runtime's own CPU kernels"
+    lines = [f"Layers are read {kernels}, with all tensors kept. {_against_plain_runs(diagnosis)}"]
     lines += [f"Not compared: {line}" for line in unmatched(diagnosis)]
     lines += [_sentence(clean(f"{_TITLES.get(name, name)} unknown: {reason}")) for name, reason in _reasons(diagnosis)]
     return lines + [_sentence(clean(note)) for note in diagnosis.notes]
+
+
+def _against_plain_runs(diagnosis: Diagnosis) -> str:
+    answers = diagnosis.answers
+    differences = answers.reference_kernel_difference, answers.variant_kernel_difference
+    if not any(differences):
+        return "All scores are equal to those of a plain run with the default delegate."
+    return (
+        "From those of a plain run with the default delegate, scores differ by up to "
+        f"{_difference(differences[0])} in {clean(diagnosis.reference)} and {_difference(differences[1])} in "
+        f"{clean(diagnosis.variant)}, and {count(answers.kernel_flips, 'answer')} of {clean(diagnosis.variant)} "
+        f"{'differs' if answers.kernel_flips == 1 else 'differ'}; the SQNR of the scores is "
+        f"{decibel(answers.here_db)} dB here, {decibel(answers.default_db)} dB there."
+    )
 
 
 def _sentence(note: str) -> str:

@@ -105,7 +105,8 @@ def real_weights(stored: Any, detail: Dict[str, Any]) -> "np.ndarray[Any, Any]":
     scales = np.asarray(parameters.get("scales", ()), np.float64)
     if not len(scales) or np.asarray(stored).dtype.kind == "f":
         return np.asarray(stored, np.float64)
-    zero_points = np.asarray(parameters["zero_points"], np.float64)
+    # Preparing a fully connected layer, XNNPACK repeats a single scale for each channel, but not its zero point.
+    zero_points = np.broadcast_to(np.asarray(parameters["zero_points"], np.float64).ravel(), scales.shape)
     shape = [1] * np.ndim(stored)
     if len(scales) > 1:
         shape[int(parameters["quantized_dimension"])] = len(scales)

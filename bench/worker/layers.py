@@ -1,7 +1,9 @@
 """What two graphs hold between their layers, image by image: whole, and with every layer alone.
 
-Both run on the runtime's own CPU kernels with all tensors kept: a delegate shows nothing of what is inside it. Only
-sums leave this process; the tensors of one image are many times larger than all answers together.
+Both run with all tensors kept. LiteRT then gives the default delegate each node by itself, so that what is between them
+shows, and it computes the very scores that it does otherwise. A runtime whose delegate hides its inside is noticed, and
+the runtime's own CPU kernels serve. Only sums leave this process; the tensors of one image are many times larger than
+all answers together.
 """
 
 from __future__ import annotations
@@ -22,15 +24,17 @@ from .runtimes import Runtime
 
 #: Channel ranges of wider outputs would be most of an answer; nobody looks for dead channels among so many.
 _MOST_CHANNELS = 8192
+#: What computes the layers, in order of choice.
+_KERNELS = ("default", "none")
 #: Two runs of a layer on the same input differ by less than this part of the signal: 60 dB.
 _SAME = 1e-6
 
 
 class OpenEngine(ClassicEngine):
-    """A model on the runtime's own CPU kernels whose every tensor can be read after a run."""
+    """A model whose every tensor can be read after a run; ``kernels`` is ``default`` (delegate) or ``none``."""
 
-    def __init__(self, runtime: Runtime, model_path: str) -> None:
-        super().__init__(runtime, LoadRequest(model_path, "interpreter", "none", 1, preserve=True))
+    def __init__(self, runtime: Runtime, model_path: str, kernels: str) -> None:
+        super().__init__(runtime, LoadRequest(model_path, "interpreter", kernels, 1, preserve=True))
         self.details: Dict[int, Dict[str, Any]] = {
             int(detail["index"]): detail for detail in self._interpreter.get_tensor_details()
         }
@@ -72,28 +76,29 @@ class Layers:
     """Two open models and, where the controller made them, their copies with every layer alone."""
 
     def __init__(self, runtime: Runtime, request: Dict[str, Any]) -> None:
-        self._reference = OpenEngine(runtime, request["reference_path"])
-        self._variant = OpenEngine(runtime, request["variant_path"])
         self._pairs = [(int(a), int(b)) for a, b in request["pairs"]]
-        self._grids = [self._variant.grid(own) for _, own in self._pairs]
-        self._ranges = [self._make_ranges(pair) for pair in self._pairs]
-        pixels = request["pixels_path"]
-        self._feeders = [
-            ImageClassifier(self._reference, pixels, decode_array(request["reference_table"])),
-            ImageClassifier(self._variant, pixels, decode_array(request["variant_table"])),
-        ]
-        self._alone: Optional[Tuple[OpenEngine, OpenEngine]] = None
         self._slots = [Slot(*map(int, item)) for item in request["slots"]]
         self._alone_layers = {int(number) for number in request["alone_layers"]}
-        self.unavailable: Dict[str, str] = {}
-        self._open_alone(runtime, request)
-        self._forward(0)  # weights that the graph itself converts are only there after a run
-        self._prove(runtime)
+        for kernels in _KERNELS:
+            self.unavailable: Dict[str, str] = {}
+            self._open(runtime, request, kernels)
+            if self._shows_truth(unproven=kernels == _KERNELS[-1]):
+                break
+        else:
+            raise Refusal(
+                "tensors-overwritten",
+                "%s %s lets one layer overwrite another's output, so what is between layers cannot be read; "
+                "use ai-edge-litert" % (runtime.package, runtime.version),
+            )
+        self._kernels = kernels
+        self._grids = [self._variant.grid(own) for _, own in self._pairs]
+        self._ranges = [self._make_ranges(pair) for pair in self._pairs]
         self._weights = [self._weigh(item) for item in request["weights"]]
 
     def describe(self) -> Dict[str, Any]:
         """Return each layer's format and its weights' sums."""
         return {
+            "kernels": self._kernels,
             "layers": [self._format(pair, grid) for pair, grid in zip(self._pairs, self._grids)],
             "weights": self._weights,
             "unavailable": self.unavailable,
@@ -154,19 +159,18 @@ class Layers:
         return dequantize(engine.read_output(0), engine.output_tensor(0))[:1].ravel()
 
     def _weigh(self, item: Dict[str, Any]) -> Dict[str, Any]:
-        """Return a layer's weight sums. The stored tensor tells the type, the read one the values."""
-        axis, stored = int(item["axis"]), int(item["stored"])
-        theirs, own, read = int(item["reference"]), int(item["variant"]), self._variant.details
+        """Return a layer's weight sums, of the weights as they are stored, before any conversion in the graph."""
+        axis, theirs, stored = int(item["axis"]), int(item["reference"]), int(item["variant"])
+        detail = self._variant.details[stored]
         told: Dict[str, Any] = {"layer": int(item["layer"]), "dtype": self._variant.dtype(stored)}
         try:
-            mine = self._variant.tensor(own)
-            real = self._reference.tensor(theirs)
+            mine, real = self._variant.tensor(stored), self._reference.tensor(theirs)
         except Refusal as refusal:
             return {**told, "unavailable": str(refusal)}
         if real.dtype.kind != "f" or real.shape != mine.shape:
             return {**told, "unavailable": "the reference's weights are not of the same form"}
-        scales = len(read[stored].get("quantization_parameters", {}).get("scales", ()))
-        signal, error = layer_sums.weight_sums(real, layer_sums.real_weights(mine, read[own]), axis)
+        scales = int(item["scales"])  # the file's: the runtime may have repeated one for each channel
+        signal, error = layer_sums.weight_sums(real, layer_sums.real_weights(mine, detail), axis)
         ideal = layer_sums.per_channel_error(real, axis) if scales == 1 and len(signal) > 1 else np.empty(0)
         return {
             **told,
@@ -176,24 +180,34 @@ class Layers:
             "per_channel_error": encode_array(ideal),
         }
 
-    def _open_alone(self, runtime: Runtime, request: Dict[str, Any]) -> None:
-        if not request.get("reference_alone"):
-            return
-        try:
-            self._alone = (
-                OpenEngine(runtime, request["reference_alone"]),
-                OpenEngine(runtime, request["variant_alone"]),
-            )
-        except Refusal as refusal:
-            self.unavailable["alone"] = "the runtime does not take the layers one by one: %s" % refusal
+    def _open(self, runtime: Runtime, request: Dict[str, Any], kernels: str) -> None:
+        self._reference = OpenEngine(runtime, request["reference_path"], kernels)
+        self._variant = OpenEngine(runtime, request["variant_path"], kernels)
+        tables = (request["reference_table"], request["variant_table"])
+        self._feeders = [
+            ImageClassifier(engine, request["pixels_path"], decode_array(table))
+            for engine, table in zip((self._reference, self._variant), tables)
+        ]
+        self._alone: Optional[Tuple[OpenEngine, OpenEngine]] = None
+        if request.get("reference_alone"):
+            try:
+                self._alone = (
+                    OpenEngine(runtime, request["reference_alone"], kernels),
+                    OpenEngine(runtime, request["variant_alone"], kernels),
+                )
+            except Refusal as refusal:
+                self.unavailable["alone"] = "the runtime does not take the layers one by one: %s" % refusal
 
-    def _prove(self, runtime: Runtime) -> None:
-        """Give every layer alone what the whole graph shows before it: what the graph shows after it must come out.
+    def _shows_truth(self, unproven: bool) -> bool:
+        """Return whether the tensors that are kept are what the layers put out; ``unproven`` where nothing can tell.
 
-        tflite-runtime 2.14 adds in place even where it is told to keep all tensors, so an input shows the sum.
+        Every layer alone is given what the whole graph shows before it: what the graph shows after it must come out. A
+        delegate that hides its inside fails this, and so does tflite-runtime 2.14, which adds in place even where it is
+        told to keep all tensors.
         """
+        self._forward(0)
         if self._alone is None:
-            return
+            return unproven
         try:
             for slot in self._slots:
                 self._alone[0].feed(slot.reference, self._reference.tensor(slot.reference_source))
@@ -202,17 +216,19 @@ class Layers:
                 engine.invoke()
         except (ValueError, RuntimeError) as error:
             self._give_up(error)
-            return
-        for side, (whole, copy) in enumerate(zip((self._reference, self._variant), self._alone)):
-            for number in sorted(self._alone_layers):
-                tensor = self._pairs[number][side]
-                signal, error_sum = layer_sums.errors(whole.real(tensor), copy.real(tensor))
-                if error_sum > _SAME * signal:
-                    raise Refusal(
-                        "tensors-overwritten",
-                        "%s %s lets one layer overwrite another's output, so what is between layers cannot be read; "
-                        "use ai-edge-litert" % (runtime.package, runtime.version),
-                    )
+            return unproven
+        except Refusal:  # a tensor that cannot be read is not kept
+            return False
+        sides = zip((self._reference, self._variant), self._alone)
+        return all(self._agree(whole, copy, side) for side, (whole, copy) in enumerate(sides))
+
+    def _agree(self, whole: OpenEngine, copy: OpenEngine, side: int) -> bool:
+        for number in self._alone_layers:
+            tensor = self._pairs[number][side]
+            signal, error = layer_sums.errors(whole.real(tensor), copy.real(tensor))
+            if error > _SAME * signal:
+                return False
+        return True
 
     def _give_up(self, error: Exception) -> None:
         self._alone = None
@@ -241,7 +257,9 @@ class Layers:
             self._give_up(error)
             return [unknown] * len(self._pairs)
         return [
-            layer_sums.errors(theirs.real(pair[0]), own.real(pair[1]).astype(np.float32)) if number in self._alone_layers else unknown
+            layer_sums.errors(theirs.real(pair[0]), own.real(pair[1]).astype(np.float32))
+            if number in self._alone_layers
+            else unknown
             for number, pair in enumerate(self._pairs)
         ]
 

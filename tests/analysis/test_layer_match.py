@@ -12,7 +12,7 @@ Step = tuple[str, str, tuple[int, ...]]
 
 
 def chain(*steps: Step) -> Network:
-    """Return a graph in which each step (operator, output's name, shape) reads the one before; tensor 0 is the input."""
+    """Return a graph whose steps (operator, output's name, shape) each read the one before; tensor 0 is the input."""
     nodes = tuple(GraphNode(operator, (i,), (i + 1,), (name,)) for i, (operator, name, _) in enumerate(steps))
     tensors = [NetworkTensor("image", (1, 8), "float32")]
     tensors += [NetworkTensor(name, shape, "float32") for _, name, shape in steps]
@@ -66,7 +66,9 @@ def test_a_gap_that_differs_is_left_over_on_both_sides_never_guessed() -> None:
         ("reference", 2, "CONV_2D"),
         ("variant", 1, "CONV_2D"),
     ]
-    assert not next(pair for pair in match_layers(reference, variant).pairs if pair.operator == "FULLY_CONNECTED").inputs_match
+    assert not next(
+        pair for pair in match_layers(reference, variant).pairs if pair.operator == "FULLY_CONNECTED"
+    ).inputs_match
 
 
 def test_same_operators_with_other_shapes_are_other_layers() -> None:

@@ -42,7 +42,9 @@ def compared(error: Any, scores: Any = None, **changes: Any) -> Compared:
     ours = np.array([[0.9, 0.1]] * len(errors), np.float32)
     theirs = ours if scores is None else np.array(scores, np.float32)
     formats = (LayerFormat("int8", 4, 0.5, -128), LayerFormat("float32", 4))
-    return Compared(formats[: errors.shape[1]], LayerSums(**full), (None,) * errors.shape[1], (), ours, theirs, ours, theirs)
+    return Compared(
+        True, formats[: errors.shape[1]], LayerSums(**full), (None,) * errors.shape[1], (), ours, theirs, ours, theirs
+    )
 
 
 def pairs(*operators: str) -> list[LayerPair]:
@@ -108,7 +110,9 @@ def test_the_inputs_own_error_is_all_its_error() -> None:
 
 
 def test_dead_channels_and_the_used_range() -> None:
-    ranges = ChannelRange(np.array([0.0, 0, 5]), np.array([1.0, 9, 5]), np.array([-128.0, -128, 3]), np.array([-128.0, 127, 3]))
+    ranges = ChannelRange(
+        np.array([0.0, 0, 5]), np.array([1.0, 9, 5]), np.array([-128.0, -128, 3]), np.array([-128.0, 127, 3])
+    )
     assert dead_channels(ranges) == (1, 1)
     assert range_used(ranges, LayerFormat("int8", 3, 0.1, -128)) == 1.0
     assert range_used(ranges, LayerFormat("float32", 3)) is None
@@ -128,7 +132,9 @@ def test_answers_flips_and_leads() -> None:
     found = compared([[1], [1], [1]], scores=[[0.9, 0.1], [0.4, 0.6], [0.9, 0.1]])
     answers = describe_answers(found, ["i", "j", "k"], ["x", "x", "y"], ["x", "y", "z"][:2])
     assert (answers.flipped, answers.flipped_ids) == (1, ("j",))
-    assert [(item.label, item.images, item.reference_right, item.variant_right, item.flipped) for item in answers.classes] == [
+    assert [
+        (item.label, item.images, item.reference_right, item.variant_right, item.flipped) for item in answers.classes
+    ] == [
         ("x", 2, 2, 1, 1),
         ("y", 1, 0, 0, 0),
     ]

@@ -86,6 +86,7 @@ def test_weights_are_dequantized_with_their_own_scales() -> None:
     assert real_weights(stored, _detail([0.5], [0])).tolist() == [[5, 10], [5, 10]]
     assert real_weights(stored, _detail([0.5, 1.0], [0, 10], axis=1)).tolist() == [[5, 10], [5, 10]]
     assert real_weights(stored, _detail([0.5, 1.0], [0, 0], axis=0)).tolist() == [[5, 10], [10, 20]]
+    assert real_weights(stored, _detail([0.5, 0.5], [10], axis=0)).tolist() == [[0, 5], [0, 5]]
     assert real_weights(np.array([1.5], np.float16), _detail([], [])).tolist() == [1.5]
 
 

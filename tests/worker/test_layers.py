@@ -8,6 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from edgebench.analysis.layer_match import layer_nodes
+from edgebench.network import read_network, stand_alone
+from edgebench.worker.classic import ClassicEngine
+from edgebench.worker.engines import LoadRequest
+from edgebench.worker.images import ImageClassifier
+from edgebench.worker.inputs import dequantize
 from edgebench.worker.layer_sums import ALONE_COLUMNS, COLUMNS
 from edgebench.worker.layers import Layers, OpenEngine, compare_rows, open_layers
 from edgebench.worker.protocol import decode_array, encode_array
@@ -51,9 +57,6 @@ def request(pixels: str, variant: str, outputs: list[tuple[int, int]], **changes
 
 
 def _outputs(name: str) -> list[int]:
-    from edgebench.analysis.layer_match import layer_nodes
-    from edgebench.network import read_network
-
     network = read_network(MODELS / f"{name}.tflite")
     return [network.nodes[node].outputs[0] for node in layer_nodes(network)]
 
@@ -108,32 +111,29 @@ def test_copies_that_the_runtime_refuses_leave_the_rest(
     assert np.isfinite(layers.run(0)[0][:, 0]).all()
 
 
-def test_weights_that_have_another_form_are_told(
-    runtime: Runtime, pixels: str, pairs: list[tuple[int, int]]
-) -> None:
-    place = {"layer": 0, "reference": pairs[0][0], "variant": pairs[1][1], "stored": pairs[1][1], "axis": 0}
+def test_weights_that_have_another_form_are_told(runtime: Runtime, pixels: str, pairs: list[tuple[int, int]]) -> None:
+    place = {"layer": 0, "reference": pairs[0][0], "variant": pairs[1][1], "axis": 0, "scales": 1}
     (told,) = Layers(runtime, request(pixels, "int8", pairs, weights=[place])).describe()["weights"]
     assert told["unavailable"] == "the reference's weights are not of the same form"
 
 
-def _with_copies(pixels: str, folder: Path) -> dict[str, Any]:
-    from edgebench.analysis.layer_match import layer_nodes
-    from edgebench.network import read_network, stand_alone
-
-    path = MODELS / "float32.tflite"
-    network = read_network(path)
-    alone = stand_alone(path, network, layer_nodes(network))
-    (folder / "alone.tflite").write_bytes(alone.content)
-    sources = {key: network.nodes[key[0]].inputs[key[1]] for key in alone.slots}
-    same = [(tensor, tensor) for tensor in _outputs("float32")]
+def _with_copies(pixels: str, folder: Path, variant: str = "float32") -> dict[str, Any]:
+    sources, places = [], []
+    for name in ("float32", variant):
+        network = read_network(MODELS / f"{name}.tflite")
+        alone = stand_alone(MODELS / f"{name}.tflite", network, layer_nodes(network))
+        (folder / f"{name}-alone.tflite").write_bytes(alone.content)
+        sources.append([network.nodes[node].inputs[position] for node, position in alone.slots])
+        places.append(list(alone.slots.values()))
+    pairs = list(zip(_outputs("float32"), _outputs(variant), strict=True))
     return request(
         pixels,
-        "float32",
-        same,
-        reference_alone=str(folder / "alone.tflite"),
-        variant_alone=str(folder / "alone.tflite"),
-        alone_layers=list(range(len(same))),
-        slots=[[sources[key], sources[key], place, place] for key, place in alone.slots.items()],
+        variant,
+        pairs,
+        reference_alone=str(folder / "float32-alone.tflite"),
+        variant_alone=str(folder / f"{variant}-alone.tflite"),
+        alone_layers=list(range(len(pairs))),
+        slots=[list(slot) for slot in zip(*sources, *places, strict=True)],
     )
 
 
@@ -170,7 +170,7 @@ def test_a_runtime_that_keeps_no_tensors_is_named() -> None:
     )
     old = Runtime("tflite", "tflite-runtime", "2.4.0", module, 1)
     with pytest.raises(Refusal, match=r"tflite-runtime 2\.4\.0 cannot keep what is between layers; use ai-edge-litert"):
-        OpenEngine(old, "model.tflite")
+        OpenEngine(old, "model.tflite", "none")
 
 
 def test_the_service_answers_in_order_only(pixels: str, pairs: list[tuple[int, int]]) -> None:
@@ -190,3 +190,29 @@ def test_no_runtime_no_layers() -> None:
         open_layers(None, {})
 
 
+@pytest.mark.parametrize("variant", ["float32", "int8", "dynamic", "float16"])
+def test_layers_are_those_of_the_default_delegate_with_its_very_scores(
+    variant: str, runtime: Runtime, pixels: str, tmp_path: Path
+) -> None:
+    asked = _with_copies(pixels, tmp_path, variant)
+    layers = Layers(runtime, asked)
+    assert layers.describe()["kernels"] == "default"
+    _, _, scores = layers.run(2)
+    plain = ClassicEngine(runtime, LoadRequest(asked["variant_path"], "interpreter", "default", 1))
+    ImageClassifier(plain, pixels, decode_array(asked["variant_table"])).feed(2)
+    plain.invoke()
+    np.testing.assert_array_equal(dequantize(plain.read_output(0), plain.output_tensor(0)).ravel(), scores)
+
+
+def test_a_delegate_that_hides_its_inside_gives_way_to_the_cpus_kernels(
+    runtime: Runtime, pixels: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _with_copies(pixels, tmp_path)
+    hidden, read = asked["pairs"][0][0], OpenEngine.tensor
+
+    def stale(self: OpenEngine, index: int) -> Any:
+        delegated = any(node["op_name"] == "DELEGATE" for node in self._interpreter._get_ops_details())
+        return read(self, index) * (0 if index == hidden and delegated and len(self.inputs) == 1 else 1)
+
+    monkeypatch.setattr(OpenEngine, "tensor", stale)
+    assert Layers(runtime, asked).describe()["kernels"] == "none"
