@@ -125,7 +125,8 @@ def _reference(found: Sequence[ModelVariant], against: str | None) -> ModelVaria
         )
     if len(candidates) > 1:
         raise UsageError(
-            f"several float models: {', '.join(_name(item) for item in candidates)}; say which with --against MODEL/VARIANT"
+            f"several float models: {', '.join(_name(item) for item in candidates)}; "
+            "say which with --against MODEL/VARIANT"
         )
     return candidates[0]
 

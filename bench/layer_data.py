@@ -129,7 +129,7 @@ class LayerFormat:
 
 @dataclass(frozen=True)
 class LayerSums:
-    """Sums over the elements of each layer's output, float64 [images, layers]; f the reference's value, v the variant's.
+    """Sums over the elements of each layer's output, float64 [images, layers]; f the reference's value, v the other.
 
     ``signal`` f^2, ``error`` (f - v)^2, ``dot`` f v, ``power`` v^2; ``clipped`` counts f beyond the variant's range by
     more than half a step, ``clip_error`` (f - nearest end of the range)^2, ``at_low`` and ``at_high`` count v at the
@@ -296,8 +296,8 @@ class Answers:
     """How the two models answer in the run that the layers come from, and how far the default delegate's run is.
 
     ``kernel_difference`` is the greatest difference of a score between those runs, ``kernel_flips`` how many of the
-    variant's answers differ, ``here_db`` and ``default_db`` the ratios of the scores in both. Margins are medians of the reference's best score less
-    its second, over images whose answer flips and over the others.
+    variant's answers differ, ``here_db`` and ``default_db`` the ratios of the scores in both. Margins are medians of
+    the reference's best score less its second, over images whose answer flips and over the others.
     """
 
     images: int

@@ -76,6 +76,9 @@ class ComparedRows:
 class LayerSession(Session):
     """Adds the comparison of two models to a session."""
 
+    def __enter__(self) -> LayerSession:
+        return self
+
     def open_layers(self, request: LayersRequest) -> OpenedLayers:
         """Open both models there. Raises RuntimeRefused where the runtime shows nothing between layers."""
         fields = {**vars(request), "weights": [vars(place) for place in request.weights]}

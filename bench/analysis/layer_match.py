@@ -24,15 +24,9 @@ def match_layers(reference: Network, variant: Network) -> Matched:
     for lefts, rights in _gaps(left, right, {node: other for node, (other, _) in found.items()}):
         if [_kind(reference, node) for node in lefts] == [_kind(variant, node) for node in rights]:
             found.update({b: (a, Match.ORDER) for a, b in zip(lefts, rights, strict=True)})
-    return Matched(
-        tuple(_pairs(reference, variant, found)),
-        tuple(
-            [
-                *_left_over("reference", reference, left, {node for node, _ in found.values()}),
-                *_left_over("variant", variant, right, set(found)),
-            ]
-        ),
-    )
+    missing = _left_over("reference", reference, left, {node for node, _ in found.values()})
+    added = _left_over("variant", variant, right, set(found))
+    return Matched(tuple(_pairs(reference, variant, found)), (*missing, *added))
 
 
 def layer_nodes(network: Network) -> list[int]:

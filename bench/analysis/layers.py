@@ -38,7 +38,7 @@ _DIVISIONS = 2000
 
 
 def decibels(signal: float, error: float) -> float | None:
-    """Return 10 log10(signal / error): infinite where the error is 0, None without a signal or where one is no number."""
+    """Return 10 log10(signal / error): infinite without error, None without signal or where one is no number."""
     if not (math.isfinite(signal) and math.isfinite(error)):
         return None
     if error == 0:

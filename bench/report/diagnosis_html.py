@@ -23,13 +23,14 @@ _TERMS = (
     ),
     (
         "alone",
-        "The layer of the float model and that of the variant get one and the same input: the float model's, rounded to "
-        "what the variant can hold. What is left is the error of the layer's own weights, arithmetic and output range.",
+        "The layer of the float model and that of the variant get one and the same input: the float model's, rounded "
+        "to what the variant can hold. What is left is the error of the layer's own weights, arithmetic and "
+        "output range.",
     ),
     (
         "flips, lead",
-        "An answer flips where the two models' best scores are of different classes. The lead is the float model's best "
-        "score less its second.",
+        "An answer flips where the two models' best scores are of different classes. The lead is the float model's "
+        "best score less its second.",
     ),
     (
         "p",

@@ -105,10 +105,11 @@ def _clipping(diagnosis: Diagnosis) -> Iterator[str]:
     clipped = [layer for layer in diagnosis.layers if (layer.clipped or 0) >= _CLIPPED]
     if clipped:
         most = max(clipped, key=lambda layer: layer.clipped or 0)
-        facts = f"{layer_name(most)}: {percent(most.clipped or 0)}, {whole_percent(most.clip_share or 0)} of its squared error"
+        part = f"{percent(most.clipped or 0)}, {whole_percent(most.clip_share or 0)} of its squared error"
+        where = "that one" if most is diagnosis.ranked()[0] else f"{layer_name(most)}: {part}"
         yield (
             f"{count(len(clipped), 'layer clips', 'layers clip')} at least {percent(_CLIPPED)} of the values that "
-            f"{clean(diagnosis.reference)} has there, most of all {'that one' if most is diagnosis.ranked()[0] else facts}."
+            f"{clean(diagnosis.reference)} has there, most of all {where}."
         )
 
 
