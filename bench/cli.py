@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import __version__
+from .diagnose_cli import add_diagnose
 from .errors import EdgebenchError, UsageError
 from .profile_cli import add_profile
 from .run_cli import add_run, folder_argument, join_values, terminal_width
@@ -90,6 +91,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     add_run(commands)
     _add_report(commands)
     add_profile(commands)
+    add_diagnose(commands)
     _add_doctor(commands)
     add_selftest(commands)
     # Looking for installed commands takes time, so a built-in command does not.

@@ -17,7 +17,7 @@ from .embedded import SOURCE as EMBEDDED
 from .embedded import Embedded, read_embedded
 from .errors import DataError, ScoreError, UsageError
 from .images.cache import CachedImages, cached_images
-from .images.dataset import Dataset, open_dataset, stratified_limit
+from .images.dataset import Dataset, balanced_limit, open_dataset, stratified_limit
 from .images.geometry import Geometry, ResizeMode
 from .images.identity import fingerprint
 from .images.normalization import Normalization, normalization_from_quantization, parse_normalization
@@ -87,7 +87,8 @@ class Evaluator:
         selection = select_images(dataset, splits, spec.split, unsplit)
         dataset = selection.dataset
         self._split_notes = selection.notes
-        self._dataset = stratified_limit(dataset, spec.limit, seed=0) if spec.limit else dataset
+        draw = balanced_limit if spec.balanced else stratified_limit
+        self._dataset = draw(dataset, spec.limit, seed=0) if spec.limit else dataset
         self._caches: dict[Geometry, CachedImages] = {}
 
     @property
@@ -224,7 +225,8 @@ class Evaluator:
                 "validation part, which are not among those judged"
             )
         if self._spec.limit:
-            notes.append(f"limited to {self._spec.limit} images, drawn by class with seed 0")
+            how = "as many of each class as there are" if self._spec.balanced else "drawn by class"
+            notes.append(f"limited to {self._spec.limit} images, {how} with seed 0")
         return tuple(notes)
 
     def _choose_labels(

@@ -67,13 +67,14 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         help="run workers under this Python (repeatable)",
     )
     what.add_argument("--runtime", choices=("litert", "tflite", "tf"), help="which runtime of that Python")
-    _add_data_flags(run.add_argument_group("accuracy"))
+    add_data_flags(run.add_argument_group("accuracy"))
     _add_time_flags(run.add_argument_group("how long"))
     _add_wait_flags(run.add_argument_group("what a user waits for"))
     _add_output_flags(run.add_argument_group("output"))
 
 
-def _add_data_flags(data: argparse._ArgumentGroup) -> None:
+def add_data_flags(data: argparse._ArgumentGroup) -> None:
+    """Add the flags about images."""
     data.add_argument(
         "--data",
         metavar="SOURCE",
@@ -233,7 +234,7 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
         runtime=options.runtime,
         signature=options.signature,
         baseline=options.baseline,
-        data=_data_spec(options),
+        data=data_spec(options),
         waits=_wait_spec(options),
         settings=Settings(
             seed=options.seed,
@@ -278,7 +279,8 @@ def _split(texts: Sequence[str] | None, default: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
-def _data_spec(options: argparse.Namespace) -> DataSpec | None:
+def data_spec(options: argparse.Namespace) -> DataSpec | None:
+    """Return what the flags about images say, None without ``--data``. Raises UsageError for a flag that needs it."""
     from .images.cache import GrayscalePolicy
     from .images.geometry import ResizeMode
     from .images.unseen import SplitChoice

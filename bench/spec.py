@@ -61,7 +61,10 @@ class OperatingTarget:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which images to measure accuracy on, and what the user says about preprocessing."""
+    """Which images to measure accuracy on, and what the user says about preprocessing.
+
+    ``limit`` draws classes in their proportions; ``balanced`` draws as many of each, as far as there are.
+    """
 
     source: str
     metadata: Path | None = None
@@ -73,6 +76,7 @@ class DataSpec:
     max_bad_fraction: float = 0.05
     split: SplitChoice | None = None
     operating_points: tuple[OperatingTarget, ...] = ()
+    balanced: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from .generated import open_phantom
 from .ham10000 import open_ham10000
 from .items import Dataset, ImageItem, ImageProblem
 
-__all__ = ["Dataset", "ImageItem", "ImageProblem", "open_dataset", "stratified_limit"]
+__all__ = ["Dataset", "ImageItem", "ImageProblem", "balanced_limit", "open_dataset", "stratified_limit"]
 
 _FORMS = "folder:DIR (one sub-folder per class), ham10000:DIR, images:DIR (without labels) or phantom"
 
@@ -63,10 +63,31 @@ def stratified_limit(dataset: Dataset, limit: int, seed: int = 0) -> Dataset:
         raise DataError(f"cannot limit {dataset.source} to {limit} images; give 1 or more")
     if limit >= len(dataset.items):
         return dataset
+    counts = Counter(item.label or "" for item in dataset.items)
+    return _drawn(dataset, _shares(dict(counts), limit), seed)
+
+
+def balanced_limit(dataset: Dataset, limit: int, seed: int = 0) -> Dataset:
+    """At most ``limit`` images, as many of each class as far as there are, in the data set's order.
+
+    What a small class lacks, the others share. Otherwise like :func:`stratified_limit`.
+    """
+    if limit < 1:
+        raise DataError(f"cannot limit {dataset.source} to {limit} images; give 1 or more")
+    if limit >= len(dataset.items):
+        return dataset
+    counts = Counter(item.label or "" for item in dataset.items)
+    shares = dict.fromkeys(sorted(counts), 0)
+    for _ in range(limit):
+        label = min((label for label in shares if shares[label] < counts[label]), key=lambda label: shares[label])
+        shares[label] += 1
+    return _drawn(dataset, shares, seed)
+
+
+def _drawn(dataset: Dataset, shares: dict[str, int], seed: int) -> Dataset:
     groups: dict[str, list[ImageItem]] = defaultdict(list)
     for item in dataset.items:
         groups[item.label or ""].append(item)
-    shares = _shares({label: len(items) for label, items in groups.items()}, limit)
     chosen: set[str] = set()
     for label, items in groups.items():
         ranked = sorted(items, key=lambda item: _rank(item.image_id, seed))

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from ..records import RunRecord
 from . import lines
@@ -21,6 +15,7 @@ from .details import case_details, result_details
 from .glossary import glossary
 from .gpu import gpu_lines
 from .latency_charts import latency_charts
+from .page import environment, own, plotly_js, policy, safe_json, template
 from .parts import sections, terms
 from .recall import RecallTable, recall_tables
 from .summary import front_rows, reference, summary
@@ -45,13 +40,13 @@ def render_html(record: RunRecord, samples: pd.DataFrame, predictions: pd.DataFr
     table = build_table(record)
     results = recall_tables(record, table.names)
     figures = charts(table, results) + latency_charts(table, samples) + wait_charts(table)
-    plotly, starter = (_plotly_js(), _template("report.js")) if figures else ("", "")
-    return _environment().get_template("report.html.j2").render(
-        policy=_policy([plotly, starter]),
-        style=_own(_template("report.css")),
-        plotly=_own(plotly),
-        starter=_own(starter),
-        figures=_own(_json({chart.key: {"data": chart.traces, "layout": chart.layout} for chart in figures})),
+    plotly, starter = (plotly_js(), template("report.js")) if figures else ("", "")
+    return environment().get_template("report.html.j2").render(
+        policy=policy([plotly, starter]),
+        style=own(template("report.css")),
+        plotly=own(plotly),
+        starter=own(starter),
+        figures=own(safe_json({chart.key: {"data": chart.traces, "layout": chart.layout} for chart in figures})),
         charts={chart.key: chart for chart in figures},
         bars_beside=all(chart.height <= _BESIDE_HEIGHT for chart in figures if chart.key in ("size", "memory")),
         command=" ".join(clean(word) for word in record.command),
@@ -147,49 +142,3 @@ def _background(record: RunRecord, table: Table) -> dict[str, Any]:
             *terms(table),
         ],
     }
-
-
-def _environment() -> Environment:
-    package = __name__.rpartition(".")[0]
-    return Environment(
-        loader=PackageLoader(package, "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _template(name: str) -> str:
-    package = __name__.rpartition(".")[0]
-    return resources.files(package).joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _plotly_js() -> str:
-    # Imported here: only the HTML page pays for it.
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs())
-
-
-def _policy(scripts: Sequence[str]) -> str:
-    """Return a content security policy that admits exactly these inline scripts and no request at all.
-
-    A name that slipped through escaping could still not run: its hash is not listed.
-    """
-    hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts if text)
-    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
-    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {allowed}"
-
-
-def _own(text: str) -> Markup:
-    """Return ``text`` unescaped: only for this package's files, plotly.js and ``_json``'s output."""
-    return Markup(text)  # noqa: S704
-
-
-def _json(value: object) -> str:
-    """Return JSON that cannot end its script element: ``<`` and its like are written as escapes."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for char in "<>&\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return text

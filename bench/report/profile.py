@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tabulate import tabulate
-
 from ..profile_data import FailedProfile, Match, OperatorTime, Profile, TypeTime
+from .explorer import graph_id, node_data
+from .plain import grid, wrapped
 from .text import ABSENT, clean, count, shortened, significant
 
 _CPU, _XNNPACK = "CPU kernel", "XNNPACK"
@@ -54,10 +53,10 @@ def render_profile(profile: Profile, top: int, *, width: int | None = None) -> s
     shown = ranked[:top]
     title = f"Operators with most time ({len(shown)} of {len(ranked)})" if len(shown) < len(ranked) else "Operators"
     parts = [
-        "\n".join(_wrapped(line, width) for line in [_title(profile), *_facts(profile)]),
+        "\n".join(wrapped(line, width) for line in [_title(profile), *_facts(profile)]),
         f"By type\n{_types(profile)}",
         f"{title}\n{_operators(profile, shown)}",
-        "\n".join(_wrapped(line, width) for line in [*_resolution(profile), *map(clean, profile.notes)]),
+        "\n".join(wrapped(line, width) for line in [*_resolution(profile), *map(clean, profile.notes)]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -101,7 +100,7 @@ def _types(profile: Profile) -> str:
         ]
         for item in profile.types
     ]
-    return _grid(heads, body, ["left", "left", "right", "decimal", "right", "decimal"])
+    return grid(heads, body, ["left", "left", "right", "decimal", "right", "decimal"])
 
 
 def _operators(profile: Profile, shown: Sequence[OperatorTime]) -> str:
@@ -120,7 +119,7 @@ def _operators(profile: Profile, shown: Sequence[OperatorTime]) -> str:
         ]
         for item, output in zip(shown, outputs, strict=True)
     ]
-    return _grid(heads, body, ["right", "left", "left", "decimal", "right", "decimal", "left", "left"])
+    return grid(heads, body, ["right", "left", "left", "decimal", "right", "decimal", "left", "left"])
 
 
 def _share(profile: Profile, item: OperatorTime | TypeTime) -> tuple[str, str]:
@@ -221,25 +220,10 @@ def render_model_explorer(profile: Profile) -> str:
     for item in profile.operators:
         if item.share is None:
             continue
-        results = graphs.setdefault(_graph_id(profile, item.key.subgraph), {})
+        results = graphs.setdefault(graph_id(profile.subgraph_names, item.key.subgraph), {})
         for name in item.output_names:
             results[name] = results.get(name, 0.0) + 100 * item.share
-    return json.dumps(
-        {
-            graph: {
-                "results": {name: {"value": round(value, 4)} for name, value in results.items()},
-                "gradient": list(_GRADIENT),
-            }
-            for graph, results in graphs.items()
-        },
-        indent=1,
-    )
-
-
-def _graph_id(profile: Profile, subgraph: int) -> str:
-    name = profile.subgraph_names[subgraph] if subgraph < len(profile.subgraph_names) else ""
-    # What Model Explorer 0.2 calls a subgraph without a name.
-    return name or (f"subgraph_{subgraph}" if subgraph else "main")
+    return node_data(graphs, _GRADIENT)
 
 
 def _where(delegated: bool) -> str:
@@ -248,12 +232,3 @@ def _where(delegated: bool) -> str:
 
 def _microseconds(value: float) -> str:
     return f"{value:.2f}" if value < 10 else significant(value)
-
-
-def _wrapped(line: str, width: int | None) -> str:
-    return line if width is None else "\n".join(textwrap.wrap(line, max(width, 20))) or line
-
-
-def _grid(heads: Sequence[str], body: Sequence[Sequence[str]], align: Sequence[str]) -> str:
-    text = tabulate(body, headers=heads, colalign=align, disable_numparse=True, tablefmt="simple")
-    return "\n".join(line.rstrip() for line in text.splitlines())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
@@ -149,9 +150,21 @@ def _create(runtime: Runtime, request: LoadRequest) -> Any:
     if request.delegate == "external":
         options["experimental_delegates"] = [_load_delegate(module, request)]
     try:
-        return module.Interpreter(**options)
+        return _preserving(runtime, options) if request.preserve else module.Interpreter(**options)
     except (ValueError, RuntimeError) as error:
         raise explain(error) from error
+
+
+def _preserving(runtime: Runtime, options: Dict[str, Any]) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that this takes memory is why it is asked for only here
+            return runtime.module.Interpreter(experimental_preserve_all_tensors=True, **options)
+    except TypeError as error:
+        raise Refusal(
+            "no-intermediates",
+            "%s %s cannot keep what is between layers; use ai-edge-litert" % (runtime.package, runtime.version),
+        ) from error
 
 
 def _load_delegate(module: Any, request: LoadRequest) -> Any:

@@ -17,7 +17,8 @@ class LoadRequest(NamedTuple):
     ``exclusive`` keeps the runtime's default delegates out, so that what an external one took can be told apart.
     ``batch`` is the number of items a run, None for the model's own; see :mod:`.batching`.
     ``weight_cache`` is the file that XNNPACK writes its packed weights to, or reads them from where it exists.
-    ``native`` runs engine compiled through the C API, which moves all dtypes, on the CPU too.
+    ``native`` runs engine compiled through the C API, which moves all dtypes, on the CPU too. ``preserve`` keeps what
+    is between layers, for the classic interpreter to show.
     """
 
     model_path: str
@@ -31,6 +32,7 @@ class LoadRequest(NamedTuple):
     batch: Optional[int] = None
     weight_cache: Optional[str] = None
     native: Optional[bool] = None
+    preserve: Optional[bool] = None
 
 
 class Engine(ABC):

@@ -32,12 +32,15 @@ class ImageClassifier:
         rows: List[Any] = []
         for first in range(start, stop, self.batch):
             wanted = min(self.batch, stop - first)
-            batch = self._prepare(first, wanted)
-            self._engine.set_inputs([batch])
+            self.feed(first, wanted)
             self._engine.invoke()
             output = dequantize(self._engine.read_output(0), self._engine.output_tensor(0))
             rows.append(output.reshape(self.batch, -1)[:wanted])
         return np.concatenate(rows) if rows else np.empty((0, 0), np.float32)
+
+    def feed(self, first: int, wanted: int = 1) -> None:
+        """Set the model's input to ``wanted`` rows of the pixel file, the last one repeated up to the batch."""
+        self._engine.set_inputs([self._prepare(first, wanted)])
 
     def _prepare(self, first: int, wanted: int) -> Any:
         pixels = np.asarray(self._pixels[first : first + wanted])

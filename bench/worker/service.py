@@ -26,6 +26,7 @@ from .timing import burst
 if TYPE_CHECKING:
     from .bare import BareLoop
     from .end_to_end import PhotoClassifier
+    from .layers import Layers
     from .profiling import Profile
 
 Answer = Dict[str, Any]
@@ -50,6 +51,7 @@ class Service:
         self._bare: Optional[BareLoop] = None
         self._photos: Optional[PhotoClassifier] = None
         self._scratch: List[str] = []
+        self._layers: Optional[Layers] = None
         self.commands: Dict[str, Callable[[Answer], Answer]] = {
             "hello": self.hello,
             "memory": self.memory,
@@ -76,6 +78,9 @@ class Service:
             "make_scratch": self.make_scratch,
             "drop_scratch": self.drop_scratch,
             "file_state": self.file_state,
+            "open_layers": self.open_layers,
+            "layers": self.layers,
+            "layer_channels": self.layer_channels,
         }
 
     def close(self) -> None:
@@ -280,6 +285,30 @@ class Service:
     def file_state(self, request: Answer) -> Answer:
         """Say how large a file is and when it was last written, or that there is none."""
         return {"found": file_state(str(request["path"]))}
+
+    def open_layers(self, request: Answer) -> Answer:
+        """Open two models to compare what is between their layers, see :class:`.layers.Layers`."""
+        from .layers import open_layers
+
+        self._layers = None
+        self._layers = open_layers(self._runtime, request)
+        return self._layers.describe()
+
+    def layers(self, request: Answer) -> Answer:
+        """Compare rows from ``start`` to ``stop``, or as many as ``max_ns`` allows."""
+        from .layers import compare_rows
+
+        if self._layers is None:
+            raise Refusal("protocol", "layers before open_layers")
+        deadline = time.perf_counter_ns() + int(request["max_ns"])
+        start, stop = int(request["start"]), int(request["stop"])
+        return compare_rows(self._layers, start, stop, lambda: time.perf_counter_ns() >= deadline)
+
+    def layer_channels(self, _request: Answer) -> Answer:
+        """Return the channel ranges of all rows compared so far."""
+        if self._layers is None:
+            raise Refusal("protocol", "layer_channels before open_layers")
+        return {"channels": self._layers.channels()}
 
     def _loaded(self) -> Engine:
         if self._engine is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from edgebench.errors import DataError, UsageError
-from edgebench.images.dataset import Dataset, ImageItem, ImageProblem, open_dataset, stratified_limit
+from edgebench.images.dataset import Dataset, ImageItem, ImageProblem, balanced_limit, open_dataset, stratified_limit
 
 MakeImage = Callable[..., Path]
 
@@ -223,6 +223,19 @@ def test_limit_is_exact_and_never_more_than_a_class_has(limit: int) -> None:
     limited = stratified_limit(dataset, limit)
     assert len(limited.items) == limit
     assert all(limited.counts()[name] <= dataset.counts()[name] for name in dataset.classes)
+
+
+def test_a_balanced_limit_takes_as_many_of_each_class_as_there_are() -> None:
+    dataset = labelled(a=1, b=3, c=50, d=125)
+    assert balanced_limit(dataset, 4).counts() == {"a": 1, "b": 1, "c": 1, "d": 1}
+    assert balanced_limit(dataset, 14).counts() == {"a": 1, "b": 3, "c": 5, "d": 5}
+    assert balanced_limit(dataset, 178).counts() == {"a": 1, "b": 3, "c": 50, "d": 124}
+    assert balanced_limit(dataset, 179) is dataset
+    ids = [item.image_id for item in dataset.items]
+    chosen = [item.image_id for item in balanced_limit(dataset, 14).items]
+    assert chosen == sorted(chosen, key=ids.index)
+    with pytest.raises(DataError, match="give 1 or more"):
+        balanced_limit(dataset, 0)
 
 
 def test_limit_depends_on_the_seed_alone() -> None:

@@ -1,0 +1,61 @@
+"""What every page is made with: templates, a policy that lets nothing out, scripts that nothing can end early."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+
+def environment() -> Environment:
+    """Return the templates' environment: escapes everything, and a name that is missing is an error."""
+    package = __name__.rpartition(".")[0]
+    return Environment(
+        loader=PackageLoader(package, "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def template(name: str) -> str:
+    """Return the text of a file beside the templates."""
+    package = __name__.rpartition(".")[0]
+    return resources.files(package).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def plotly_js() -> str:
+    """Return plotly.js."""
+    # Imported here: only the HTML page pays for it.
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())
+
+
+def policy(scripts: Sequence[str]) -> str:
+    """Return a content security policy that admits exactly these inline scripts and no request at all.
+
+    A name that slipped through escaping could still not run: its hash is not listed.
+    """
+    hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts if text)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
+    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {allowed}"
+
+
+def own(text: str) -> Markup:
+    """Return ``text`` unescaped: only for this package's files, plotly.js and ``safe_json``'s output."""
+    return Markup(text)  # noqa: S704
+
+
+def safe_json(value: object) -> str:
+    """Return JSON that cannot end its script element: ``<`` and its like are written as escapes."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
