@@ -176,7 +176,7 @@ def _report(options: argparse.Namespace, _given: Sequence[str]) -> int:
     elif options.format == "md":
         from .report.markdown import render_markdown
 
-        print(render_markdown(stored.record))
+        print(render_markdown(stored.record, stored.predictions))
     elif options.format == "csv":
         from .report.csvfile import render_csv
 
@@ -188,7 +188,7 @@ def _report(options: argparse.Namespace, _given: Sequence[str]) -> int:
     else:
         from .report.terminal import render_table
 
-        print(render_table(stored.record, width=terminal_width()))
+        print(render_table(stored.record, predictions=stored.predictions, width=terminal_width()))
     return EXIT_OK
 
 

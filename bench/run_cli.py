@@ -254,7 +254,7 @@ def show_run(stored: StoredRun, *, as_json: bool) -> None:
     if as_json:
         print(to_json(stored.record))
         return
-    print(render_table(stored.record, width=terminal_width()).rstrip())
+    print(render_table(stored.record, predictions=stored.predictions, width=terminal_width()).rstrip())
     if stored.folder is not None:
         print(f"\nstored in {stored.folder}, page: {stored.folder / PAGE_FILE}")
 
