@@ -16,6 +16,7 @@ from .frames import predictions_frame, samples_frame
 from .images.cache import GrayscalePolicy
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
+from .pictures import evaluated_pictures, no_pictures
 from .plan import Plan, make_plan
 from .progress import Progress
 from .records import SCHEMA_VERSION, DelegateKind, Engine, Failure, RejectedModel, RunRecord, Settings
@@ -41,8 +42,11 @@ def run_spec(
     device: Device | None = None,
     progress: Progress | None = None,
     now: datetime | None = None,
+    page_images: bool = True,
 ) -> StoredRun:
     """Measure everything a Spec asks for, store it below ``out`` (None: do not) and return it.
+
+    The page shows small pictures of images whose answers changed, unless ``page_images`` is false.
 
     A Ctrl-C during the measurement is not raised: what was measured is stored, and the record says so.
 
@@ -73,16 +77,17 @@ def run_spec(
         samples_frame([(outcome.case.case_id, outcome.log) for outcome in runner.outcomes]),
         predictions_frame([(outcome.case.case_id, outcome.scored) for outcome in runner.outcomes if outcome.scored]),
     )
-    return stored if out is None else _store(stored, out)
+    return stored if out is None else _store(stored, out, evaluator if page_images else None)
 
 
-def _store(run: StoredRun, out: Path) -> StoredRun:
+def _store(run: StoredRun, out: Path, pictured: Evaluator | None) -> StoredRun:
     """Write the data first, then the page: what took minutes to measure must not hang on a picture."""
     folder = save(run, out)
     run = replace(run, folder=folder, record=replace(run.record, run_id=folder.name))
     from .report.html import render_html
 
-    write_page(run, folder, render_html(run.record, run.samples, run.predictions))
+    pictures = evaluated_pictures(run, pictured) if pictured else no_pictures()
+    write_page(run, folder, render_html(run.record, run.samples, run.predictions, pictures))
     return run
 
 
@@ -140,6 +145,7 @@ def run(
     baseline: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
     out: str | Path | None = None,
+    page_images: bool = True,
 ) -> StoredRun:
     """Measure models and return the run, as ``edgebench run`` does with flags of the same names.
 
@@ -153,6 +159,7 @@ def run(
             train or all.
         operating_points: ``LABEL:specificity=SHARE`` for recalls at a threshold from the card's validation part.
         out: folder below which the run is stored; None stores nothing.
+        page_images: whether the stored page has small pictures of images whose answers changed.
 
     Returns:
         The record, and samples and predictions as data frames. A case that failed is in the record with its reason.
@@ -191,7 +198,7 @@ def run(
         data=data_spec,
         settings=settings,
     )
-    return run_spec(spec, out=Path(out) if out is not None else None)
+    return run_spec(spec, out=Path(out) if out is not None else None, page_images=page_images)
 
 
 def load(run: str | Path, results: str | Path = "results") -> StoredRun:

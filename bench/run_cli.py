@@ -118,6 +118,7 @@ def _add_output_flags(output: argparse._ArgumentGroup) -> None:
     output.add_argument(
         "--silence", action="append", metavar="CODE[,CODE]", help="findings that shall not count towards the verdict"
     )
+    output.add_argument("--no-images", action="store_true", help="no small pictures of changed images in the page")
     output.add_argument("--json", action="store_true", help="print the record as JSON on stdout, nothing else")
     output.add_argument("--quiet", action="store_true", help="no progress on stderr")
     output.add_argument("--debug", action="store_true", help="show the trace of an error")
@@ -135,7 +136,7 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _as_interrupt)
     progress = Progress() if options.quiet or options.json else ConsoleProgress()
     try:
-        stored = run_spec(spec, out=options.out, progress=progress)
+        stored = run_spec(spec, out=options.out, progress=progress, page_images=not options.no_images)
     except StoreError as error:
         if isinstance(error.run, StoredRun):  # minutes of measuring are worth showing, stored or not
             show_run(error.run, as_json=options.json)

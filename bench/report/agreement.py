@@ -8,12 +8,6 @@ from .costs import Compared
 from .sections import Grid, Section
 from .text import ABSENT, clean, joined, ratio, significant
 
-TERM = (
-    "same answer",
-    "share of the images with the same highest-scoring class as the baseline gives them, with its 95 % interval, "
-    "whatever the true class is",
-)
-
 
 def agreement_section(compared: Sequence[Compared], *, whole: bool) -> Section | None:
     """Return the share of equal answers and how far scores are apart; None where nothing was compared."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from ..records import PairedDifference
 from .costs import (
     Compared,
-    CostRow,
     CostTable,
     chance,
     class_count,
@@ -36,7 +35,8 @@ def cost_section(tables: Sequence[CostTable], *, whole: bool) -> Section | None:
     if whole:
         lines += explanations(costs)
     lines += notes(tables)
-    return Section("costs", TITLE, about(tables, whole=whole), tuple(_grid(table, whole) for table in tables),
+    said = about(tables, whole=whole) + (" In brackets: 95 % intervals." if whole else "")
+    return Section("costs", TITLE, said, tuple(_grid(table, whole) for table in tables),
                    tuple(lines))  # fmt: skip
 
 
@@ -46,15 +46,15 @@ def about(tables: Sequence[CostTable], *, whole: bool) -> str:
     bases = list(dict.fromkeys(table.base.short for table in tables))
     base = bases[0] if len(bases) == 1 else "its baseline"
     said = (
-        f"Recall of {base}, then what the others gain (+) or lose (−) against it in points, on the same images. "
-        f"worse, better: shown, at p ≤ 0.05 with {class_count(costs)} looked at; ≈: no difference shown. "
+        f"Recall of {base}, then what the others gain (+) or lose (−) against it in points, on the same images. worse "
+        f"and better are differences that are shown (p ≤ 0.05, {class_count(costs)} looked at); ≈ is no difference "
+        "shown. "
     )
     if whole:
-        return said + "In brackets: 95 % intervals. could show: the smallest difference that would have been found 4 " \
-                      "times in 5."  # fmt: skip
+        return f"{said}could show: the smallest difference that would have been found 4 times in 5."
     return said + (
-        "could show: the smallest difference in points that would have been found 4 times in 5, of the variants' the "
-        "largest. Intervals and p values: --format md or html."
+        "could show: the smallest difference that would have been found 4 times in 5, of the variants' the largest. "
+        "Intervals and p: --format md or html."
     )
 
 
@@ -92,7 +92,15 @@ def _grid(table: CostTable, whole: bool) -> Grid:
     rows = []
     for row in table.rows(_WHOLE_CLASSES if whole else _TERSE_CLASSES):
         cells = [_whole_cell(item) if whole else _terse_cell(item) for item in row.cells]
-        rows.append((row.title, f"{row.images:,}", estimate(row.figure, row.bounds), *cells, *([] if whole else [_largest(row.cells)])))
+        rows.append(
+            (
+                row.title,
+                f"{row.images:,}",
+                estimate(row.figure, row.bounds),
+                *cells,
+                *([] if whole else [_largest(row.cells)]),
+            )
+        )
     return Grid(table.title, tuple(heads), tuple(rows))
 
 
@@ -104,8 +112,7 @@ def _whole_cell(item: PairedDifference | None) -> str:
     if item is None or item.difference is None:
         return ABSENT
     parts = [_terse_cell(item) + (f" ({span(item)})" if span(item) else "")]
-    parts += [chance(item)] if chance(item) else []
-    parts.append(turnover(item))
+    parts += [text for text in (chance(item), turnover(item)) if text]
     parts += [f"could show {could_show(item)}"] if could_show(item) and mark(item) == "≈" else []
     return ", ".join(parts)
 

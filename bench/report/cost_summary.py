@@ -119,6 +119,8 @@ def _could(classes: Sequence[PairedDifference]) -> str:
         else:
             largest[item.name] = max(largest.get(item.name, 0.0), item.detectable)
     seen = sorted((size, name) for name, size in largest.items() if name not in blind)
+    if len(seen) > 1 and not blind and _plain(seen[0][0]) == _plain(seen[-1][0]):
+        return f" (could have shown {_plain(seen[0][0])} points of any class)"
     parts = [f"{_plain(size)} {'points ' if i == 0 else ''}of {clean(name)}" for i, (size, name) in enumerate(seen)]
     said = [parts[0], *parts[1:][-1:]] if parts else []
     said += [f"nothing of {joined([clean(name) for name in blind])}"] if blind else []

@@ -159,9 +159,9 @@ def span(item: PairedDifference) -> str:
 
 
 def chance(item: PairedDifference) -> str:
-    """Return ``p 0.012``, adjusted where several classes were looked at; empty where nothing was tested."""
+    """Return ``p 0.012``, adjusted where several classes were looked at; empty where no answer changed."""
     value = item.p if item.p_holm is None else item.p_holm
-    return "" if value is None else f"p {probability(value)}"
+    return "" if value is None or not (item.gained or item.lost) else f"p {probability(value)}"
 
 
 def turnover(item: PairedDifference) -> str:

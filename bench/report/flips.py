@@ -75,6 +75,15 @@ def changed_answers(record: RunRecord, names: Names, predictions: pd.DataFrame |
     return [entry for entry in found if entry.flips.images]
 
 
+def baseline_of_each(record: RunRecord, names: Names) -> list[tuple[CaseResult, CaseResult]]:
+    """Return every case that has a baseline for its answers, with that baseline."""
+    cases = {case.case_id: case for case in record.cases}
+    against = [(case, case.accuracy_comparison.against) for case in record.cases if case.accuracy_comparison]
+    if against:
+        return [(case, cases[case_id]) for case, case_id in against if case_id in cases]
+    return [(case, base.first) for result, base in _pairs(record, names) for case in result.cases]
+
+
 def _pairs(record: RunRecord, names: Names) -> list[tuple[Result, Result]]:
     families: dict[tuple[str, str], list[Result]] = {}
     for result in judged_results(record, names):

@@ -11,7 +11,7 @@ from ..records import RunRecord
 from . import lines
 from .glossary import glossary
 from .gpu import gpu_lines
-from .parts import class_sections, sections, terms
+from .parts import class_sections, compares_answers, sections, terms
 from .recall import RecallTable, recall_tables
 from .sections import Section
 from .summary import summary
@@ -53,7 +53,7 @@ def render_markdown(record: RunRecord, predictions: pd.DataFrame | None = None) 
     blocks.append(_bullets(lines.data_notes(record)))
     environment = [f"{name}: {value}" for name, value in lines.environment_pairs(record)]
     blocks += _section("Environment", [*environment, lines.settings_line(record)])
-    meanings = [*glossary(accuracy=has_accuracy(record)), *terms(table)]
+    meanings = [*glossary(accuracy=has_accuracy(record), answers=compares_answers(record)), *terms(table)]
     blocks += [
         "## Glossary",
         "\n".join(f"- **{escaped(term)}**: {escaped(meaning)}" for term, meaning in meanings),

@@ -61,6 +61,11 @@ def recalls_without_costs(record: RunRecord, table: Table, results: Sequence[Rec
     return [result for result in results if any(row.cases[0].case_id not in shown for row in result.rows)]
 
 
+def compares_answers(record: RunRecord) -> bool:
+    """Return whether any case's answers were compared with another's."""
+    return any(case.accuracy_comparison for case in record.cases)
+
+
 def terms(table: Table) -> list[tuple[str, str]]:
     """Return (term, meaning) of what the sections show, for the glossary."""
     verdicts = [_VERDICT] if any(column.key == "verdict" for column in table.columns) else []

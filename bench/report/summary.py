@@ -42,9 +42,13 @@ def summary(record: RunRecord, table: Table) -> list[str]:
         sentences.append("The run was stopped by hand: its rows are not complete and are not ranked.")
     elif len(groups) == 1:
         rows = groups[0][1]
-        sentences += _costs(record, table, rows) + _extremes(rows) + _front(rows)
+        tested = _cost_sentences(record, table, rows)
+        sentences += tested + _extremes(rows) + _front(rows)
+        sentences += [] if tested else _recall_cost(record, table, rows)
     else:
-        told = [(title, _cost_sentences(record, table, rows) + _extremes(rows) + _front(rows)) for title, rows in groups]
+        told = [
+            (title, _cost_sentences(record, table, rows) + _extremes(rows) + _front(rows)) for title, rows in groups
+        ]
         sentences += [f"{title}: {' '.join(text)}" for title, text in told[:_GROUPS_SHOWN] if text]
         if len(groups) > _GROUPS_SHOWN:
             sentences.append(f"And {count(len(groups) - _GROUPS_SHOWN, 'more model')} in the table.")
@@ -117,11 +121,6 @@ def _front(rows: Sequence[Row]) -> list[str]:
     if len(front) == 1:
         return [f"No other case is faster or more accurate than {names}."]
     return [f"Front of p50 latency and accuracy (no other case is better in one and not worse in the other): {names}."]
-
-
-def _costs(record: RunRecord, table: Table, rows: Sequence[Row]) -> list[str]:
-    """Return what each class loses, as tested where it was, else the largest losses as they are."""
-    return _cost_sentences(record, table, rows) or _recall_cost(record, table, rows)
 
 
 def _cost_sentences(record: RunRecord, table: Table, rows: Sequence[Row]) -> list[str]:

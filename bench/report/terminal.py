@@ -25,9 +25,7 @@ _NARROWEST_NAME = 12
 _KEPT_LONGEST = ("p90", "interval", "first", "load")
 
 
-def render_table(
-    record: RunRecord, *, predictions: pd.DataFrame | None = None, width: int | None = None
-) -> str:
+def render_table(record: RunRecord, *, predictions: pd.DataFrame | None = None, width: int | None = None) -> str:
     """Return the run as plain text, ending in a newline, in lines of at most ``width`` characters where given.
 
     With ``predictions`` (as :func:`.html.render_html` takes them) it shows the worst changed answers, too.
