@@ -139,8 +139,8 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
     report = commands.add_parser(
         "report",
         help="show a stored run",
-        description="Show a stored run as a table, Markdown, an HTML page, CSV or JSON; flips-csv lists the images whose "
-        "answers changed against the baseline.",
+        description="Show a stored run as a table, Markdown, an HTML page, CSV or JSON; flips-csv lists the images "
+        "whose answers changed against the baseline.",
         epilog="examples:\n  edgebench report latest\n  edgebench report latest --format md > report.md\n"
         "  edgebench report latest --format html --no-images > page.html\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,

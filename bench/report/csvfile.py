@@ -35,9 +35,9 @@ def render_csv(record: RunRecord) -> str:
 
     Columns ``recall:<label>``, ``precision:<label>``, ``f1:<label>`` and ``support:<label>`` follow for each class in
     order of appearance, then their intervals and the difference to the baseline (``recall_difference:<label>`` and its
-    like), then operating points. ``findings``, ``silenced`` and ``unchecked`` are codes with semicolons between them. Names are
-    written as they are: open files from people you do not trust as text, since a spreadsheet runs cells that start
-    with ``=``.
+    like), then operating points. ``findings``, ``silenced`` and ``unchecked`` are codes with semicolons between them.
+    Names are written as they are: open files from people you do not trust as text, since a spreadsheet runs cells that
+    start with ``=``.
     """
     labels = list(dict.fromkeys(
         label for case in record.cases if case.accuracy for label in case.accuracy.labels
