@@ -47,8 +47,8 @@ _PAGE: tuple[tuple[str, str], ...] = (
     ("SHA-256", "fingerprint of the model file: equal fingerprints are the same file"),
 )  # fmt: skip
 _ANSWERS: tuple[tuple[str, str], ...] = (
-    ("95 % interval", "of 100 such sets of images, about 95 would give a range that holds the true figure; images of one "
-                      "lesion count together"),
+    ("95 % interval", "of 100 such sets of images, about 95 would give a range that holds the true figure; images of "
+                      "one lesion count together"),
     ("points", "difference of two shares: from 0.63 to 0.51 is −12.0 points; case less baseline, on the same images"),
     ("worse, better", "the difference is shown: p ≤ 0.05 in the exact sign-flip test by lesion; for classes after "
                       "Holm's adjustment, since among many classes one differs by chance alone"),
