@@ -256,6 +256,8 @@ USAGE: list[tuple[list[str], str]] = [
     (["run", "m", "--resize", "crop"], "--resize is about images"),
     (["run", "m", "--grayscale", "convert"], "--grayscale is about images"),
     (["run", "m", "--max-bad", "0.5"], "--max-bad is about images"),
+    (["run", "m", "--operating-point", "mel:specificity=0.9"], "--operating-point is about images"),
+    (["run", "m", "--data", "folder:x", "--operating-point", "mel"], "--operating-point mel: write LABEL:specificity"),
     (["run", "m", "--data", "folder:x", "--resize", "zoom"], "--resize zoom: choose stretch, crop, pad"),
     (["run", "m", "--data", "folder:x", "--limit", "0"], "--limit 0: must be at least 1"),
     (["run", "m", "--data", "folder:x", "--max-bad", "nan"], "--max-bad nan"),

@@ -93,6 +93,15 @@ def test_a_model_may_know_more_classes_than_the_data_has(images: Path) -> None:
     assert evaluator(images).read(variant(labels=labels), needs(scores=8)).labels == labels
 
 
+def test_without_any_labels_outputs_are_numbered(images: Path) -> None:
+    judge = evaluator(images / "red", source=f"images:{images / 'red'}")
+    reading = judge.read(variant(), needs(scores=3))
+    assert reading.labels == ("output 0", "output 1", "output 2")
+    assert (reading.preprocessing.labels_from, reading.notes) == ("none: outputs are numbered", ())
+    assert judge.read(variant(labels=LABELS), needs()).labels == LABELS
+    assert judge.info().class_counts == {}
+
+
 def test_a_labels_file_that_is_wrong_is_found_at_once(images: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be read"):
         evaluator(images, labels=tmp_path / "none.txt")
@@ -273,15 +282,19 @@ def test_answers_of_any_length_are_put_together(reading: tuple[Evaluator, Readin
     assert seen == [(5, 14), (6, 14), (14, 14)]
     assert session.opened.startswith("/there/")
     assert result.scores.shape == (14, 7)
+    assert result.accuracy is not None
     assert result.accuracy.top1 == pytest.approx(1 / 7)  # everything answered as blue
     assert result.accuracy.confusion[LABELS.index("red")][0] == 2
 
 
-def test_scores_that_cannot_be_judged_are_the_cases_failure(reading: tuple[Evaluator, Reading]) -> None:
+def test_scores_that_cannot_be_judged_are_the_cases_failure(images: Path, reading: tuple[Evaluator, Reading]) -> None:
     judge, how = reading
     bad = scores(14)
     bad[3, 2] = np.nan
     with pytest.raises(ScoreError, match="1 of 14 images got scores that are not finite"):
         judge.evaluate(ScriptedSession([bad]), how, str)
+    unlabelled = evaluator(images, source=f"images:{images / 'red'}")
+    with pytest.raises(ScoreError, match="1 of 2 images got scores that are not finite"):
+        unlabelled.evaluate(ScriptedSession([bad[3:5]]), unlabelled.read(variant(), needs()), str)
     with pytest.raises(ScoreError, match="answered 3 scores an image, not 7"):
         judge.evaluate(ScriptedSession([scores(7), scores(7, 3)]), how, str)

@@ -16,8 +16,8 @@ from .proportions import CONFIDENCE, Bounds
 Array = np.ndarray[Any, Any]
 
 RESAMPLES = 2000
-#: Draws that are in memory at a time, as 8 bytes each.
-_DRAWS = 2_000_000
+#: Draws at a time: few enough to stay in the processor's cache, which halves the time.
+_DRAWS = 50_000
 
 
 def resampled_sums(totals: Array, resamples: int, rng: np.random.Generator) -> Array:
@@ -30,10 +30,8 @@ def _drawn(lesions: int, resamples: int, rng: np.random.Generator) -> Iterator[A
     step = max(1, _DRAWS // lesions)
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
-        counts = np.empty((rows, lesions))
-        for row in counts:  # one at a time stays in the processor's cache: half the time of all at once
-            row[:] = np.bincount(rng.integers(0, lesions, lesions), minlength=lesions)
-        yield counts
+        drawn = rng.integers(0, lesions, (rows, lesions)) + lesions * np.arange(rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * lesions).reshape(rows, lesions).astype(np.float64)
 
 
 def totals_by_group(values: Array, groups: Array) -> Array:

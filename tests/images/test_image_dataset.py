@@ -156,6 +156,33 @@ def test_metadata_does_not_go_with_class_folders(class_folders: Path) -> None:
         open_dataset(f"folder:{class_folders}", metadata=Path("m.csv"))
 
 
+def test_a_flat_folder_gives_images_without_labels(tmp_path: Path, make_image: MakeImage) -> None:
+    for name in ("b.jpg", "a.v2.png", "b.png", ".hidden.jpg"):
+        make_image(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "empty").mkdir()
+    dataset = open_dataset(f"images:{tmp_path}")
+    assert [(item.image_id, item.label, item.lesion_id) for item in dataset.items] == [
+        ("a.v2", None, None),
+        ("b", None, None),
+    ]
+    assert (dataset.classes, dataset.counts()) == ((), {})
+    assert [(problem.image_id, problem.reason) for problem in dataset.problems] == [
+        ("b", "same id as another image: b.jpg")
+    ]
+    assert len(stratified_limit(dataset, 1).items) == 1
+
+
+def test_a_folder_of_classes_is_no_flat_folder(class_folders: Path, tmp_path: Path) -> None:
+    assert f"for one folder a class write folder:{class_folders}, for" in failure(f"images:{class_folders}")
+    (tmp_path / "none").mkdir()
+    assert "no images in" in failure(f"images:{tmp_path / 'none'}")
+    assert "names no folder" in failure("images:")
+    assert "does not exist" in failure("images:/no/such/folder")
+    with pytest.raises(UsageError, match=r"--metadata does not go with images:\S+, which has no labels; use ham10000:"):
+        open_dataset(f"images:{class_folders}", metadata=Path("m.csv"))
+
+
 def test_subset_keeps_order_classes_and_problems() -> None:
     dataset = labelled(mel=2, nv=3)
     problem = ImageProblem("nv/9", Path("/nv/9.jpg"), "missing file")
