@@ -99,10 +99,11 @@ def _cost_cell(item: PairedDifference | None) -> CostCell:
     kinds = {AccuracyVerdict.WORSE: "worse", AccuracyVerdict.BETTER: "better", AccuracyVerdict.NONE_SHOWN: "none"}
     kind = kinds[item.verdict] if item.verdict else ""
     detectable = f"could show {could_show(item)}" if kind == "none" and could_show(item) else ""
+    last = ", ".join(text for text in (chance(item), detectable) if text)
     return CostCell(
         text=f"{mark(item)} {points_of(item)}".strip(),
         kind=kind,
-        below=tuple(text for text in (span(item), turnover(item), chance(item), detectable) if text),
+        below=tuple(text for text in (span(item), turnover(item), last) if text),
         title=clean(item.explanation or ""),
     )
 

@@ -40,6 +40,7 @@ def summary(record: RunRecord, table: Table) -> list[str]:
     sentences: list[str] = []
     if record.interrupted:
         sentences.append("The run was stopped by hand: its rows are not complete and are not ranked.")
+        sentences += cost_sentences(cost_tables(record, table.names))
     elif len(groups) == 1:
         rows = groups[0][1]
         tested = _cost_sentences(record, table, rows)

@@ -176,7 +176,7 @@ def test_the_part_on_classes_is_whole(answers_page: str) -> None:
     text = text_of(answers_page)
     assert "int8 loses mel: recall 0.629 to 0.509" in text
     assert "worse −12.0 −17.5 to −6.5 0 gained, 20 lost p < 0.001" in text
-    assert "≈ −6.1 −15.1 to +2.8 0 gained, 3 lost p 0.58 could show 12.8" in text
+    assert "≈ −6.1 −15.1 to +2.8 0 gained, 3 lost p 0.58, could show 12.8" in text
     assert "Same answers as float32" in text
     assert "0.944 (0.93–0.96)" in text
     assert "ECE (calibration) 0.041 (0.03–0.05)" in text
