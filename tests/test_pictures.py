@@ -49,7 +49,7 @@ def wanted(run: StoredRun) -> list[str]:
 
 def pictures_in(page: str) -> dict[str, Image.Image]:
     """Return the page's pictures by their image's name, opened."""
-    found = {}
+    found: dict[str, Image.Image] = {}
     for data, name in re.findall(r'<img src="data:image/jpeg;base64,([^"]*)" alt="([^"]*)"', page):
         image = Image.open(io.BytesIO(base64.b64decode(data)))
         image.load()

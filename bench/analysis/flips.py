@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -74,63 +74,72 @@ def find_flips(predictions: pd.DataFrame, case: Answered, baseline: Answered) ->
     scores, no image was answered by both.
     """
     mine, theirs = _scores(predictions, case), _scores(predictions, baseline)
-    both = mine.rows.index.intersection(theirs.rows.index, sort=False)
-    answers, before = mine.answers(both), theirs.answers(both)
-    changed = [place for place, image_id in enumerate(both) if answers[place] != before[place]]
-    found = [_flip(mine, theirs, both[place], answers[place], before[place]) for place in changed]
+    both = [image_id for image_id in mine.rows if image_id in theirs.rows]
+    found = [flip for image_id in both if (flip := _flip(mine, theirs, image_id)) is not None]
     found.sort(key=lambda flip: (_WORST_FIRST.index(flip.change), -flip.margin, flip.image_id))
     return Flips(len(both), tuple(found))
 
 
 @dataclass(frozen=True)
 class _Scores:
-    """One case's rows by image_id, and its labels in the order of its outputs."""
+    """One case's scores [images, labels]; ``rows`` maps an image's id to its row."""
 
-    rows: pd.DataFrame
     labels: tuple[str, ...]
+    rows: Mapping[str, int]
+    scores: Array
+    truth: Sequence[str | None]
+    lesions: Sequence[str | None]
 
-    def answers(self, image_ids: Sequence[str]) -> list[str]:
-        """Return the label with the best score of each image."""
-        if not len(image_ids):
-            return []
-        scores = self.rows.loc[image_ids, [SCORE_PREFIX + label for label in self.labels]].to_numpy(dtype="float64")
-        return [self.labels[column] for column in scores.argmax(axis=1)]
+    def answer(self, image_id: str) -> str:
+        """Return the label with the best score."""
+        return self.labels[int(self.scores[self.rows[image_id]].argmax())]
 
-    def score(self, image_id: str, label: str) -> float | None:
-        """Return the score of one class, None where this model does not know the class."""
-        return float(self.rows.at[image_id, SCORE_PREFIX + label]) if label in self.labels else None
-
-    def text(self, image_id: str, column: str) -> str | None:
-        """Return a text of one image, None where it has none."""
-        if column not in self.rows.columns:
-            return None
-        value = self.rows.at[image_id, column]
-        return None if pd.isna(value) else str(value)
+    def score(self, image_id: str, label: str) -> float:
+        """Return the score of one class, 0 where this model does not know the class."""
+        return float(self.scores[self.rows[image_id], self.labels.index(label)]) if label in self.labels else 0.0
 
 
 def _scores(predictions: pd.DataFrame, of: Answered) -> _Scores:
-    rows = predictions[predictions["case"] == of.case_id].drop_duplicates("image_id")
-    known = [name for name in rows.columns if name.startswith(SCORE_PREFIX) and rows[name].notna().any()]
+    mine = predictions[predictions["case"] == of.case_id].drop_duplicates("image_id")
+    known = [name for name in mine.columns if name.startswith(SCORE_PREFIX) and mine[name].notna().any()]
     labels = tuple(of.labels) if of.labels else tuple(name.removeprefix(SCORE_PREFIX) for name in known)
     columns = [SCORE_PREFIX + label for label in labels]
     if not columns or not set(columns) <= set(known):
-        return _Scores(rows.iloc[:0].set_index("image_id"), ())
-    return _Scores(rows.dropna(subset=columns).set_index("image_id"), labels)
+        return _Scores((), {}, np.empty((0, 0)), (), ())
+    mine = mine.dropna(subset=columns)
+    image_ids = [str(image_id) for image_id in mine["image_id"].tolist()]
+    return _Scores(
+        labels,
+        {image_id: row for row, image_id in enumerate(image_ids)},
+        mine[columns].to_numpy(dtype="float64"),
+        _texts(mine, "label"),
+        _texts(mine, "lesion_id"),
+    )
 
 
-def _flip(mine: _Scores, theirs: _Scores, image_id: str, answer: str, before: str) -> Flip:
-    label = mine.text(image_id, "label")
-    score = mine.score(image_id, answer) or 0.0
+def _texts(rows: pd.DataFrame, column: str) -> list[str | None]:
+    """Return a column's texts, None where an image has none."""
+    if column not in rows.columns:
+        return [None] * len(rows)
+    # What is missing is None or a float that is no number, as it was stored.
+    return [value if isinstance(value, str) else None for value in rows[column].tolist()]
+
+
+def _flip(mine: _Scores, theirs: _Scores, image_id: str) -> Flip | None:
+    answer, before = mine.answer(image_id), theirs.answer(image_id)
+    if answer == before:
+        return None
+    row, score = mine.rows[image_id], mine.score(image_id, answer)
     return Flip(
         image_id=image_id,
-        lesion_id=mine.text(image_id, "lesion_id"),
-        label=label,
+        lesion_id=mine.lesions[row],
+        label=mine.truth[row],
         base_answer=before,
-        base_score=theirs.score(image_id, before) or 0.0,
+        base_score=theirs.score(image_id, before),
         answer=answer,
         score=score,
-        margin=score - (mine.score(image_id, before) or 0.0),
-        change=_change(label, answer, before),
+        margin=score - mine.score(image_id, before),
+        change=_change(mine.truth[row], answer, before),
     )
 
 
