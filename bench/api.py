@@ -18,6 +18,7 @@ from .frames import predictions_frame, samples_frame
 from .images.cache import GrayscalePolicy
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
+from .pictures import evaluated_pictures, no_pictures
 from .plan import Plan, left_out_reasons, make_plan
 from .progress import Progress
 from .records import SCHEMA_VERSION, Engine, Failure, RejectedModel, RunRecord, RuntimeInfo, Settings
@@ -57,8 +58,11 @@ def run_spec(
     device: Device | None = None,
     progress: Progress | None = None,
     now: datetime | None = None,
+    page_images: bool = True,
 ) -> StoredRun:
     """Measure everything a Spec asks for, store it below ``out`` (None: do not) and return it.
+
+    The page shows small pictures of images whose answers changed, unless ``page_images`` is false.
 
     A Ctrl-C during the measurement is not raised: what was measured is stored, and the record says so.
 
@@ -74,7 +78,7 @@ def run_spec(
         return _gathered(job, run_id, created.isoformat(timespec="seconds"), interrupted)
     prepare_out(out)
     with start(out, run_id, lambda name: _header(job, name, created)) as kept:
-        return _measure(job, kept)
+        return _measure(job, kept, page_images)
 
 
 def resume_run(
@@ -84,6 +88,7 @@ def resume_run(
     device: Device | None = None,
     progress: Progress | None = None,
     now: datetime | None = None,
+    page_images: bool = True,
 ) -> StoredRun:
     """Go on with a run that was interrupted or cut off, store it under its old id and return it.
 
@@ -99,7 +104,7 @@ def resume_run(
             job = _prepare_again(kept, device or LocalDevice(), progress or Progress(), moment)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"the run is as it was; {kept.how_to_go_on}") from None
-        return _measure(job, kept)
+        return _measure(job, kept, page_images)
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,7 @@ def _header(job: _Job, run_id: str, created: datetime) -> Header:
     )
 
 
-def _measure(job: _Job, kept: Kept) -> StoredRun:
+def _measure(job: _Job, kept: Kept, page_images: bool) -> StoredRun:
     """Measure what is left of a run, and store it."""
     observer = JournalObserver(kept.journal, job.runner.outcomes)
     try:
@@ -174,7 +179,8 @@ def _measure(job: _Job, kept: Kept) -> StoredRun:
     try:
         run = _gathered(job, kept.header.run_id, kept.header.created_utc, interrupted)
         notes = kept.warnings(_blocks(job), interrupted=interrupted)
-        return _store(replace(run, record=replace(run.record, warnings=run.record.warnings + notes)), kept)
+        pictured = job.evaluator if page_images else None
+        return _store(replace(run, record=replace(run.record, warnings=run.record.warnings + notes)), kept, pictured)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"the run could not be stored; {kept.how_to_go_on}") from None
 
@@ -193,7 +199,7 @@ def _blocks(job: _Job) -> int:
     return 1 + max((burst.block for outcome in job.runner.outcomes for burst in outcome.log.bursts), default=-1)
 
 
-def _store(run: StoredRun, kept: Kept) -> StoredRun:
+def _store(run: StoredRun, kept: Kept, pictured: Evaluator | None) -> StoredRun:
     """Write the data first, then the page: what took minutes to measure must not hang on a picture."""
     out = (kept.replacing or kept.folder).parent
     try:
@@ -205,7 +211,8 @@ def _store(run: StoredRun, kept: Kept) -> StoredRun:
     run = replace(run, folder=folder, record=replace(run.record, run_id=folder.name))
     from .report.html import render_html
 
-    write_page(run, folder, render_html(run.record, run.samples, run.predictions))
+    pictures = evaluated_pictures(run, pictured) if pictured else no_pictures()
+    write_page(run, folder, render_html(run.record, run.samples, run.predictions, pictures))
     return run
 
 
@@ -265,6 +272,7 @@ def run(
     workers: int | Sequence[int] | None = None,
     settings: Settings = DEFAULT_SETTINGS,
     out: str | Path | None = None,
+    page_images: bool = True,
 ) -> StoredRun:
     """Measure models and return the run, as ``edgebench run`` does with flags of the same names.
 
@@ -282,6 +290,7 @@ def run(
             train or all.
         operating_points: ``LABEL:specificity=SHARE`` for recalls at a threshold from the card's validation part.
         out: folder below which the run is stored; None stores nothing.
+        page_images: whether the stored page has small pictures of images whose answers changed.
 
     Returns:
         The record, and samples and predictions as data frames. A case that failed is in the record with its reason.
@@ -327,7 +336,7 @@ def run(
         ),
         settings=settings,
     )
-    return run_spec(spec, out=Path(out) if out is not None else None)
+    return run_spec(spec, out=Path(out) if out is not None else None, page_images=page_images)
 
 
 def resume(run: str | Path, results: str | Path = "results") -> StoredRun:

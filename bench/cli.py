@@ -130,13 +130,18 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
     report = commands.add_parser(
         "report",
         help="show a stored run",
-        description="Show a stored run as a table, Markdown, an HTML page, CSV or JSON.",
-        epilog="examples:\n  edgebench report latest\n  edgebench report latest --format md > report.md\n",
+        description="Show a stored run as a table, Markdown, an HTML page, CSV or JSON; flips-csv lists the images "
+        "whose answers changed against the baseline.",
+        epilog="examples:\n  edgebench report latest\n  edgebench report latest --format md > report.md\n"
+        "  edgebench report latest --format html --no-images > page.html\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     report.set_defaults(command=_report)
     report.add_argument("run", metavar="RUN", help="a run's folder, its id, or latest")
-    report.add_argument("--format", default="table", choices=("table", "md", "html", "csv", "json"))
+    report.add_argument("--format", default="table", choices=("table", "md", "html", "csv", "flips-csv", "json"))
+    report.add_argument(
+        "--no-images", action="store_true", help="leave pictures of changed images out of --format html"
+    )
     report.add_argument(
         "--out", type=folder_argument, default=Path("results"), metavar="DIR", help="where runs are (results/)"
     )
@@ -168,19 +173,25 @@ def _report(options: argparse.Namespace, _given: Sequence[str]) -> int:
     elif options.format == "md":
         from .report.markdown import render_markdown
 
-        print(render_markdown(stored.record))
+        print(render_markdown(stored.record, stored.predictions))
     elif options.format == "csv":
         from .report.csvfile import render_csv
 
         print(render_csv(stored.record), end="")
+    elif options.format == "flips-csv":
+        from .report.csvflips import render_flips_csv
+
+        print(render_flips_csv(stored.record, stored.predictions), end="")
     elif options.format == "html":
+        from .pictures import no_pictures, stored_pictures
         from .report.html import render_html
 
-        print(render_html(stored.record, stored.samples, stored.predictions))
+        pictures = no_pictures() if options.no_images else stored_pictures(stored)
+        print(render_html(stored.record, stored.samples, stored.predictions, pictures))
     else:
         from .report.terminal import render_table
 
-        print(render_table(stored.record, width=terminal_width()))
+        print(render_table(stored.record, predictions=stored.predictions, width=terminal_width()))
     return EXIT_OK
 
 

@@ -102,6 +102,11 @@ class Evaluator:
         return "-".join([*(fingerprint(part.items) for part in parts), *(self._labels or ())])
 
     @property
+    def decoded(self) -> tuple[CachedImages, ...]:
+        """The images as they were given to models so far, one entry for each geometry."""
+        return tuple(self._caches.values())
+
+    @property
     def operating_points(self) -> tuple[OperatingTarget, ...]:
         """The operating points that were asked for."""
         return self._spec.operating_points

@@ -59,7 +59,7 @@ def predictions_frame(scored: Sequence[tuple[str, Scored]]) -> pd.DataFrame | No
         items = result.images.items
         columns: dict[str, Any] = {
             "case": case_id,
-            "image_id": [_storable(item.image_id) for item in items],
+            "image_id": [storable(item.image_id) for item in items],
             "lesion_id": [item.lesion_id for item in items],
             "label": [item.label for item in items],
         }
@@ -70,6 +70,6 @@ def predictions_frame(scored: Sequence[tuple[str, Scored]]) -> pd.DataFrame | No
     return pd.concat(parts, ignore_index=True).astype({"case": "category"})
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Return the text with bytes that are no UTF-8 (a file name may hold them) written out as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .store import StoredRun
 
 #: What goes with --resume: where the run is, and what is shown of it.
-_BESIDE_RESUME = frozenset({"help", "resume", "out", "json", "quiet", "debug"})
+_BESIDE_RESUME = frozenset({"help", "resume", "out", "json", "quiet", "debug", "no_images"})
 _EXIT_OK, _EXIT_CASES_FAILED, _EXIT_INTERRUPTED = 0, 3, 130
 
 _RUN_EXAMPLES = """\
@@ -138,6 +138,7 @@ def _add_output_flags(output: argparse._ArgumentGroup) -> None:
     output.add_argument(
         "--silence", action="append", metavar="CODE[,CODE]", help="findings that shall not count towards the verdict"
     )
+    output.add_argument("--no-images", action="store_true", help="no small pictures of changed images in the page")
     output.add_argument("--json", action="store_true", help="print the record as JSON on stdout, nothing else")
     output.add_argument("--quiet", action="store_true", help="no progress on stderr")
     output.add_argument("--debug", action="store_true", help="show the trace of an error")
@@ -169,17 +170,18 @@ def _what_to_do(
     parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]
 ) -> Callable[[Progress], StoredRun]:
     """Return what measures: a new run, or with ``--resume`` the rest of an old one, which knows all but its output."""
+    page_images = not options.no_images
     if options.resume is not None:
         _refuse_others(parser, given)
         from .api import resume_run
 
-        return lambda progress: resume_run(options.resume, options.out, progress=progress)
+        return lambda progress: resume_run(options.resume, options.out, progress=progress, page_images=page_images)
     if not options.models:
         parser.error("the following arguments are required: MODEL")
     spec = _spec(options, given)
     from .api import run_spec
 
-    return lambda progress: run_spec(spec, out=options.out, progress=progress)
+    return lambda progress: run_spec(spec, out=options.out, progress=progress, page_images=page_images)
 
 
 def _refuse_others(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
@@ -328,7 +330,7 @@ def show_run(stored: StoredRun, *, as_json: bool) -> None:
         if stored.folder is not None and has_journal(stored.folder):
             print(continue_line(stored.folder), file=sys.stderr)
         return
-    print(render_table(stored.record, width=terminal_width()).rstrip())
+    print(render_table(stored.record, predictions=stored.predictions, width=terminal_width()).rstrip())
     if stored.folder is not None:
         print(f"\nstored in {stored.folder}, page: {stored.folder / PAGE_FILE}")
         if has_journal(stored.folder):

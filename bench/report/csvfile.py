@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 
 from ..records import CaseResult, RunRecord
+from .csvaccuracy import accuracy_columns, class_columns, point_columns, point_keys
 from .csvwaits import Value, wait_columns
 from .csvwaits import number as _number
 
@@ -33,14 +34,16 @@ def render_csv(record: RunRecord) -> str:
     """Return one header line and one line per case, failed ones included; an absent value is an empty field.
 
     Columns ``recall:<label>``, ``precision:<label>``, ``f1:<label>`` and ``support:<label>`` follow for each class in
-    order of appearance. ``findings``, ``silenced`` and ``unchecked`` are codes with semicolons between them. Names are
-    written as they are: open files from people you do not trust as text, since a spreadsheet runs cells that start
-    with ``=``.
+    order of appearance, then their intervals and the difference to the baseline (``recall_difference:<label>`` and its
+    like), then operating points. ``findings``, ``silenced`` and ``unchecked`` are codes with semicolons between them.
+    Names are written as they are: open files from people you do not trust as text, since a spreadsheet runs cells that
+    start with ``=``.
     """
     labels = list(dict.fromkeys(
         label for case in record.cases if case.accuracy for label in case.accuracy.labels
     ))  # fmt: skip
-    found = [_row(record, case, labels) for case in record.cases]
+    points = point_keys(record.cases)
+    found = [_row(record, case, labels) | point_columns(case, points) for case in record.cases]
     heads = list(found[0]) if found else ["run_id", "case_id"]
     out = io.StringIO()
     writer = csv.DictWriter(out, heads, lineterminator="\n")
@@ -62,7 +65,8 @@ def _row(record: RunRecord, case: CaseResult, labels: list[str]) -> dict[str, Va
     row["cpu_operators"] = _json(case.delegation.cpu_operators) if case.delegation else None
     row |= _gpu(case) | wait_columns(case.waits)
     row |= {name: _number(case.accuracy, name) for name in _ACCURACY}
-    return row | _classes(case, labels)
+    row |= accuracy_columns(case)
+    return row | _classes(case, labels) | class_columns(case, labels)
 
 
 def _identity(case: CaseResult) -> dict[str, Value]:

@@ -9,13 +9,14 @@ from ..records import CaseResult, TensorInfo
 from .lines import operators
 from .naming import Names, delegate_name
 from .recall import RecallRow, RecallTable
-from .text import ABSENT, clean, known, megabytes, milliseconds, ratio
+from .text import ABSENT, clean, estimate, known, megabytes, milliseconds
 
 Pairs = list[tuple[str, str]]
 #: Beyond this many classes a matrix is unreadable: the largest confusions are listed instead.
 _MATRIX_CLASSES = 30
 _CONFUSIONS_LISTED = 15
 _CLASSES_LISTED = 60
+_ACCURACY_SINCE_2 = ("macro_precision", "weighted_precision", "ece", "brier")
 #: Records of the first schema say nothing of these, not even why.
 _MEMORY_SINCE_2 = ("model_adds_bytes", "pss_bytes", "uss_bytes", "anonymous_bytes")
 
@@ -195,7 +196,10 @@ def result_details(table: RecallTable, row: RecallRow, names: Names) -> ResultDe
             table.labels[i],
             f"{item.support:,}",
             f"{item.predicted:,}",
-            *map(_ratio, (item.recall, item.precision, item.f1)),
+            *(
+                estimate(getattr(item, name), item.intervals.get(name))
+                for name in ("recall", "precision", "f1", "roc_auc")
+            ),
         )
         for i in listed
         for item in (accuracy.classes[i],)
@@ -203,14 +207,19 @@ def result_details(table: RecallTable, row: RecallRow, names: Names) -> ResultDe
     small = len(table.labels) <= _MATRIX_CLASSES
     overall = [("Images", f"{accuracy.images:,}")]
     overall += [
-        (title, _ratio(value))
-        for title, value in (
-            ("Top-1", accuracy.top1),
-            ("Top-2", accuracy.top2),
-            ("Balanced accuracy", accuracy.balanced_accuracy),
-            ("Macro F1", accuracy.macro_f1),
-            ("Weighted F1", accuracy.weighted_f1),
+        (title, estimate(getattr(accuracy, name), accuracy.intervals.get(name)))
+        for title, name in (
+            ("Top-1", "top1"),
+            ("Top-2", "top2"),
+            ("Balanced accuracy", "balanced_accuracy"),
+            ("Macro F1", "macro_f1"),
+            ("Weighted F1", "weighted_f1"),
+            ("Macro precision", "macro_precision"),
+            ("Weighted precision", "weighted_precision"),
+            ("ECE (calibration)", "ece"),
+            ("Brier score", "brier"),
         )
+        if getattr(accuracy, name) is not None or name not in _ACCURACY_SINCE_2
     ]
     overall += [("", f"{ABSENT} {clean(field)}: {clean(reason)}") for field, reason in accuracy.unavailable.items()]
     return ResultDetails(
@@ -223,10 +232,6 @@ def result_details(table: RecallTable, row: RecallRow, names: Names) -> ResultDe
         matrix=_matrix(accuracy.confusion) if small else (),
         confusions=() if small else tuple(_confusions(table.labels, accuracy.confusion)),
     )
-
-
-def _ratio(value: float | None) -> str:
-    return ratio(value) if value is not None and known(value) else ABSENT
 
 
 def _matrix(confusion: Sequence[Sequence[int]]) -> tuple[tuple[MatrixCell, ...], ...]:

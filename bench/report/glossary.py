@@ -46,15 +46,34 @@ _PAGE: tuple[tuple[str, str], ...] = (
     ("runtime import", "time to import the runtime's Python package; not part of load"),
     ("SHA-256", "fingerprint of the model file: equal fingerprints are the same file"),
 )  # fmt: skip
-_CHANGED: tuple[tuple[str, str], ...] = (
-    ("changed answers", "images whose highest-scoring class differs from that of the float32 case"),
-)
+_ANSWERS: tuple[tuple[str, str], ...] = (
+    ("95 % interval", "of 100 such sets of images, about 95 would give a range that holds the true figure; images of "
+                      "one lesion count together"),
+    ("points", "difference of two shares: from 0.63 to 0.51 is −12.0 points; case less baseline, on the same images"),
+    ("worse, better", "the difference is shown: p ≤ 0.05 in the exact sign-flip test by lesion; for classes after "
+                      "Holm's adjustment, since among many classes one differs by chance alone"),
+    ("≈", "no difference shown, which is not the same as equal: could show says how small a difference would be seen"),
+    ("could show", "the smallest difference in points that would have been found 4 times in 5 with these images"),
+    ("gained, lost", "images that only this variant, or only the baseline, answers rightly"),
+    ("p", "chance of a difference as large where there is none; of classes adjusted by Holm's method"),
+    ("same answer", "share of images with the baseline's answer, whatever the true class is: needs no labels"),
+    ("scores apart", "absolute difference of the two models' scores, over all images and classes"),
+    ("changed answers", "images whose highest-scoring class differs from the baseline's"),
+    ("margin", "how far, in the variant's own scores, its answer is ahead of the baseline's answer: near 0 the two "
+               "were nearly equal and rounding decides; near 1 the variant is sure of its new answer"),
+    ("operating point", "a threshold on one class's score, chosen on validation images to hold a specificity (share of "
+                        "the other classes' images that stay below it)"),
+    ("ECE", "expected calibration error: how far confidence and share of right answers are apart, over 15 bins; 0 is "
+            "best"),
+    ("Brier score", "mean squared distance of the scores from the truth, 0 (best) to 2"),
+    ("AUC", "area under the ROC curve, class against the rest: 1 ranks all its images first, 0.5 is chance"),
+)  # fmt: skip
 
 
-def glossary(*, accuracy: bool, page: bool = False, changed: bool = False) -> list[tuple[str, str]]:
-    """Return (term, meaning) for the numbers shown: with accuracy, on the HTML page, with changed answers."""
+def glossary(*, accuracy: bool, page: bool = False, answers: bool = False) -> list[tuple[str, str]]:
+    """Return (term, meaning) for the numbers shown: with accuracy, on the HTML page, with answers compared."""
     terms = list(_GENERAL)
     terms += _ACCURACY if accuracy else ()
+    terms += _ANSWERS if answers else ()
     terms += _PAGE if page else ()
-    terms += _CHANGED if changed else ()
     return terms

@@ -9,39 +9,44 @@ import pandas as pd
 
 from ..records import RunRecord
 from . import lines
-from .changed import changed_answers
-from .charts import Chart, charts
-from .details import case_details, result_details
+from .answers_page import answers
+from .charts import charts
+from .cost_charts import cost_charts
+from .costs import cost_tables
+from .details import case_details
+from .flips import Pictures
 from .glossary import glossary
 from .gpu import gpu_lines
 from .latency_charts import latency_charts
 from .page import environment, own, plotly_js, policy, safe_json, template
-from .parts import sections, terms
-from .recall import RecallTable, recall_tables
-from .summary import front_rows, reference, summary
+from .parts import compares_answers, sections, terms
+from .recall import recall_tables
+from .summary import front_rows, summary
 from .tables import Table, build_table, has_accuracy
-from .text import clean
+from .text import clean, estimate, interval
 from .wait_charts import wait_charts
 
-_CLASSES_SHOWN = 60
 _SKIPPED_SHOWN = 50
-_RESULTS_OPEN = 4
 _BESIDE_HEIGHT = 420
 
 
-def render_html(record: RunRecord, samples: pd.DataFrame, predictions: pd.DataFrame | None) -> str:
+def render_html(
+    record: RunRecord, samples: pd.DataFrame, predictions: pd.DataFrame | None, pictures: Pictures | None = None
+) -> str:
     """Return the page as text, to be stored as UTF-8.
 
     Args:
         record: the run.
         samples: columns case, block, round, start_ns, latency_ns, warmup; may be empty.
         predictions: columns case, image_id, lesion_id, label and ``score:<label>``; None or empty without accuracy.
+        pictures: of the images that :func:`.flips.pictured_ids` names, or why there are none.
     """
     table = build_table(record)
     results = recall_tables(record, table.names)
-    figures = charts(table, results) + latency_charts(table, samples) + wait_charts(table)
+    costs = cost_tables(record, table.names)
+    figures = charts(table, results) + cost_charts(costs) + latency_charts(table, samples) + wait_charts(table)
     plotly, starter = (plotly_js(), template("report.js")) if figures else ("", "")
-    return environment().get_template("report.html.j2").render(
+    return environment(estimate=estimate, interval=interval).get_template("report.html.j2").render(
         policy=policy([plotly, starter]),
         style=own(template("report.css")),
         plotly=own(plotly),
@@ -51,7 +56,7 @@ def render_html(record: RunRecord, samples: pd.DataFrame, predictions: pd.DataFr
         bars_beside=all(chart.height <= _BESIDE_HEIGHT for chart in figures if chart.key in ("size", "memory")),
         command=" ".join(clean(word) for word in record.command),
         **_main(record, table),
-        **_accuracy(table, results, figures, predictions),
+        **answers(record, table, results, costs, figures, predictions, pictures or Pictures()),
         **_background(record, table),
     )  # fmt: skip
 
@@ -91,41 +96,6 @@ def _pad(text: str, decimals: int) -> str:
     return ("." if decimals and "." not in text else "") + "0" * (decimals - len(digits))
 
 
-def _accuracy(
-    table: Table, results: Sequence[RecallTable], figures: Sequence[Chart], predictions: pd.DataFrame | None
-) -> dict[str, Any]:
-    details = [result_details(found, row, table.names) for found in results for row in found.rows]
-    return {
-        "results": [_recall_grid(found) for found in results],
-        "details": details,
-        "open_details": len(details) <= _RESULTS_OPEN,
-        "changed": [entry for found in results for entry in changed_answers(found.rows, predictions)],
-        "recall_charts": [chart.key for chart in figures if chart.key.startswith("recall-")],
-    }
-
-
-def _recall_grid(found: RecallTable) -> dict[str, Any]:
-    """Return recall by class with, below each figure, the difference to the float32 result of the same model."""
-    shown = found.lowest(_CLASSES_SHOWN)
-    rows = []
-    for row in found.rows:
-        family = [other for other in found.rows if other.cases[0].model == row.cases[0].model]
-        base = reference(family)
-        cells = []
-        for i in shown:
-            value, before = row.cells[i].value, base.cells[i].value if base and base is not row else None
-            difference = value - before if value is not None and before is not None else None
-            cells.append((row.cells[i], f"{difference:+.3f}".replace("-", "−") if difference else ""))
-        rows.append((row.name, cells))
-    return {
-        "title": found.title,
-        "heads": [(found.labels[i], found.support[i]) for i in shown],
-        "rows": rows,
-        "left_out": len(found.labels) - len(shown),
-        "absences": found.absences,
-    }
-
-
 def _background(record: RunRecord, table: Table) -> dict[str, Any]:
     data = record.data
     return {
@@ -138,7 +108,7 @@ def _background(record: RunRecord, table: Table) -> dict[str, Any]:
         "data_notes": [clean(note) for note in data.notes] if data else [],
         "skipped": lines.skipped_lines(record, _SKIPPED_SHOWN),
         "glossary": [
-            *glossary(accuracy=has_accuracy(record), page=True, changed=has_accuracy(record)),
+            *glossary(accuracy=has_accuracy(record), page=True, answers=compares_answers(record)),
             *terms(table),
         ],
     }

@@ -19,6 +19,10 @@ _GENERAL = (
     "These figures hold for this machine, these files and these versions. Measure again on the device that will ship."
 )
 _NO_TEST = "Smallest and largest as measured: no difference between rows has been tested for significance."
+_ANSWERS_TESTED = (
+    "Right answers: compared with the baseline's image by image, by class, images of one lesion together where lesions "
+    "are known."
+)
 
 
 def question(record: RunRecord) -> str:
@@ -41,15 +45,20 @@ def notice(record: RunRecord) -> str:
 def tested(record: RunRecord) -> str:
     """Return what is known about differences: how the ratios were measured, or that none was tested."""
     compared = [case.comparison for case in record.cases if case.comparison and case.comparison.detectable is not None]
+    answers = any(case.accuracy_comparison and case.accuracy_comparison.classes for case in record.cases)
     if not compared:
-        return _NO_TEST
+        return f"{_ANSWERS_TESTED} Nothing else has been tested for significance." if answers else _NO_TEST
     blocks = sorted({found.blocks for found in compared})
     said = f"{blocks[0]}" if len(blocks) == 1 else f"{blocks[0]} to {blocks[-1]}"
     detectable = max(found.detectable or 0.0 for found in compared)
     return (
         f"Against base: latency ratio, paired in turns, with its 95 % interval over {said} blocks of fresh workers; "
         f"≈ no difference shown. A difference of {100 * detectable:.1f} % would have been found 4 times in 5. "
-        "Memory and accuracy have not been tested for significance."
+        + (
+            f"{_ANSWERS_TESTED} Memory has not been tested for significance."
+            if answers
+            else "Memory and accuracy have not been tested for significance."
+        )
     )
 
 

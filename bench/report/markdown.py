@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import pandas as pd
+
 from ..records import RunRecord
 from . import lines
 from .glossary import glossary
 from .gpu import gpu_lines
-from .parts import sections, terms
+from .parts import class_sections, compares_answers, sections, terms
 from .recall import RecallTable, recall_tables
 from .sections import Section
 from .summary import summary
@@ -22,8 +24,11 @@ _CLASSES_SHOWN = 20
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|~&$@#])")
 
 
-def render_markdown(record: RunRecord) -> str:
-    """Return the run as Markdown with the terminal table's content and a glossary, ending in a newline."""
+def render_markdown(record: RunRecord, predictions: pd.DataFrame | None = None) -> str:
+    """Return the run as Markdown with the terminal table's content and a glossary, ending in a newline.
+
+    With ``predictions`` (as :func:`.html.render_html` takes them) it shows the worst changed answers, too.
+    """
     table = build_table(record)
     blocks = [f"# {escaped(lines.question(record))}", _about(record, table)]
     told = summary(record, table)
@@ -34,15 +39,21 @@ def render_markdown(record: RunRecord) -> str:
     blocks += _section("Did not finish", [str(item) for item in lines.failures(record, table.names)])
     for section in sections(record, table, whole=True):
         blocks += _shared(section)
-    for found in recall_tables(record, table.names):
+    results = recall_tables(record, table.names)
+    answers = class_sections(record, table, results, predictions, whole=True)
+    for section in answers[:1]:
+        blocks += _shared(section)
+    for found in results:
         blocks += _recall(found)
+    for section in answers[1:]:
+        blocks += _shared(section)
     blocks += _section("Delegates", [*lines.delegate_lines(record, table.names), *gpu_lines(record, table.names)])
     blocks += _section("Notes", lines.notes(record, table.names))
     blocks += ["## Data", escaped(lines.data_line(record))]
     blocks.append(_bullets(lines.data_notes(record)))
     environment = [f"{name}: {value}" for name, value in lines.environment_pairs(record)]
     blocks += _section("Environment", [*environment, lines.settings_line(record)])
-    meanings = [*glossary(accuracy=has_accuracy(record)), *terms(table)]
+    meanings = [*glossary(accuracy=has_accuracy(record), answers=compares_answers(record)), *terms(table)]
     blocks += [
         "## Glossary",
         "\n".join(f"- **{escaped(term)}**: {escaped(meaning)}" for term, meaning in meanings),

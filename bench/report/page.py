@@ -5,23 +5,28 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 
-def environment() -> Environment:
-    """Return the templates' environment: escapes everything, and a name that is missing is an error."""
+def environment(**functions: Callable[..., str]) -> Environment:
+    """Return the templates' environment: escapes everything, and a name that is missing is an error.
+
+    ``functions`` can be called in templates.
+    """
     package = __name__.rpartition(".")[0]
-    return Environment(
+    made = Environment(
         loader=PackageLoader(package, "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals.update(functions)
+    return made
 
 
 def template(name: str) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..records import Accuracy, CaseResult, ClassMetrics, RunRecord
 from .naming import Names
+from .results import distinct_results
 from .tables import Cell
 from .text import ABSENT, clean, joined, known, ratio
+
+NO_IMAGE = "no image of this class"
 
 
 @dataclass(frozen=True)
@@ -68,35 +71,19 @@ def _table(labels: tuple[str, ...], cases: Sequence[CaseResult], names: Names, s
 
 
 def _rows(cases: Sequence[CaseResult], names: Names) -> list[RecallRow]:
-    same: dict[tuple[str, str, object], list[CaseResult]] = {}
-    for case in cases:
-        if case.accuracy:
-            figures = tuple((item.recall, item.precision, item.f1) for item in case.accuracy.classes)
-            answers = (case.accuracy.confusion, figures)
-            same.setdefault((case.model, case.variant, answers), []).append(case)
-    results = [(model, variant) for model, variant, _ in same]
     rows = []
-    for (model, variant, _), members in same.items():
-        accuracy = members[0].accuracy
+    for result in distinct_results(cases, names):
+        accuracy = result.first.accuracy
         if accuracy:
-            only = results.count((model, variant)) == 1
             cells = tuple(_cell(item) for item in accuracy.classes)
-            name, short = _name(members, names.labels, names, only), _name(members, names.short, names, only)
-            rows.append(RecallRow(name, short, tuple(members), accuracy, cells))
+            rows.append(RecallRow(result.name, result.short, result.cases, accuracy, cells))
     return rows
-
-
-def _name(members: Sequence[CaseResult], called: Mapping[str, str], names: Names, only: bool) -> str:
-    labels = [called[case.case_id] for case in members]
-    how = names.how[members[0].case_id]
-    # Where a variant answers the same however it runs, how it ran is left out.
-    return labels[0].removesuffix(how).strip() if only and how else joined(labels, 2)
 
 
 def _cell(item: ClassMetrics) -> Cell:
     if item.recall is not None and known(item.recall):
         return Cell(ratio(item.recall), item.recall)
-    return Cell(ABSENT, reason="no image of this class" if not item.support else "not recorded")
+    return Cell(ABSENT, reason=NO_IMAGE if not item.support else "not recorded")
 
 
 def _support(rows: Sequence[RecallRow], index: int) -> str:

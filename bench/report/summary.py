@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
-from ..records import RunRecord, Status
+from ..records import AccuracyVerdict, CaseResult, RunRecord, Status
+from .cost_summary import agreement_sentence, cost_sentences
+from .costs import compared_results, cost_tables
 from .front import non_dominated
 from .naming import who
 from .recall import RecallRow, recall_tables
@@ -37,11 +40,16 @@ def summary(record: RunRecord, table: Table) -> list[str]:
     sentences: list[str] = []
     if record.interrupted:
         sentences.append("The run was stopped by hand: its rows are not complete and are not ranked.")
+        sentences += cost_sentences(cost_tables(record, table.names))
     elif len(groups) == 1:
         rows = groups[0][1]
-        sentences += _extremes(rows) + _front(rows) + _recall_cost(record, table, rows)
+        tested = _cost_sentences(record, table, rows)
+        sentences += tested + _extremes(rows) + _front(rows)
+        sentences += [] if tested else _recall_cost(record, table, rows)
     else:
-        told = [(title, _extremes(rows) + _front(rows)) for title, rows in groups]
+        told = [
+            (title, _cost_sentences(record, table, rows) + _extremes(rows) + _front(rows)) for title, rows in groups
+        ]
         sentences += [f"{title}: {' '.join(text)}" for title, text in told[:_GROUPS_SHOWN] if text]
         if len(groups) > _GROUPS_SHOWN:
             sentences.append(f"And {count(len(groups) - _GROUPS_SHOWN, 'more model')} in the table.")
@@ -82,7 +90,23 @@ def _extreme(
     best_rows = [row for row in rows if row.cells[column].text == shown and row.cells[column].value is not None]
     if len(best_rows) == len(rows):
         return f"{title}: the same for all ({shown}{unit})"
-    return f"{title}: {joined(_short(best_rows, rows))} ({shown}{unit})"
+    doubt = _doubt(best_rows, rows, column)
+    return f"{title}: {joined(_short(best_rows, rows))} ({shown}{unit}{doubt})"
+
+
+def _doubt(best: Sequence[Row], rows: Sequence[Row], column: str) -> str:
+    """Return that a highest accuracy may be chance: nothing was shown between it and the baseline or the others."""
+    field = {"balanced": "balanced_accuracy", "top1": "top1"}.get(column)
+    if field is None:
+        return ""
+    best_ids = {row.case.case_id for row in best}
+    with_base = any(row.case.accuracy_comparison is None for row in best)
+    # A baseline at the top has been compared by the others.
+    asked = [row.case.accuracy_comparison for row in rows if (row.case.case_id in best_ids) is not with_base]
+    verdicts = [item.verdict for comparison in asked if (item := getattr(comparison, field, None))]
+    if not verdicts or any(verdict is not AccuracyVerdict.NONE_SHOWN for verdict in verdicts):
+        return ""
+    return f"; no difference to the {'others' if with_base else 'baseline'} shown"
 
 
 def _short(chosen: Sequence[Row], rows: Sequence[Row]) -> list[str]:
@@ -98,6 +122,17 @@ def _front(rows: Sequence[Row]) -> list[str]:
     if len(front) == 1:
         return [f"No other case is faster or more accurate than {names}."]
     return [f"Front of p50 latency and accuracy (no other case is better in one and not worse in the other): {names}."]
+
+
+def _cost_sentences(record: RunRecord, table: Table, rows: Sequence[Row]) -> list[str]:
+    ids = {row.case.case_id for row in rows}
+    tables = [
+        costs for costs in cost_tables(record, table.names) if any(case.case_id in ids for case in costs.base.cases)
+    ]
+    if tables:
+        return cost_sentences(tables)
+    compared = compared_results(record, table.names)
+    return agreement_sentence([item for item in compared if item.result.first.case_id in ids])
 
 
 def _recall_cost(record: RunRecord, table: Table, rows: Sequence[Row]) -> list[str]:
@@ -121,7 +156,15 @@ def _recall_cost(record: RunRecord, table: Table, rows: Sequence[Row]) -> list[s
     return [f"Largest losses of recall against {base.short}, one class each: {said}."] if said else []
 
 
-def reference(results: Sequence[RecallRow]) -> RecallRow | None:
+class _Variant(Protocol):
+    @property
+    def cases(self) -> tuple[CaseResult, ...]: ...
+
+
+Found = TypeVar("Found", bound=_Variant)
+
+
+def reference(results: Sequence[Found]) -> Found | None:
     """Return the first result of a float32 variant, by its name or its file's scheme; None where there is none."""
     for result in results:
         case = result.cases[0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..findings import Verdict
 from ..records import CaseResult, Coverage, Difference, RunRecord, Status
 from .naming import Names, name_cases, who
-from .text import ABSENT, UNKNOWN, clean, joined, known, megabytes, milliseconds, multiple, ratio
+from .text import ABSENT, UNKNOWN, clean, interval, joined, known, megabytes, milliseconds, multiple, ratio
 
 NOT_RECORDED = "not recorded"
 #: How a verdict stands in tables.
@@ -42,7 +42,7 @@ class Column:
     @property
     def numeric(self) -> bool:
         """Whether the column holds plain numbers, to be aligned at the decimal point."""
-        return self.key not in ("nodes", "ratio", "verdict")
+        return self.key not in ("nodes", "ratio", "interval", "verdict")
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ _MEASURED = (
 _RATIO = Column("ratio", "against", "base")
 _VERDICT = Column("verdict", "verdict")
 _ACCURACY = (Column("top1", "top-1"), Column("balanced", "bal.", "acc."))
+_INTERVAL = Column("interval", "bal. acc.", "95 %", minor=True)
 
 
 def has_accuracy(record: RunRecord) -> bool:
@@ -127,6 +128,7 @@ def _columns(record: RunRecord) -> tuple[Column, ...]:
     if any(case.comparison for case in record.cases):
         columns.insert([column.key for column in columns].index("p90"), _RATIO)
     columns += _ACCURACY if has_accuracy(record) else ()
+    columns += [_INTERVAL] if any(_balanced_interval(case) for case in record.cases) else []
     columns += [_VERDICT] if any(case.verdict for case in record.cases) else ()
     return tuple(columns)
 
@@ -211,6 +213,19 @@ def _accuracy(field: str) -> Callable[[CaseResult], Cell]:
     return cell
 
 
+def _balanced_interval(case: CaseResult) -> tuple[float, float] | None:
+    return case.accuracy.intervals.get("balanced_accuracy") if case.accuracy else None
+
+
+def _interval(case: CaseResult) -> Cell:
+    bounds = _balanced_interval(case)
+    if bounds is not None:
+        return Cell(interval(bounds), bounds[1] - bounds[0])
+    if case.accuracy is None:
+        return Cell(ABSENT, reason=_stopped(case) or "accuracy was not measured")
+    return Cell(ABSENT, reason=clean(case.accuracy.unavailable.get("interval:balanced_accuracy", NOT_RECORDED)))
+
+
 def _verdict(case: CaseResult) -> Cell:
     if case.verdict is None:
         return Cell(ABSENT, reason=_stopped(case) or "nothing was timed")
@@ -232,6 +247,7 @@ _CELLS: Mapping[str, Callable[[CaseResult], Cell]] = {
     "nodes": _nodes,
     "top1": _accuracy("top1"),
     "balanced": _accuracy("balanced_accuracy"),
+    "interval": _interval,
     "verdict": _verdict,
 }
 

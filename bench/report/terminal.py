@@ -6,12 +6,13 @@ import re
 import textwrap
 from collections.abc import Sequence
 
+import pandas as pd
 from tabulate import tabulate
 
 from ..records import RunRecord
 from . import lines
 from .gpu import gpu_lines
-from .parts import sections
+from .parts import class_sections, recalls_without_costs, sections
 from .recall import RecallTable, recall_tables
 from .sections import Grid, Section
 from .summary import summary
@@ -21,11 +22,13 @@ from .text import clean, shortened
 _CLASSES_SHOWN = 20
 _NARROWEST_NAME = 12
 #: Columns that may go where space is short, the last one first.
-_KEPT_LONGEST = ("p90", "first", "load")
+_KEPT_LONGEST = ("p90", "interval", "first", "load")
 
 
-def render_table(record: RunRecord, *, width: int | None = None) -> str:
+def render_table(record: RunRecord, *, predictions: pd.DataFrame | None = None, width: int | None = None) -> str:
     """Return the run as plain text, ending in a newline, in lines of at most ``width`` characters where given.
+
+    With ``predictions`` (as :func:`.html.render_html` takes them) it shows the worst changed answers, too.
 
     Minor columns are left out, and said to be, where ``width`` has no room for them; no column that answers the
     question is ever dropped, so tables need about 80 characters.
@@ -37,7 +40,10 @@ def render_table(record: RunRecord, *, width: int | None = None) -> str:
     parts.append(_wrapped([*table.absences], width))
     parts += [_section(section, width) for section in sections(record, table, whole=False)]
     parts.append(_listed("Did not finish", [str(item) for item in lines.failures(record, table.names)], width))
-    parts += [_recall(result, width) for result in results]
+    found = class_sections(record, table, results, predictions, whole=False)
+    parts += [_section(section, width) for section in found if section.key == "costs"]
+    parts += [_recall(result, width) for result in recalls_without_costs(record, table, results)]
+    parts += [_section(section, width) for section in found if section.key != "costs"]
     delegates = [*lines.delegate_lines(record, table.names), *gpu_lines(record, table.names)]
     parts.append(_listed("Delegates", delegates, width))
     parts.append(_listed("Notes", lines.notes(record, table.names), width))
@@ -143,12 +149,13 @@ def _section_grids(grid: Grid, width: int | None) -> list[str]:
     blocks: list[list[int]] = [[]]
     for index in range(1, len(grid.heads)):
         trial = [*blocks[-1], index]
-        if width is not None and blocks[-1] and _width(_columns_of(grid, trial)) > width:
+        if width is not None and blocks[-1] and _width(_squeezed(_columns_of(grid, trial))) > width:
             blocks.append([index])
         else:
             blocks[-1] = trial
     texts = [_columns_of(grid, block) for block in blocks]
-    return [f"{grid.title}\n{texts[0]}" if grid.title else texts[0], *texts[1:]]
+    texts = [_squeezed(text) if width is not None and _width(text) > width else text for text in texts]
+    return [f"{_wrap(grid.title, width)}\n{texts[0]}" if grid.title else texts[0], *texts[1:]]
 
 
 def _width(text: str) -> int:

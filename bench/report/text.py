@@ -53,6 +53,31 @@ def multiple(value: float) -> str:
     return f"{value:.{max(0, 3 - len(str(int(value))) + 1)}f}"
 
 
+def points(share: float) -> str:
+    """Return a difference of shares in points, signed: +1.2, −9.0, 0.0."""
+    rounded = round(100 * share, 1)
+    return f"{rounded:+.1f}".replace("-", "−") if rounded else "0.0"
+
+
+def probability(value: float) -> str:
+    """Return a p value: < 0.001, 0.012, 0.41, 1."""
+    if value < 0.001:
+        return "< 0.001"
+    return f"{value:.2g}" if value < 0.995 else "1"
+
+
+def interval(bounds: tuple[float, float]) -> str:
+    """Return an interval of shares with two decimals: 0.64–0.78."""
+    return f"{bounds[0]:.2f}–{bounds[1]:.2f}"
+
+
+def estimate(value: float | None, bounds: tuple[float, float] | None) -> str:
+    """Return a share with its interval, ``0.713 (0.64–0.78)``, or the mark for an absent one."""
+    if value is None or not known(value):
+        return ABSENT
+    return f"{ratio(value)} ({interval(bounds)})" if bounds else ratio(value)
+
+
 def count(number: int, one: str, many: str | None = None) -> str:
     """Return ``1 case``, ``4,000 cases``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

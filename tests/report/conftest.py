@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from edgebench.report.html import render_html
 from samples import (
+    answers_compared,
     empty_samples,
     fifty_cases,
     four_variants,
@@ -26,6 +27,13 @@ from samples import (
 def page() -> str:
     """The flagship run's page."""
     record = four_variants()
+    return render_html(record, samples_of(record), predictions_of(record))
+
+
+@pytest.fixture(scope="session")
+def answers_page() -> str:
+    """The page of a run whose answers were compared, without pictures."""
+    record = answers_compared()
     return render_html(record, samples_of(record), predictions_of(record))
 
 

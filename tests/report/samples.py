@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -10,7 +11,10 @@ import pandas as pd
 from edgebench.findings import Code, Finding, Severity, Verdict
 from edgebench.records import (
     Accuracy,
+    AccuracyComparison,
+    AccuracyVerdict,
     Adapter,
+    Agreement,
     CaseResult,
     ClassMetrics,
     Comparison,
@@ -27,6 +31,8 @@ from edgebench.records import (
     Latency,
     Memory,
     ModelFile,
+    OperatingPoint,
+    PairedDifference,
     Parity,
     Part,
     Preprocessing,
@@ -419,6 +425,107 @@ def judged() -> RunRecord:
         comparison=comparison(0.482, 0.014),
     ))  # fmt: skip
     return make_record([*cases, failed_case()])
+
+
+def paired_difference(name: str, images: int, gained: int, lost: int, family: int = 1) -> PairedDifference:
+    """Return a difference from its counts; interval and p value are made up, by the normal approximation."""
+    value, spread = (gained - lost) / images, math.sqrt(gained + lost + 2) / images
+    p = math.erfc(abs(gained - lost) / math.sqrt(2 * (gained + lost))) if gained or lost else 1.0
+    decisive = min(1.0, family * p)
+    shown = AccuracyVerdict.WORSE if value < 0 else AccuracyVerdict.BETTER
+    return PairedDifference(
+        name,
+        images,
+        images // 2 + 1,
+        gained,
+        lost,
+        value,
+        value - 1.96 * spread,
+        value + 1.96 * spread,
+        p,
+        decisive if family > 1 else None,
+        shown if decisive <= 0.05 else AccuracyVerdict.NONE_SHOWN,
+        2.8 * spread,
+    )
+
+
+def accuracy_comparison(case: CaseResult, base: CaseResult) -> AccuracyComparison:
+    """Return a comparison in which an image is lost or gained only where the count of right answers differs."""
+    assert case.accuracy is not None
+    assert base.accuracy is not None
+    pairs = list(zip(case.accuracy.classes, base.accuracy.classes, case.accuracy.confusion, base.accuracy.confusion,
+                     strict=True))  # fmt: skip
+    steps = [mine[i] - theirs[i] for i, (_, _, mine, theirs) in enumerate(pairs)]
+    classes = tuple(
+        paired_difference(item.label, item.support, max(step, 0), max(-step, 0), len(pairs))
+        for step, (item, _, _, _) in zip(steps, pairs, strict=True)
+    )
+    images = case.accuracy.images
+    changed = sum(abs(step) for step in steps)
+    gained, lost = sum(max(step, 0) for step in steps), sum(max(-step, 0) for step in steps)
+    return AccuracyComparison(
+        against=base.case_id,
+        images=images,
+        lesions=images // 2 + 1,
+        agreement=Agreement(images, 1 - changed / images, 0.9, 0.999, 0.0123, 0.61),
+        top1=paired_difference("top-1", images, gained, lost),
+        balanced_accuracy=paired_difference("balanced accuracy", images, gained, lost),
+        classes=classes,
+    )
+
+
+def with_figures(case: CaseResult) -> CaseResult:
+    """Return the case with intervals, calibration and AUC in its accuracy."""
+    accuracy = case.accuracy
+    assert accuracy is not None
+    classes = tuple(
+        replace(item, roc_auc=0.93, lesions=item.support // 2 + 1, intervals={
+            "recall": ((item.recall or 0) - 0.071, (item.recall or 0) + 0.062), "roc_auc": (0.89, 0.96)
+        })
+        for item in accuracy.classes
+    )  # fmt: skip
+    bounds = {"top1": (accuracy.top1 - 0.02, accuracy.top1 + 0.02), "ece": (0.03, 0.05), "brier": (0.2, 0.24)}
+    middle = accuracy.balanced_accuracy or 0.0
+    bounds["balanced_accuracy"] = (middle - 0.04, middle + 0.04)
+    changed = replace(accuracy, classes=classes, intervals=bounds, ece=0.0412, brier=0.2251, resamples=2000,
+                      lesions=1120)  # fmt: skip
+    return replace(case, accuracy=changed)
+
+
+def operating_point(label: str = "mel", recall: float = 0.58) -> OperatingPoint:
+    """Return a recall at 95 % specificity."""
+    return OperatingPoint(label, 0.95, 0.3125, 1490, 0.951, 0.6, 167, 1335, recall, (recall - 0.07, recall + 0.07),
+                          0.944, (0.93, 0.956))  # fmt: skip
+
+
+def answers_compared(**changes: object) -> RunRecord:
+    """Return the flagship run as a run with images leaves it: int8 loses mel and more, the others little."""
+    record = four_variants()
+    base = with_figures(record.cases[0])
+    others = [
+        replace(with_figures(case), accuracy_comparison=accuracy_comparison(case, base),
+                operating_points=(operating_point(recall=0.57),))
+        for case in record.cases[1:4]
+    ]  # fmt: skip
+    cases = [replace(base, operating_points=(operating_point(),)), *others, record.cases[4]]
+    return make_record(cases, **changes)  # type: ignore[arg-type]
+
+
+def unlabelled() -> RunRecord:
+    """Return two variants that classified images without labels: only how far they agree is known."""
+    base, other = make_case("float32", 7.43), make_case("int8", 3.58)
+    why = "the images have no labels"
+    found = AccuracyComparison(
+        base.case_id,
+        1502,
+        agreement=Agreement(1502, 0.9128, 0.897, 0.926, 0.0123, 0.61),
+        unavailable=dict.fromkeys(("top1", "balanced_accuracy", "classes"), why),
+    )
+    cases = [
+        replace(base, accuracy=None, unavailable={"accuracy": why}),
+        replace(other, accuracy=None, accuracy_comparison=found, unavailable={"accuracy": why}),
+    ]
+    return make_record(cases, data=replace(DATA, class_counts={}, lesions=None))
 
 
 def samples_of(record: RunRecord, steady: int = 400, warmup: int = 20, blocks: int = 3) -> pd.DataFrame:

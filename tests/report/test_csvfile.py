@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from edgebench.records import Latency, RunRecord
 from edgebench.report.csvfile import render_csv
-from samples import LABELS, compared, four_variants, hostile, make_case, make_record, without_accuracy
+from samples import LABELS, answers_compared, compared, four_variants, hostile, make_case, make_record, without_accuracy
 
 
 def load(record: RunRecord) -> pd.DataFrame:
@@ -83,3 +83,33 @@ def test_names_come_back_exactly() -> None:
 
 def test_no_case_gives_a_header() -> None:
     assert render_csv(make_record([], data=None)) == "run_id,case_id\n"
+
+
+def test_what_answers_cost_is_in_columns_of_each_class() -> None:
+    record = answers_compared()
+    frame = load(record)
+    int8 = frame[frame["variant"] == "int8"].iloc[0]
+    compared_with = record.cases[3].accuracy_comparison
+    assert compared_with is not None
+    mel = compared_with.classes[LABELS.index("mel")]
+    assert int8["recall_difference:mel"] == mel.difference
+    assert int8["recall_difference_low:mel"] == mel.low
+    assert (int8["recall_images_gained:mel"], int8["recall_images_lost:mel"]) == (0, 20)
+    assert (int8["recall_p_holm:mel"], int8["recall_verdict:mel"]) == (mel.p_holm, "worse")
+    assert (int8["roc_auc:mel"], int8["roc_auc_low:mel"], int8["roc_auc_high:mel"]) == (0.93, 0.89, 0.96)
+    assert int8["answers_base_case_id"] == record.cases[0].case_id
+    assert (int8["ece"], int8["ece_low"], int8["brier"]) == (0.0412, 0.03, 0.2251)
+    assert compared_with.agreement is not None
+    assert int8["agreement_top1"] == compared_with.agreement.top1
+    assert int8["balanced_accuracy_verdict"] == "worse"
+    assert int8["threshold:mel@specificity=0.95"] == 0.3125
+    assert int8["specificity_low:mel@specificity=0.95"] == 0.93
+    base = frame[frame["variant"] == "float32"].iloc[0]
+    assert math.isnan(base["recall_difference:mel"])
+    assert base["recall_low:mel"] < base["recall:mel"] < base["recall_high:mel"]
+
+
+def test_columns_of_answers_do_not_hide_others() -> None:
+    text = render_csv(answers_compared()).splitlines()[0].split(",")
+    assert len(set(text)) == len(text)
+    assert "verdict" in text

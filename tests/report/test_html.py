@@ -65,7 +65,7 @@ def figures(page: str) -> dict[str, Any]:
     return loaded
 
 
-@pytest.fixture(params=["page", "hostile_page", "big_page", "plain_page", "failed_page"])
+@pytest.fixture(params=["page", "answers_page", "hostile_page", "big_page", "plain_page", "failed_page"])
 def any_page(request: pytest.FixtureRequest) -> str:
     found: str = request.getfixturevalue(request.param)
     return found
@@ -170,6 +170,20 @@ def test_changed_answers_are_counted_against_float32(page: str) -> None:
     text = text_of(page)
     assert "float16 float32 1,502 0 0 0 0" in text
     assert re.search(r"int8 float32 1,502 131 36 20 75", text)
+
+
+def test_the_part_on_classes_is_whole(answers_page: str) -> None:
+    text = text_of(answers_page)
+    assert "int8 loses mel: recall 0.629 to 0.509" in text
+    assert "worse −12.0 −17.5 to −6.5 0 gained, 20 lost p < 0.001" in text
+    assert "≈ −6.1 −15.1 to +2.8 0 gained, 3 lost p 0.58, could show 12.8" in text
+    assert "Same answers as float32" in text
+    assert "0.944 (0.93–0.96)" in text
+    assert "ECE (calibration) 0.041 (0.03–0.05)" in text
+    assert "Not tested for significance" not in text
+    assert "true class mel (4 of 45 changed)" in text
+    assert "Without pictures: the images were not at hand when this page was written." in text
+    assert "cost-0" in figures(answers_page)
 
 
 def test_without_accuracy(plain_page: str) -> None:

@@ -9,6 +9,7 @@ from edgebench.report.terminal import render_table
 from samples import (
     HOSTILE,
     accuracy_from,
+    answers_compared,
     compared,
     confusion_from,
     failed_case,
@@ -18,17 +19,53 @@ from samples import (
     make_case,
     make_record,
     only_failures,
+    predictions_of,
     two_runtimes,
+    unlabelled,
     without_accuracy,
 )
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
 @pytest.mark.parametrize(
-    "record", [four_variants(), compared(), two_runtimes(), without_accuracy(), fifty_cases(), hostile()]
+    "record",
+    [
+        four_variants(),
+        compared(),
+        two_runtimes(),
+        without_accuracy(),
+        fifty_cases(),
+        hostile(),
+        answers_compared(),
+        unlabelled(),
+    ],
 )
 def test_no_line_is_wider_than_asked(record: RunRecord, width: int) -> None:
-    assert max(len(line) for line in render_table(record, width=width).splitlines()) <= width
+    text = render_table(record, predictions=predictions_of(record), width=width)
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_what_it_costs_each_class_is_one_table_at_eighty_columns() -> None:
+    text = render_table(answers_compared(), width=80)
+    assert "mel           167  0.629 (0.56–0.69)    ≈ 0.0      ≈ −0.6  worse −12.0    7.9" in text
+    assert "Recall by class" not in text
+    assert "Left out at this width: load ms, first ms, bal. acc. 95 %." in text
+    assert "0.67–0.75" in render_table(answers_compared())
+
+
+def test_the_worst_changed_answers_are_shown_where_there_are_predictions() -> None:
+    record = answers_compared()
+    assert "Changed answers" not in render_table(record)
+    text = render_table(record, predictions=predictions_of(record), width=80)
+    assert "int8: 131 of 1,502 answers changed: 36 right to wrong," in text
+    assert "ISIC_0000027" in text
+
+
+def test_answers_that_were_compared_are_not_called_untested() -> None:
+    text = " ".join(render_table(answers_compared()).split())
+    assert "Right answers: compared with the baseline's image by image" in text
+    assert "accuracy have not been tested" not in text
+    assert "no difference between rows has been tested" not in text
 
 
 def test_all_columns_fit_one_hundred_characters_and_numbers_line_up() -> None:
