@@ -86,8 +86,9 @@ def test_sums_are_pooled_over_images_of_all_of_a_class_and_of_flips() -> None:
     assert first.total.rmse == pytest.approx(math.sqrt(4 / 8))
     assert first.total.steps == pytest.approx(math.sqrt(4 / 8) / 0.5)
     assert first.by_class == pytest.approx((20.0, 10 * math.log10(100 / 3)))
-    assert (first.flipped_db, first.kept_db) == (pytest.approx(10 * math.log10(100 / 3)), pytest.approx(20.0))
-    assert second.by_class == (pytest.approx(10.0), math.inf)
+    assert first.flipped_db == pytest.approx(10 * math.log10(100 / 3))
+    assert first.kept_db == pytest.approx(20.0)
+    assert second.by_class == pytest.approx((10.0, math.inf))
     assert first.alone.db == math.inf
     assert second.total.steps is None
 
@@ -121,7 +122,8 @@ def test_dead_channels_and_the_used_range() -> None:
 def test_weights_by_channel() -> None:
     sums = WeightSums(0, "int8", 1, np.array([100.0, 10, 1e-12]), np.array([1.0, 1, 1e-12]), np.array([0.5, 0.05, 0]))
     found = describe_weights(sums)
-    assert [(channel.index, channel.db) for channel in found.worst] == [(1, pytest.approx(10)), (0, pytest.approx(20))]
+    assert [channel.index for channel in found.worst] == [1, 0]
+    assert [channel.db for channel in found.worst] == pytest.approx([10, 20])
     assert found.db == pytest.approx(10 * math.log10(110 / 2))
     assert found.gain_db == pytest.approx(10 * math.log10(2 / 0.55))
     exact = describe_weights(WeightSums(0, "float32", 0, np.array([1.0]), np.array([0.0]), NOTHING))
