@@ -61,7 +61,10 @@ class OperatingTarget:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which images to measure accuracy on, and what the user says about preprocessing."""
+    """Which images to measure accuracy on, and what the user says about preprocessing.
+
+    ``eval_workers`` are the processes that classify a case's images, None for as many as the cores allow.
+    """
 
     source: str
     metadata: Path | None = None
@@ -73,6 +76,7 @@ class DataSpec:
     max_bad_fraction: float = 0.05
     split: SplitChoice | None = None
     operating_points: tuple[OperatingTarget, ...] = ()
+    eval_workers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,8 @@ def _check_data(data: DataSpec | None) -> None:
         raise UsageError(f"--limit {data.limit}: must be at least 1")
     if not 0 <= data.max_bad_fraction <= 1:
         raise UsageError(f"--max-bad {data.max_bad_fraction}: must be a share between 0 and 1")
+    if data.eval_workers is not None and not 1 <= data.eval_workers <= _MAX_WORKERS:
+        raise UsageError(f"--eval-workers {data.eval_workers}: must be between 1 and {_MAX_WORKERS}")
     if data.operating_points and data.split not in (None, SplitChoice.TEST):
         raise UsageError(
             f"--operating-point is chosen on the validation part and judged on the test part: leave out --split "
