@@ -214,7 +214,7 @@ class _Queue:
 
 def _first(busy: list[_Worker]) -> int:
     """Return the place of the worker to listen to."""
-    if busy[0].passed > _PATIENCE * len(busy):
+    if len(busy) == 1 or busy[0].passed > _PATIENCE * len(busy):
         return 0
     return first_to_answer([worker.session for worker in busy], "predict")
 
