@@ -258,6 +258,7 @@ def run(
     max_bad: float = 0.05,
     split: str | None = None,
     operating_points: str | Sequence[str] = (),
+    eval_workers: int | None = None,
     engine: str | Sequence[str] = "interpreter",
     delegate: str | Sequence[str] = "default",
     delegate_options: Sequence[str] = (),
@@ -289,6 +290,7 @@ def run(
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
             train or all.
         operating_points: ``LABEL:specificity=SHARE`` for recalls at a threshold from the card's validation part.
+        eval_workers: processes that classify a case's images; None: as many as the usable cores allow.
         out: folder below which the run is stored; None stores nothing.
         page_images: whether the stored page has small pictures of images whose answers changed.
 
@@ -301,7 +303,8 @@ def run(
     data_spec = None
     if data is None:
         given = {"metadata": metadata, "labels": labels, "limit": limit, "normalize": normalize, "resize": resize}
-        for name, value in {**given, "operating_points": operating_points or None}.items():
+        given = {**given, "operating_points": operating_points or None, "eval_workers": eval_workers}
+        for name, value in given.items():
             if value is not None:
                 raise UsageError(f"{name}= is about images: it needs data=")
     else:
@@ -316,6 +319,7 @@ def run(
             max_bad_fraction=max_bad,
             split=parse_choice(SplitChoice, split, "split") if split else None,
             operating_points=tuple(parse_operating_point(text) for text in _listed(operating_points)),
+            eval_workers=eval_workers,
         )
     spec = Spec(
         models=tuple(str(model) for model in models),

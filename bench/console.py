@@ -51,8 +51,9 @@ class ConsoleProgress(Progress):
     def detail(self, text: str) -> None:
         self._describe(f"{self._phase}: [dim]{escape(text)}[/dim]")
 
-    def detail_count(self, done: int, total: int) -> None:
-        self._describe(f"{self._phase}: [dim]{done}/{total} images[/dim]")
+    def detail_count(self, done: int, total: int, per_s: float | None = None) -> None:
+        rate = "" if per_s is None else f", {per_s:.3g}/s" if per_s < 100 else f", {per_s:.0f}/s"
+        self._describe(f"{self._phase}: [dim]{done}/{total} images{rate}[/dim]")
 
     def close(self) -> None:
         if self._bar is not None:

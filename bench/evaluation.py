@@ -15,7 +15,7 @@ from .analysis.operating import JudgedImages
 from .card import read_labels
 from .embedded import SOURCE as EMBEDDED
 from .embedded import Embedded, read_embedded
-from .errors import DataError, ScoreError, UsageError
+from .errors import DataError, UsageError
 from .images.cache import CachedImages, cached_images
 from .images.dataset import Dataset, balanced_limit, open_dataset, stratified_limit
 from .images.geometry import Geometry, ResizeMode
@@ -25,17 +25,15 @@ from .images.splits import read_split
 from .images.unseen import ModelSplit, select_images
 from .plan import ModelVariant
 from .records import Accuracy, DataInfo, Preprocessing, SkippedImage, TensorInfo
-from .session import ImageNeeds, Session
+from .session import ImageNeeds
 from .spec import DataSpec, OperatingTarget
 from .validation_part import check_targets, validation_part
-
-#: How long one request may classify before it answers, so that progress shows and a hang is noticed.
-_CHUNK_NS = 1_000_000_000
 
 NO_LABELS = "the images have no labels"
 
 Array = np.ndarray[Any, Any]
 Advance = Callable[[int, int], None]
+Classify = Callable[[CachedImages], Array]
 
 
 @dataclass(frozen=True)
@@ -107,6 +105,11 @@ class Evaluator:
         return tuple(self._caches.values())
 
     @property
+    def workers(self) -> int | None:
+        """The processes a case that were asked for, None for as many as the cores allow."""
+        return self._spec.eval_workers
+
+    @property
     def operating_points(self) -> tuple[OperatingTarget, ...]:
         """The operating points that were asked for."""
         return self._spec.operating_points
@@ -160,14 +163,20 @@ class Evaluator:
             )
         return caches[geometry]
 
-    def evaluate(
-        self, session: Session, reading: Reading, place: Callable[[Path], str], advance: Advance | None = None
-    ) -> Scored:
-        """Classify every image in the worker and return scores and accuracy, those of the validation part if needed."""
-        scores = _classify(session, reading, self.images(reading.preprocessing), place, advance)
+    def evaluate(self, reading: Reading, classify: Classify) -> Scored:
+        """Classify every image and return scores and accuracy, those of the validation part if needed.
+
+        ``classify`` returns the scores [images, labels] of all images given to it.
+        """
+        scores = classify(self.images(reading.preprocessing))
         chosen_on = self._validation_images(reading)
-        validation = None if chosen_on is None else _classify(session, reading, chosen_on, place, advance)
+        validation = None if chosen_on is None else classify(chosen_on)
         return self.scored(reading, scores, validation)
+
+    def image_count(self, reading: Reading) -> int:
+        """Return how many images :meth:`evaluate` has classified, those of the validation part included."""
+        chosen_on = self._validation_images(reading)
+        return len(self.images(reading.preprocessing).items) + (0 if chosen_on is None else len(chosen_on.items))
 
     def scored(self, reading: Reading, scores: Array, validation: Array | None = None) -> Scored:
         """Return scores with the images they belong to and their accuracy.
@@ -291,25 +300,6 @@ class Evaluator:
                     f"the model takes {needs.channels}"
                 )
         return normalization
-
-
-def _classify(
-    session: Session, reading: Reading, images: CachedImages, place: Callable[[Path], str], advance: Advance | None
-) -> Array:
-    """Return the worker's scores [images, labels] for all images."""
-    session.open_images(place(images.pixels_path), reading.table)
-    total = len(images.items)
-    parts: list[Array] = []
-    done = 0
-    while done < total:
-        scores = session.predict(done, total, _CHUNK_NS)
-        if scores.shape[1] != len(reading.labels):
-            raise ScoreError(f"the worker answered {scores.shape[1]} scores an image, not {len(reading.labels)}")
-        parts.append(scores)
-        done += scores.shape[0]
-        if advance is not None:
-            advance(done, total)
-    return np.concatenate(parts)
 
 
 def _judged(images: CachedImages, scores: Array) -> JudgedImages:

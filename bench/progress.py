@@ -15,8 +15,8 @@ class Progress:
     def detail(self, text: str) -> None:
         """What is being worked on."""
 
-    def detail_count(self, done: int, total: int) -> None:
-        """How far the current step is, in its own units (images, for instance)."""
+    def detail_count(self, done: int, total: int, per_s: float | None = None) -> None:
+        """How far the current step is, in its own units (images, for instance), and how many of them a second."""
 
     def close(self) -> None:
         """Nothing more will come."""

@@ -98,6 +98,9 @@ def add_data_flags(data: argparse._ArgumentGroup) -> None:
     data.add_argument("--resize", metavar="HOW", help="stretch (default), crop, pad")
     data.add_argument("--grayscale", metavar="HOW", help="skip (default) or convert, for RGB models")
     data.add_argument("--max-bad", type=float, metavar="SHARE", help="tolerated share of bad images (0.05)")
+    data.add_argument(
+        "--eval-workers", type=int, metavar="N", help="classify in N processes (as many as the usable cores allow)"
+    )
 
 
 def _add_time_flags(time: argparse._ArgumentGroup) -> None:
@@ -290,7 +293,7 @@ def data_spec(options: argparse.Namespace) -> DataSpec | None:
 
     if options.data is None:
         needing = ("metadata", "labels", "split", "limit", "normalize", "resize", "grayscale", "max_bad")
-        for name in (*needing, "operating_point"):
+        for name in (*needing, "operating_point", "eval_workers"):
             if getattr(options, name) is not None:
                 raise UsageError(f"--{name.replace('_', '-')} is about images: it needs --data SOURCE")
         return None
@@ -305,6 +308,7 @@ def data_spec(options: argparse.Namespace) -> DataSpec | None:
         max_bad_fraction=0.05 if options.max_bad is None else options.max_bad,
         split=SplitChoice(options.split) if options.split else None,
         operating_points=tuple(parse_operating_point(text) for text in options.operating_point or ()),
+        eval_workers=options.eval_workers,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .blocks import BlockTimer
+from .classify import Classifier
 from .delegate_check import check_delegate
 from .devices.base import Device
 from .errors import DataError, RuntimeRefused
@@ -158,12 +159,10 @@ class Runner:
     def _evaluate(self, outcome: Outcome) -> None:
         if self._evaluator is None or outcome.reading is None:
             return
-        with self._launcher.open(outcome.case) as session:
-            session.hello(outcome.case.runtime)
-            self._launcher.load(outcome.case, session)
-            outcome.scored = self._evaluator.evaluate(
-                session, outcome.reading, self._device.place, self._progress.detail_count
-            )
+        classifier = Classifier(self._device, self._launcher, self._progress, self._available_bytes)
+        images = self._evaluator.image_count(outcome.reading)
+        with classifier.crew(outcome, images, self._evaluator.workers) as crew:
+            outcome.scored = self._evaluator.evaluate(outcome.reading, crew.classify)
         unavailable = {} if outcome.scored.accuracy else {"accuracy": NO_LABELS}
         outcome.update(accuracy=outcome.scored.accuracy, unavailable=unavailable, status=Status.OK)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -133,7 +134,17 @@ class Session:
 
     def hello(self, runtime: str | None = None) -> Hello:
         """Import the runtime there."""
-        answer = self._ask("hello", runtime=runtime)
+        return self._greeted(self._ask("hello", runtime=runtime))
+
+    def start_hello(self, runtime: str | None = None) -> None:
+        """Let it import the runtime; :meth:`end_hello` comes next. Raises WaitUnavailable where it cannot overlap."""
+        self._link.send("hello", runtime=runtime)
+
+    def end_hello(self) -> Hello:
+        """Wait for the runtime."""
+        return self._greeted(self._link.receive("hello", self._timeout_s))
+
+    def _greeted(self, answer: dict[str, Any]) -> Hello:
         if answer.get("protocol") != PROTOCOL_VERSION:
             raise ProtocolError(f"the worker speaks protocol {answer.get('protocol')}, not {PROTOCOL_VERSION}")
         return self._read(_hello, answer)
@@ -141,6 +152,14 @@ class Session:
     def load(self, request: LoadRequest) -> Loaded:
         """Load and allocate a model there."""
         return self._read(_loaded, self._ask("load", **_request_fields(request)))
+
+    def start_load(self, request: LoadRequest) -> None:
+        """Let it load and allocate a model; :meth:`end_load` comes next."""
+        self._link.send("load", **_request_fields(request))
+
+    def end_load(self) -> Loaded:
+        """Wait until the model is loaded."""
+        return self._read(_loaded, self._link.receive("load", self._timeout_s))
 
     def first(self, seed: int) -> int:
         """Set seeded inputs, run once and return the latency in ns."""
@@ -207,10 +226,20 @@ class Session:
 
     def predict(self, start: int, stop: int, max_ns: int) -> np.ndarray[Any, Any]:
         """Return float32 [rows, classes] for rows from ``start``; fewer than asked for where time ran out."""
-        answer = self._ask("predict", start=start, stop=stop, max_ns=max_ns)
+        return self._scores(self._ask("predict", start=start, stop=stop, max_ns=max_ns), stop - start)
+
+    def start_predict(self, start: int, stop: int, max_ns: int) -> None:
+        """Let it classify as :meth:`predict` does; :meth:`end_predict` comes next."""
+        self._link.send("predict", start=start, stop=stop, max_ns=max_ns)
+
+    def end_predict(self, rows: int) -> np.ndarray[Any, Any]:
+        """Wait for the scores of at most ``rows`` images, as many as were asked for."""
+        return self._scores(self._link.receive("predict", self._timeout_s), rows)
+
+    def _scores(self, answer: dict[str, Any], rows: int) -> np.ndarray[Any, Any]:
         scores: np.ndarray[Any, Any] = self._read(lambda found: decode_array(found["scores"]), answer)
-        if scores.ndim != 2 or not 0 < scores.shape[0] <= stop - start:
-            raise ProtocolError(f"the worker answered scores of shape {scores.shape} to {stop - start} images")
+        if scores.ndim != 2 or not 0 < scores.shape[0] <= rows:
+            raise ProtocolError(f"the worker answered scores of shape {scores.shape} to {rows} images")
         return scores
 
     def open_photos(self, paths: Sequence[str], resize: str, table: np.ndarray[Any, Any]) -> None:
@@ -257,6 +286,31 @@ class Session:
             return reader(answer)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ProtocolError(f"the worker's answer lacks or garbles a field: {error!r}") from error
+
+
+def first_to_answer(sessions: Sequence[Session], command: str) -> int:
+    """Wait until one of several workers begins to answer what was sent to it, and return its place.
+
+    It is 0 where that cannot be seen, or nobody answers in the time limit: the one that was asked first then decides.
+
+    Raises:
+        MemoryExceeded: one of them held more than it may while it owed the answer.
+    """
+    links = [session._link for session in sessions]
+    pipes = [link.answer_pipe() for link in links]
+    with selectors.DefaultSelector() as selector:
+        for place, pipe in enumerate(pipes):
+            if pipe is None:
+                return 0
+            selector.register(pipe, selectors.EVENT_READ, place)
+        waited_s, limit_s = 0.0, sessions[0]._timeout_s
+        while waited_s < limit_s:
+            looks = [link.watch_memory(command) for link in links]
+            wait_s = min((look for look in looks if look is not None), default=limit_s)
+            if ready := selector.select(wait_s):
+                return min(int(key.data) for key, _ in ready)
+            waited_s += wait_s
+    return 0
 
 
 def _request_fields(request: LoadRequest) -> dict[str, Any]:

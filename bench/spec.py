@@ -64,6 +64,7 @@ class DataSpec:
     """Which images to measure accuracy on, and what the user says about preprocessing.
 
     ``limit`` draws classes in their proportions; ``balanced`` draws as many of each, as far as there are.
+    ``eval_workers`` are the processes that classify a case's images, None for as many as the cores allow.
     """
 
     source: str
@@ -77,6 +78,7 @@ class DataSpec:
     split: SplitChoice | None = None
     operating_points: tuple[OperatingTarget, ...] = ()
     balanced: bool = False
+    eval_workers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,8 @@ def _check_data(data: DataSpec | None) -> None:
         raise UsageError(f"--limit {data.limit}: must be at least 1")
     if not 0 <= data.max_bad_fraction <= 1:
         raise UsageError(f"--max-bad {data.max_bad_fraction}: must be a share between 0 and 1")
+    if data.eval_workers is not None and not 1 <= data.eval_workers <= _MAX_WORKERS:
+        raise UsageError(f"--eval-workers {data.eval_workers}: must be between 1 and {_MAX_WORKERS}")
     if data.operating_points and data.split not in (None, SplitChoice.TEST):
         raise UsageError(
             f"--operating-point is chosen on the validation part and judged on the test part: leave out --split "

@@ -33,6 +33,16 @@ def test_on_a_terminal_details_are_shown_as_they_are_written() -> None:
     assert "2/2" in shown
 
 
+@pytest.mark.parametrize(("per_s", "shown"), [(0.25, "0.25/s"), (12.34, "12.3/s"), (1234.5, "1234/s")])
+def test_images_a_second(per_s: float, shown: str) -> None:
+    stream = io.StringIO()
+    progress = ConsoleProgress(Console(file=stream, force_terminal=True, width=120))
+    progress.phase("classifying images", 1)
+    progress.detail_count(3, 10, per_s)
+    progress.close()
+    assert f"3/10 images, {shown}" in stream.getvalue()
+
+
 def test_nothing_refreshes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refreshing thread would take processor time from the measurement."""
     import threading

@@ -11,11 +11,12 @@ from colours import COLOURS, write_folder
 from edgebench.card import Card
 from edgebench.errors import DataError, ModelError, ScoreError, UsageError
 from edgebench.evaluation import Evaluator, Reading
+from edgebench.images.cache import CachedImages
 from edgebench.images.geometry import ResizeMode
 from edgebench.images.normalization import Normalization
 from edgebench.plan import ModelVariant
 from edgebench.records import ModelFile, Preprocessing, TensorInfo
-from edgebench.session import ImageNeeds, Session
+from edgebench.session import ImageNeeds
 from edgebench.spec import DataSpec
 from PIL import Image
 
@@ -249,21 +250,6 @@ def test_metadata_that_does_not_match_the_images_is_noted(tmp_path: Path) -> Non
     )
 
 
-class ScriptedSession(Session):
-    """Answers requests for scores from a list, some rows at a time."""
-
-    def __init__(self, answers: list[np.ndarray[Any, Any]]) -> None:
-        self.answers = answers
-        self.asked: list[tuple[int, int]] = []
-
-    def open_images(self, pixels_path: str, table: np.ndarray[Any, Any]) -> None:
-        self.opened = pixels_path
-
-    def predict(self, start: int, stop: int, max_ns: int) -> np.ndarray[Any, Any]:
-        self.asked.append((start, stop))
-        return self.answers.pop(0)
-
-
 def scores(rows: int, classes: int = 7) -> np.ndarray[Any, Any]:
     return np.tile(np.eye(classes, dtype=np.float32)[0], (rows, 1))
 
@@ -274,13 +260,16 @@ def reading(images: Path) -> tuple[Evaluator, Reading]:
     return judge, judge.read(variant(), needs())
 
 
-def test_answers_of_any_length_are_put_together(reading: tuple[Evaluator, Reading]) -> None:
+def test_scores_of_all_images_become_accuracy(reading: tuple[Evaluator, Reading]) -> None:
     judge, how = reading
-    session, seen = ScriptedSession([scores(5), scores(1), scores(8)]), []
-    result = judge.evaluate(session, how, lambda path: f"/there/{path.name}", lambda *count: seen.append(count))
-    assert session.asked == [(0, 14), (5, 14), (6, 14)]
-    assert seen == [(5, 14), (6, 14), (14, 14)]
-    assert session.opened.startswith("/there/")
+    asked: list[int] = []
+
+    def classify(images: CachedImages) -> np.ndarray[Any, Any]:
+        asked.append(len(images.items))
+        return scores(14)
+
+    result = judge.evaluate(how, classify)
+    assert asked == [14] == [judge.image_count(how)]
     assert result.scores.shape == (14, 7)
     assert result.accuracy is not None
     assert result.accuracy.top1 == pytest.approx(1 / 7)  # everything answered as blue
@@ -292,9 +281,7 @@ def test_scores_that_cannot_be_judged_are_the_cases_failure(images: Path, readin
     bad = scores(14)
     bad[3, 2] = np.nan
     with pytest.raises(ScoreError, match="1 of 14 images got scores that are not finite"):
-        judge.evaluate(ScriptedSession([bad]), how, str)
+        judge.evaluate(how, lambda _: bad)
     unlabelled = evaluator(images, source=f"images:{images / 'red'}")
     with pytest.raises(ScoreError, match="1 of 2 images got scores that are not finite"):
-        unlabelled.evaluate(ScriptedSession([bad[3:5]]), unlabelled.read(variant(), needs()), str)
-    with pytest.raises(ScoreError, match="answered 3 scores an image, not 7"):
-        judge.evaluate(ScriptedSession([scores(7), scores(7, 3)]), how, str)
+        unlabelled.evaluate(unlabelled.read(variant(), needs()), lambda _: bad[3:5])

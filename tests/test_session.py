@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from edgebench.devices.base import WorkerLink
-from edgebench.errors import ProtocolError, RuntimeRefused, WaitUnavailable, WorkerDied
+from edgebench.errors import MemoryExceeded, ProtocolError, RuntimeRefused, WaitUnavailable, WorkerDied
 from edgebench.records import Adapter, Coverage, Delegate, DelegateKind, Delegation, Engine, TensorInfo
-from edgebench.session import FileState, LoadRequest, Ready, Session
+from edgebench.session import FileState, LoadRequest, Ready, Session, first_to_answer
 from edgebench.worker import PROTOCOL_VERSION
 from edgebench.worker.protocol import decode_array, encode_array
 
@@ -106,6 +108,7 @@ CALLS: dict[str, tuple[Answer, Callable[[Session], object]]] = {
     "window": (BURST, lambda it: it.end_window()),
     "image_needs": (NEEDS, lambda it: it.image_needs()),
     "predict": (SCORES, lambda it: it.predict(0, 4, 5)),
+    "later_predict": (SCORES, lambda it: it.end_predict(4)),
     "ready": (READY, lambda it: it.ready()),
     "first_answer": (ANSWERED, lambda it: it.first_answer(0)),
     "photos": (PHOTOS, lambda it: it.photos(1, 2, 3)),
@@ -299,6 +302,70 @@ def test_scores_of_a_wrong_number_of_images(shape: tuple[int, ...]) -> None:
 def test_scores_of_all_images_or_of_as_many_as_time_allowed(rows: int) -> None:
     answer = {"ok": True, "scores": encode_array(np.ones((rows, 7), np.float32))}
     assert session(answer).predict(10, 14, 5).shape == (rows, 7)
+
+
+def test_what_is_asked_and_waited_for_later() -> None:
+    link = ScriptedLink({**HELLO, **LOADED, **SCORES})
+    asking = Session(link, 3.0)
+    asking.start_hello("tflite")
+    asking.start_load(REQUEST)
+    asking.start_predict(2, 6, 700)
+    (hello, load, predict) = link.asked
+    assert (hello[0], hello[2]) == ("hello", {"runtime": "tflite"})
+    assert (load[0], load[2]["model_path"]) == ("load", "/models/m.tflite")
+    assert (predict[0], predict[2]) == ("predict", {"start": 2, "stop": 6, "max_ns": 700})
+    assert asking.end_hello() == session(HELLO).hello()
+    assert asking.end_load() == session(LOADED).load(REQUEST)
+    assert asking.end_predict(4).shape == (4, 7)
+    with pytest.raises(ProtocolError, match="to 3 images"):
+        asking.end_predict(3)
+
+
+class Piped(ScriptedLink):
+    """Has a real pipe to look at, and memory that is watched."""
+
+    def __init__(self, *, ready: bool, memory: Exception | None = None) -> None:
+        super().__init__({})
+        self.pipe, self._end = os.pipe()
+        self._memory = memory
+        if ready:
+            os.write(self._end, b"{")
+
+    def answer_pipe(self) -> int:
+        return self.pipe
+
+    def watch_memory(self, command: str) -> float | None:
+        assert command == "predict"
+        if self._memory is not None:
+            raise self._memory
+        return 0.001
+
+    def close(self) -> None:
+        os.close(self.pipe)
+        os.close(self._end)
+
+
+@pytest.mark.parametrize(
+    ("ready", "place"), [((False, True, False), 1), ((True, False, True), 0), ((False, False, True), 2)]
+)
+def test_the_first_of_several_that_answers(ready: tuple[bool, ...], place: int) -> None:
+    with ExitStack() as stack:
+        sessions = [stack.enter_context(Session(Piped(ready=one), 60.0)) for one in ready]
+        assert first_to_answer(sessions, "predict") == place
+
+
+def test_where_nobody_answers_in_time_or_none_can_be_seen_the_first_decides() -> None:
+    with ExitStack() as stack:
+        sessions = [stack.enter_context(Session(Piped(ready=False), 0.003)) for _ in range(2)]
+        assert first_to_answer(sessions, "predict") == 0
+        blind = Session(ScriptedLink({}), 60.0)
+        assert first_to_answer([blind, stack.enter_context(Session(Piped(ready=True), 60.0))], "predict") == 0
+
+
+def test_memory_is_watched_while_waiting() -> None:
+    greedy = Piped(ready=False, memory=MemoryExceeded(2, 1, "predict"))
+    with Session(Piped(ready=False), 60.0) as other, Session(greedy, 60.0) as session, pytest.raises(MemoryExceeded):
+        first_to_answer([other, session], "predict")
 
 
 def test_memory_passes_on_what_the_worker_knows() -> None:

@@ -41,6 +41,21 @@ class WorkerLink(ABC):
         """Block until the answer to what was sent, as :meth:`request` does."""
         raise WaitUnavailable("this device's workers cannot run at the same time")
 
+    def answer_pipe(self) -> int | None:
+        """Return the file descriptor that can be read once an answer comes, None where there is none to look at."""
+        return None
+
+    def watch_memory(self, command: str) -> float | None:  # noqa: ARG002 - for those that can
+        """Look whether a process that owes an answer holds more than it may.
+
+        Returns:
+            The seconds after which to look again, None where there is no limit.
+
+        Raises:
+            MemoryExceeded: it did; the process is gone.
+        """
+        return None
+
     def limit_memory(self, limit_bytes: int) -> None:  # noqa: ARG002 - for those that can
         """From now on, end the process when its resident memory exceeds the limit.
 

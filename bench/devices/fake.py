@@ -49,6 +49,7 @@ class FakeModel:
     beside a first inference, and ``photo_ns`` the steps of an answer to an image file but for the inference itself
     (:data:`edgebench.worker.end_to_end.PARTS`). ``cache_bytes`` is the size of the weight cache that it writes, 0 for
     none; to load with a ready one takes ``warm_load_ns``. ``rewrites_cache``: no cache is good enough.
+    ``predict_ns`` is what an image takes where images are classified, 0 for no time at all.
     ``adapter`` is the GPU that runs it with delegate gpu, in the fields of :class:`edgebench.records.Adapter`,
     ``outputs`` its values there, and ``cpu_outputs`` those that the GPU's are compared with; ``cpu_fails`` is the error
     that loading it for the comparison ends in.
@@ -70,6 +71,7 @@ class FakeModel:
     cache_bytes: int = 0
     warm_load_ns: int = 1_000_000
     rewrites_cache: bool = False
+    predict_ns: int = 0
     adapter: Mapping[str, Any] = field(default_factory=lambda: dict(_ADAPTER))
     outputs: Sequence[float] = (0.25, 0.75)
     cpu_outputs: Sequence[float] = (0.25, 0.75)
@@ -355,6 +357,9 @@ class _FakeLink(WorkerLink):
 
     def _predict(self, fields: dict[str, Any]) -> dict[str, Any]:
         start, stop = int(fields["start"]), int(fields["stop"])
+        if self._model.predict_ns:  # a request ends with the image during which its time runs out
+            stop = min(stop, start + max(1, -(-int(fields["max_ns"]) // self._model.predict_ns)))
+            self._device.now_ns += (stop - start) * self._model.predict_ns
         if self._model.scores is not None:
             scores = np.array(self._model.scores(start, stop), np.float32)
         else:

@@ -75,6 +75,13 @@ class ProcessLink(WorkerLink):
             raise RuntimeRefused(str(answer.get("message", "no reason given")), str(answer.get("code", "refused")))
         return answer
 
+    def answer_pipe(self) -> int | None:
+        return _open_pipe(self._process.stdout).fileno()
+
+    def watch_memory(self, command: str) -> float | None:
+        self._check_memory(command)
+        return None if self._memory_limit_bytes is None or command not in _WATCHED else _WATCH_S
+
     def limit_memory(self, limit_bytes: int) -> None:
         if _peak_rss_bytes("self") is None:
             raise UsageError("--memory-limit: this system does not tell how much memory a process holds (no /proc)")

@@ -24,8 +24,13 @@ class ImageClassifier:
         self._pixels = np.load(pixels_path, mmap_mode="r")
         self._channels_first = is_channels_first(self._input.shape)
         self._check_pixels()
-        self._tables = input_tables(self._input, table, self._pixels.shape[3])
+        tables = input_tables(self._input, table, self._pixels.shape[3])
         self.batch = self._input.shape[0]
+        # One image after another goes through the same memory: to allocate it anew costs as much as a small model.
+        self._table = np.concatenate(tables)
+        self._places = _channel_places(len(tables), self._channels_first)
+        self._values = np.empty(self._input.shape, self._table.dtype)
+        self._index = None if self._places is None else np.empty(self._input.shape, np.intp)
 
     def scores(self, start: int, stop: int) -> "np.ndarray[Any, Any]":
         """Return float32 [stop - start, classes]: the dequantised first output for those rows of the pixel file."""
@@ -44,9 +49,15 @@ class ImageClassifier:
 
     def _prepare(self, first: int, wanted: int) -> Any:
         pixels = np.asarray(self._pixels[first : first + wanted])
+        if pixels.shape[0] < wanted:
+            raise Refusal("input-refused", "the pixel file ends before row %d" % (first + wanted))
         if wanted < self.batch:  # a model with a fixed batch gets its last batch filled up with the last image
             pixels = np.concatenate([pixels, np.repeat(pixels[-1:], self.batch - wanted, axis=0)])
-        return model_input(pixels, self._tables, self._channels_first)
+        index = pixels.transpose(0, 3, 1, 2) if self._channels_first else pixels
+        if self._places is not None:
+            index = np.add(index, self._places, out=self._index)
+        # No index is out of range, and "clip" is the mode that writes to its target directly.
+        return np.take(self._table, index, out=self._values, mode="clip")
 
     def _check_pixels(self) -> None:
         geometry = image_geometry(self._input.shape)
@@ -81,6 +92,13 @@ def input_tables(tensor: Tensor, table: Any, channels: int) -> List[Any]:
     if table.ndim != 2 or table.shape[0] not in (1, channels) or table.shape[1] != 256:
         raise Refusal("normalization", "a table of shape %s for %d channels" % (list(table.shape), channels))
     return [quantize(row, tensor) for row in table]
+
+
+def _channel_places(tables: int, channels_first: bool) -> Any:
+    """Return where each channel's table begins in a row of them, shaped for one image; None where one serves all."""
+    if tables == 1:
+        return None
+    return (np.arange(tables, dtype=np.intp) * 256).reshape((tables, 1, 1) if channels_first else (tables,))
 
 
 def model_input(pixels: Any, tables: Sequence[Any], channels_first: bool) -> Any:

@@ -115,6 +115,15 @@ def test_scores_are_scripted_or_go_round_the_classes() -> None:
     assert np.array_equal(scripted.predict(1, 3, 0), [[1, -1], [2, -2]])
 
 
+def test_classifying_takes_time_where_it_is_told_to() -> None:
+    device, session = started(FakeModel(predict_ns=100, load_ns=0))
+    session.load(REQUEST)
+    assert len(session.predict(0, 9, 250)) == 3  # the third begins in time
+    assert len(session.predict(3, 9, 0)) == 1
+    assert len(session.predict(4, 9, 10_000)) == 5
+    assert device.now_ns == 900
+
+
 def test_what_cannot_be_known_of_a_fake_has_its_reason() -> None:
     found = FakeDevice({}).environment()
     assert found.cpu_model is None

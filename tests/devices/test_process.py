@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import sys
 import tempfile
@@ -274,6 +275,36 @@ def test_nobody_looks_at_a_worker_that_may_be_timing(
         link.request(command, PATIENCE_S)
         assert set(looks) == {str(link.pid)}
     assert (len(looks) > 1) is watched
+
+
+@linux_only
+def test_a_worker_is_looked_at_while_others_are_waited_for(tmp_path: Path) -> None:
+    with child(tmp_path, HOARD.format(then="time.sleep(600 if size else 0)")) as link:
+        assert link.watch_memory("predict") is None
+        link.limit_memory(100_000_000)
+        look_s = link.watch_memory("predict")
+        assert look_s is not None
+        assert 0 < look_s < 1
+        assert link.watch_memory("window") is None  # it may be timing
+        link.send("predict", size=200_000_000)
+        with pytest.raises(MemoryExceeded, match="during 'predict'"):
+            _watch(link, look_s)
+        assert is_gone(link.pid)
+
+
+def _watch(link: ProcessLink, look_s: float) -> None:
+    for _ in range(int(PATIENCE_S / look_s)):
+        time.sleep(look_s)
+        link.watch_memory("predict")
+
+
+def test_an_answer_can_be_seen_before_it_is_read(tmp_path: Path) -> None:
+    with child(tmp_path, "read(); say(ok=True)") as link:
+        pipe = link.answer_pipe()
+        assert select.select([pipe], [], [], 0)[0] == []
+        link.send("predict")
+        assert select.select([pipe], [], [], PATIENCE_S)[0] == [pipe]
+        assert link.receive("predict", PATIENCE_S)["ok"]
 
 
 def test_without_a_limit_memory_is_never_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
