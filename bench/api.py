@@ -21,6 +21,7 @@ from .images.unseen import SplitChoice
 from .plan import Plan, left_out_reasons, make_plan
 from .progress import Progress
 from .records import SCHEMA_VERSION, Engine, Failure, RejectedModel, RunRecord, RuntimeInfo, Settings
+from .rule import parse_rule
 from .runner import Runner, probe_runtime
 from .spec import (
     DEFAULT_SETTINGS,
@@ -232,6 +233,7 @@ def _record(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> RunR
         rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in job.plan.rejected),
         interrupted=interrupted,
         warnings=_warnings(job.spec),
+        rule=job.spec.data.rule if job.spec.data else None,
     )
 
 
@@ -251,6 +253,7 @@ def run(
     max_bad: float = 0.05,
     split: str | None = None,
     operating_points: str | Sequence[str] = (),
+    recommend: str | Sequence[str] = (),
     engine: str | Sequence[str] = "interpreter",
     delegate: str | Sequence[str] = "default",
     delegate_options: Sequence[str] = (),
@@ -281,6 +284,7 @@ def run(
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
             train or all.
         operating_points: ``LABEL:specificity=SHARE`` for recalls at a threshold from the card's validation part.
+        recommend: what a variant must keep to be recommended, as ``--recommend`` has it; nothing: the default rule.
         out: folder below which the run is stored; None stores nothing.
 
     Returns:
@@ -292,7 +296,8 @@ def run(
     data_spec = None
     if data is None:
         given = {"metadata": metadata, "labels": labels, "limit": limit, "normalize": normalize, "resize": resize}
-        for name, value in {**given, "operating_points": operating_points or None}.items():
+        asked = {"operating_points": operating_points or None, "recommend": recommend or None}
+        for name, value in {**given, **asked}.items():
             if value is not None:
                 raise UsageError(f"{name}= is about images: it needs data=")
     else:
@@ -307,6 +312,7 @@ def run(
             max_bad_fraction=max_bad,
             split=parse_choice(SplitChoice, split, "split") if split else None,
             operating_points=tuple(parse_operating_point(text) for text in _listed(operating_points)),
+            rule=parse_rule(_listed(recommend)),
         )
     spec = Spec(
         models=tuple(str(model) for model in models),

@@ -92,11 +92,23 @@ def _add_data_flags(data: argparse._ArgumentGroup) -> None:
         metavar="LABEL:specificity=SHARE",
         help="recall of a class at this specificity, threshold from the card's validation part (repeatable)",
     )
+    add_recommend(data)
     data.add_argument("--limit", type=int, metavar="N", help="evaluate N images, drawn by class")
     data.add_argument("--normalize", metavar="HOW", help="-1..1, 0..1, 0..255, imagenet or MEAN/STD")
     data.add_argument("--resize", metavar="HOW", help="stretch (default), crop, pad")
     data.add_argument("--grayscale", metavar="HOW", help="skip (default) or convert, for RGB models")
     data.add_argument("--max-bad", type=float, metavar="SHARE", help="tolerated share of bad images (0.05)")
+
+
+def add_recommend(to: argparse._ActionsContainer) -> None:
+    """Add ``--recommend`` to a parser or a group of one."""
+    to.add_argument(
+        "--recommend",
+        action="append",
+        metavar="RULE",
+        help="what a variant must keep to be recommended: balanced=-1pt,recall:mel=-2pt,top1=-1pt,no-class-worse "
+        "(default: balanced=-2pt,no-class-worse)",
+    )
 
 
 def _add_time_flags(time: argparse._ArgumentGroup) -> None:
@@ -282,11 +294,12 @@ def _data_spec(options: argparse.Namespace) -> DataSpec | None:
     from .images.cache import GrayscalePolicy
     from .images.geometry import ResizeMode
     from .images.unseen import SplitChoice
+    from .rule import parse_rule
     from .spec import DataSpec, parse_choice, parse_operating_point
 
     if options.data is None:
         needing = ("metadata", "labels", "split", "limit", "normalize", "resize", "grayscale", "max_bad")
-        for name in (*needing, "operating_point"):
+        for name in (*needing, "operating_point", "recommend"):
             if getattr(options, name) is not None:
                 raise UsageError(f"--{name.replace('_', '-')} is about images: it needs --data SOURCE")
         return None
@@ -301,6 +314,7 @@ def _data_spec(options: argparse.Namespace) -> DataSpec | None:
         max_bad_fraction=0.05 if options.max_bad is None else options.max_bad,
         split=SplitChoice(options.split) if options.split else None,
         operating_points=tuple(parse_operating_point(text) for text in options.operating_point or ()),
+        rule=parse_rule(options.recommend or ()),
     )
 
 

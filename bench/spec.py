@@ -16,6 +16,7 @@ from .images.files import user_path
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
 from .records import Delegate, DelegateKind, Engine, Settings, Wait
+from .rule import Rule
 
 DEFAULT_SETTINGS = Settings(
     seed=0,
@@ -61,7 +62,7 @@ class OperatingTarget:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which images to measure accuracy on, and what the user says about preprocessing."""
+    """Which images to measure accuracy on, what the user says about preprocessing, and the rule to recommend by."""
 
     source: str
     metadata: Path | None = None
@@ -73,6 +74,7 @@ class DataSpec:
     max_bad_fraction: float = 0.05
     split: SplitChoice | None = None
     operating_points: tuple[OperatingTarget, ...] = ()
+    rule: Rule | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..records import RunRecord
+from ..rule import Rule
 from . import lines
 from .changed import changed_answers
 from .charts import Chart, charts
@@ -23,6 +24,7 @@ from .gpu import gpu_lines
 from .latency_charts import latency_charts
 from .parts import sections, terms
 from .recall import RecallTable, recall_tables
+from .shipping import shipping_section
 from .summary import front_rows, reference, summary
 from .tables import Table, build_table, has_accuracy
 from .text import clean
@@ -34,13 +36,16 @@ _RESULTS_OPEN = 4
 _BESIDE_HEIGHT = 420
 
 
-def render_html(record: RunRecord, samples: pd.DataFrame, predictions: pd.DataFrame | None) -> str:
+def render_html(
+    record: RunRecord, samples: pd.DataFrame, predictions: pd.DataFrame | None, rule: Rule | None = None
+) -> str:
     """Return the page as text, to be stored as UTF-8.
 
     Args:
         record: the run.
         samples: columns case, block, round, start_ns, latency_ns, warmup; may be empty.
         predictions: columns case, image_id, lesion_id, label and ``score:<label>``; None or empty without accuracy.
+        rule: what to recommend by; None: the run's.
     """
     table = build_table(record)
     results = recall_tables(record, table.names)
@@ -55,6 +60,7 @@ def render_html(record: RunRecord, samples: pd.DataFrame, predictions: pd.DataFr
         charts={chart.key: chart for chart in figures},
         bars_beside=all(chart.height <= _BESIDE_HEIGHT for chart in figures if chart.key in ("size", "memory")),
         command=" ".join(clean(word) for word in record.command),
+        shipping=shipping_section(record, table, rule, whole=True),
         **_main(record, table),
         **_accuracy(table, results, figures, predictions),
         **_background(record, table),
