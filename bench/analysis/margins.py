@@ -124,7 +124,7 @@ def _needs(criterion: Criterion, images: int, difference: float, low: float, hig
 def _rounded(number: float) -> int:
     """Return the number to two digits, rounded up: at least 1."""
     whole = max(1, math.ceil(number))
-    step = 10 ** max(0, len(str(whole)) - 2)
+    step = int(10 ** max(0, len(str(whole)) - 2))
     return math.ceil(whole / step) * step
 
 

@@ -57,7 +57,7 @@ class _Group:
         self._found = found
         self._labels = table.names.labels if headed else table.names.short
         self._rule = rule
-        self._everyone = [item.case for item in (*found.candidates, *found.left_out)]
+        self._everyone = [item.case for item in found.candidates] + [item.case for item in found.left_out]
         on_device = len({row.case.device for row in table.rows}) > 1
         place = f" on {clean(found.device)}" if on_device else ""
         self._head = f"{clean(found.model)}{place}: " if headed else ""
