@@ -22,6 +22,7 @@ from .pictures import evaluated_pictures, no_pictures
 from .plan import Plan, left_out_reasons, make_plan
 from .progress import Progress
 from .records import SCHEMA_VERSION, Engine, Failure, RejectedModel, RunRecord, RuntimeInfo, Settings
+from .rule import parse_rule
 from .runner import Runner, probe_runtime
 from .spec import (
     DEFAULT_SETTINGS,
@@ -239,6 +240,7 @@ def _record(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> RunR
         rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in job.plan.rejected),
         interrupted=interrupted,
         warnings=_warnings(job.spec),
+        rule=job.spec.data.rule if job.spec.data else None,
     )
 
 
@@ -259,6 +261,7 @@ def run(
     split: str | None = None,
     operating_points: str | Sequence[str] = (),
     eval_workers: int | None = None,
+    recommend: str | Sequence[str] = (),
     engine: str | Sequence[str] = "interpreter",
     delegate: str | Sequence[str] = "default",
     delegate_options: Sequence[str] = (),
@@ -291,6 +294,7 @@ def run(
             train or all.
         operating_points: ``LABEL:specificity=SHARE`` for recalls at a threshold from the card's validation part.
         eval_workers: processes that classify a case's images; None: as many as the usable cores allow.
+        recommend: what a variant must keep to be recommended, as ``--recommend`` has it; nothing: the default rule.
         out: folder below which the run is stored; None stores nothing.
         page_images: whether the stored page has small pictures of images whose answers changed.
 
@@ -302,8 +306,16 @@ def run(
     """
     data_spec = None
     if data is None:
-        given = {"metadata": metadata, "labels": labels, "limit": limit, "normalize": normalize, "resize": resize}
-        given = {**given, "operating_points": operating_points or None, "eval_workers": eval_workers}
+        given: dict[str, object] = {
+            "metadata": metadata,
+            "labels": labels,
+            "limit": limit,
+            "normalize": normalize,
+            "resize": resize,
+            "operating_points": operating_points or None,
+            "eval_workers": eval_workers,
+            "recommend": recommend or None,
+        }
         for name, value in given.items():
             if value is not None:
                 raise UsageError(f"{name}= is about images: it needs data=")
@@ -320,6 +332,7 @@ def run(
             split=parse_choice(SplitChoice, split, "split") if split else None,
             operating_points=tuple(parse_operating_point(text) for text in _listed(operating_points)),
             eval_workers=eval_workers,
+            rule=parse_rule(_listed(recommend)),
         )
     spec = Spec(
         models=tuple(str(model) for model in models),

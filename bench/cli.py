@@ -9,14 +9,19 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from . import __version__
+from .data_cli import add_recommend
 from .diagnose_cli import add_diagnose
 from .errors import EdgebenchError, UsageError
 from .profile_cli import add_profile
 from .run_cli import add_run, folder_argument, join_values, terminal_width
 from .selftest_cli import add_selftest
+
+if TYPE_CHECKING:
+    from .records import RunRecord
+    from .rule import Rule
 
 #: Entry points of this group are commands that other packages provide.
 COMMANDS_GROUP = "edgebench.commands"
@@ -142,6 +147,7 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
     report.add_argument(
         "--no-images", action="store_true", help="leave pictures of changed images out of --format html"
     )
+    add_recommend(report)
     report.add_argument(
         "--out", type=folder_argument, default=Path("results"), metavar="DIR", help="where runs are (results/)"
     )
@@ -166,14 +172,16 @@ def _add_doctor(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _report(options: argparse.Namespace, _given: Sequence[str]) -> int:
     from .store import find_run, load, to_json
 
+    asked = _asked_rule(options)
     stored = load(find_run(options.run, options.out))
+    rule = _known_rule(asked, stored.record)
     _say_unfinished(stored.folder, options.out if options.run == "latest" else None)
     if options.format == "json":
         print(to_json(stored.record))
     elif options.format == "md":
         from .report.markdown import render_markdown
 
-        print(render_markdown(stored.record, stored.predictions))
+        print(render_markdown(stored.record, stored.predictions, rule))
     elif options.format == "csv":
         from .report.csvfile import render_csv
 
@@ -187,12 +195,33 @@ def _report(options: argparse.Namespace, _given: Sequence[str]) -> int:
         from .report.html import render_html
 
         pictures = no_pictures() if options.no_images else stored_pictures(stored)
-        print(render_html(stored.record, stored.samples, stored.predictions, pictures))
+        print(render_html(stored.record, stored.samples, stored.predictions, pictures, rule))
     else:
         from .report.terminal import render_table
 
-        print(render_table(stored.record, predictions=stored.predictions, width=terminal_width()))
+        print(render_table(stored.record, predictions=stored.predictions, width=terminal_width(), rule=rule))
     return EXIT_OK
+
+
+def _asked_rule(options: argparse.Namespace) -> Rule | None:
+    """Return what ``--recommend`` asks for. Raises UsageError where it is wrong, or where nothing would show it."""
+    from .rule import parse_rule
+
+    rule = parse_rule(options.recommend or ())
+    if rule and options.format in ("csv", "json"):
+        raise UsageError(f"--recommend: --format {options.format} has figures only; choose table, md or html")
+    return rule
+
+
+def _known_rule(rule: Rule | None, record: RunRecord) -> Rule | None:
+    """Return the rule. Raises UsageError where it names a class that no model of the run has."""
+    from .analysis.recommendation import unknown_labels
+
+    unknown, there = unknown_labels(record, rule) if rule else ([], [])
+    if unknown:
+        known = ", ".join(there[:12])
+        raise UsageError(f"--recommend recall:{unknown[0]}: no model of this run has such a label ({known})")
+    return rule
 
 
 def _say_unfinished(folder: Path | None, out: Path | None) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from .analysis.layer_match import match_layers
 from .analysis.layer_names import layer_names
 from .analysis.layers import describe_answers, describe_layers
+from .classify import Crew
 from .devices.base import Device
 from .errors import InputError, ModelError, ScoreError, UsageError, WorkerError
 from .evaluation import Evaluator, Reading, Scored
@@ -190,9 +191,10 @@ def _score(
 ) -> _Side:
     """Classify the images as the runtime does it by default."""
     path = device.place(Path(variant.file.path))
-    session.load(LoadRequest(path, Engine.INTERPRETER, Delegate(DelegateKind.DEFAULT), 1, None))
+    loaded = session.load(LoadRequest(path, Engine.INTERPRETER, Delegate(DelegateKind.DEFAULT), 1, None))
     reading = evaluator.read(variant, session.image_needs())
-    scored = evaluator.evaluate(session, reading, device.place)
+    crew = Crew(device, [session], reading, loaded.inputs[0].shape[0], Progress())
+    scored = evaluator.evaluate(reading, crew.classify)
     return _Side(variant, network, reading, scored)
 
 

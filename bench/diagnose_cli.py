@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .data_cli import add_image_flags, data_spec
 from .errors import InputError, UsageError
-from .run_cli import add_data_flags, data_spec, folder_argument, terminal_width
+from .run_cli import folder_argument, terminal_width
 
 if TYPE_CHECKING:
     from .diagnose import DiagnoseSpec
@@ -62,7 +63,7 @@ def add_diagnose(commands: argparse._SubParsersAction[Any]) -> None:
     )
     diagnose.add_argument("--quiet", action="store_true", help="no progress on stderr")
     diagnose.add_argument("--debug", action="store_true", help="show the trace of an error")
-    add_data_flags(diagnose.add_argument_group("images"))
+    add_image_flags(diagnose.add_argument_group("images"))
 
 
 def _diagnose(options: argparse.Namespace, _given: Sequence[str]) -> int:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from .findings import Code, Finding, Verdict
+from .rule import Rule
 
 SCHEMA_VERSION = 2
 
@@ -390,6 +391,7 @@ class PairedDifference:
     ``p_holm`` is ``p`` adjusted for looking at all classes, None for ``top-1`` and ``balanced accuracy``. ``verdict``
     follows ``p_holm`` where there is one, else ``p``; ``explanation`` says why where the interval alone would suggest
     another verdict. ``detectable`` is the smallest difference (above 0) that would have been found 4 times in 5.
+    ``one_sided_low`` and ``one_sided_high`` each bound the difference with 95 % confidence on their side alone.
     """
 
     name: str
@@ -406,6 +408,8 @@ class PairedDifference:
     detectable: float | None = None
     explanation: str | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    one_sided_low: float | None = None
+    one_sided_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -606,7 +610,7 @@ class RejectedModel:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run: the whole of ``run.json``."""
+    """One run: the whole of ``run.json``. ``rule`` is what ``--recommend`` asked for, None for the default."""
 
     schema_version: int
     run_id: str
@@ -619,3 +623,4 @@ class RunRecord:
     rejected: tuple[RejectedModel, ...] = ()
     interrupted: bool = False
     warnings: tuple[str, ...] = ()
+    rule: Rule | None = None

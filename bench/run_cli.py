@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .data_cli import add_accuracy_flags, add_image_flags, data_spec
 from .errors import UsageError
 
 if TYPE_CHECKING:
     from .progress import Progress
-    from .spec import DataSpec, Spec, WaitSpec
+    from .spec import Spec, WaitSpec
     from .store import StoredRun
 
 #: What goes with --resume: where the run is, and what is shown of it.
@@ -67,40 +68,12 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         help="run workers under this Python (repeatable)",
     )
     what.add_argument("--runtime", choices=("litert", "tflite", "tf"), help="which runtime of that Python")
-    add_data_flags(run.add_argument_group("accuracy"))
+    accuracy = run.add_argument_group("accuracy")
+    add_image_flags(accuracy)
+    add_accuracy_flags(accuracy)
     _add_time_flags(run.add_argument_group("how long"))
     _add_wait_flags(run.add_argument_group("what a user waits for"))
     _add_output_flags(run.add_argument_group("output"))
-
-
-def add_data_flags(data: argparse._ArgumentGroup) -> None:
-    """Add the flags about images."""
-    data.add_argument(
-        "--data",
-        metavar="SOURCE",
-        help="folder:DIR (one sub-folder per class), ham10000:DIR, images:DIR (no labels) or phantom",
-    )
-    data.add_argument("--metadata", type=Path, metavar="FILE", help="CSV with image_id and dx")
-    data.add_argument("--labels", type=Path, metavar="FILE", help="one label a line, in the model's output order")
-    data.add_argument(
-        "--split",
-        choices=("test", "validation", "train", "all"),
-        help="part of the card's split to evaluate (test, where a card has a split)",
-    )
-    data.add_argument(
-        "--operating-point",
-        action="append",
-        metavar="LABEL:specificity=SHARE",
-        help="recall of a class at this specificity, threshold from the card's validation part (repeatable)",
-    )
-    data.add_argument("--limit", type=int, metavar="N", help="evaluate N images, drawn by class")
-    data.add_argument("--normalize", metavar="HOW", help="-1..1, 0..1, 0..255, imagenet or MEAN/STD")
-    data.add_argument("--resize", metavar="HOW", help="stretch (default), crop, pad")
-    data.add_argument("--grayscale", metavar="HOW", help="skip (default) or convert, for RGB models")
-    data.add_argument("--max-bad", type=float, metavar="SHARE", help="tolerated share of bad images (0.05)")
-    data.add_argument(
-        "--eval-workers", type=int, metavar="N", help="classify in N processes (as many as the usable cores allow)"
-    )
 
 
 def _add_time_flags(time: argparse._ArgumentGroup) -> None:
@@ -282,34 +255,6 @@ def _split(texts: Sequence[str] | None, default: str) -> tuple[str, ...]:
         name for text in texts or [default] for name in ([text] if text.startswith("external") else text.split(","))
     ]
     return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
-
-
-def data_spec(options: argparse.Namespace) -> DataSpec | None:
-    """Return what the flags about images say, None without ``--data``. Raises UsageError for a flag that needs it."""
-    from .images.cache import GrayscalePolicy
-    from .images.geometry import ResizeMode
-    from .images.unseen import SplitChoice
-    from .spec import DataSpec, parse_choice, parse_operating_point
-
-    if options.data is None:
-        needing = ("metadata", "labels", "split", "limit", "normalize", "resize", "grayscale", "max_bad")
-        for name in (*needing, "operating_point", "eval_workers"):
-            if getattr(options, name) is not None:
-                raise UsageError(f"--{name.replace('_', '-')} is about images: it needs --data SOURCE")
-        return None
-    return DataSpec(
-        source=options.data,
-        metadata=options.metadata,
-        labels=options.labels,
-        limit=options.limit,
-        normalize=options.normalize,
-        resize=parse_choice(ResizeMode, options.resize, "--resize") if options.resize else None,
-        grayscale=parse_choice(GrayscalePolicy, options.grayscale or "skip", "--grayscale"),
-        max_bad_fraction=0.05 if options.max_bad is None else options.max_bad,
-        split=SplitChoice(options.split) if options.split else None,
-        operating_points=tuple(parse_operating_point(text) for text in options.operating_point or ()),
-        eval_workers=options.eval_workers,
-    )
 
 
 def _wait_spec(options: argparse.Namespace) -> WaitSpec | None:

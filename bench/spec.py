@@ -16,6 +16,7 @@ from .images.files import user_path
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
 from .records import Delegate, DelegateKind, Engine, Settings, Wait
+from .rule import Rule
 
 DEFAULT_SETTINGS = Settings(
     seed=0,
@@ -61,7 +62,7 @@ class OperatingTarget:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which images to measure accuracy on, and what the user says about preprocessing.
+    """Which images to measure accuracy on, what the user says about preprocessing, and the rule to recommend by.
 
     ``limit`` draws classes in their proportions; ``balanced`` draws as many of each, as far as there are.
     ``eval_workers`` are the processes that classify a case's images, None for as many as the cores allow.
@@ -79,6 +80,7 @@ class DataSpec:
     operating_points: tuple[OperatingTarget, ...] = ()
     balanced: bool = False
     eval_workers: int | None = None
+    rule: Rule | None = None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,9 @@ def validation_part(
 
 
 def check_targets(name: str, labels: Sequence[str], spec: DataSpec) -> None:
-    """Check that a variant knows the classes of the operating points. Raises UsageError with its labels."""
-    unknown = [target.label for target in spec.operating_points if target.label not in labels]
-    if unknown:
-        raise UsageError(f"--operating-point {unknown[0]}: {name} has no such label ({', '.join(labels[:12])})")
+    """Check that a variant knows the classes of operating points and rule. Raises UsageError with its labels."""
+    asked = [("--operating-point ", target.label) for target in spec.operating_points]
+    asked += [("--recommend recall:", item.label) for item in (spec.rule.criteria if spec.rule else ()) if item.label]
+    for flag, label in asked:
+        if label not in labels:
+            raise UsageError(f"{flag}{label}: {name} has no such label ({', '.join(labels[:12])})")

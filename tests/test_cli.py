@@ -17,6 +17,7 @@ import psutil
 import pytest
 from colours import write_folder
 from edgebench.cli import main
+from edgebench.rule import parse_rule
 from edgebench.store import load
 from harness import SHORT_FLAGS, command, copies, model
 
@@ -209,6 +210,39 @@ def test_report_has_every_format(
     else:
         assert "float32" in said.out
         assert said.out.strip() in ran.stdout or form == "md"
+
+
+def test_a_stored_run_can_be_asked_with_another_rule(
+    ran: subprocess.CompletedProcess[str], results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "What to ship" not in ran.stdout  # two models of one case each: nothing to choose
+    for form in ("table", "md", "html"):
+        asked = ["--recommend", "top1=-3pt", "--recommend", "no-class-worse", "--format", form]
+        assert main(["report", "latest", "--out", str(results), *asked]) == 0
+        assert "by more than 3 points of top-1 accuracy (one-sided 95 %), with no class shown worse" in " ".join(
+            capsys.readouterr().out.replace("\\", "").split()
+        )
+    here = ("report", "latest", "--out", results, "--recommend")
+    line = fails(capsys, *here, "recall:zebra=-1pt")
+    assert "--recommend recall:zebra: no model of this run has such a label (" in line
+    assert "--recommend recall:zebra=-1: write by how many points" in fails(capsys, *here, "recall:zebra=-1")
+    assert "--format csv has figures only" in fails(capsys, *here, "top1=-1pt", "--format", "csv")
+
+
+def test_a_run_keeps_its_rule_and_refuses_a_class_that_it_has_not(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ["run", str(model("float32")), "--data", f"folder:{images}", "--normalize", "-1..1", *SHORT_FLAGS]
+    assert main([*run, "--out", str(tmp_path), "--quiet", "--recommend", "balanced=-3pt"]) == 0
+    assert "Rule: the smallest latency" in capsys.readouterr().out
+    assert load(next(tmp_path.iterdir())).record.rule == parse_rule(["balanced=-3pt"])
+    assert "by more than 3 points of balanced accuracy" in next(tmp_path.iterdir()).joinpath("report.html").read_text()
+    main([*run, "--out", str(tmp_path / "other"), "--quiet", "--recommend", "recall:zebra=-1pt"])
+    said = capsys.readouterr()
+    assert "--recommend recall:zebra: float32/float32 has no such label" in said.out + said.err
+    assert "--recommend is about images: it needs --data SOURCE" in fails(
+        capsys, "run", model("float32"), "--recommend", "top1=-1pt"
+    )
 
 
 def test_report_takes_a_path_or_an_id(

@@ -57,6 +57,7 @@ from edgebench.records import (
     WeightCache,
     Whole,
 )
+from edgebench.rule import Criterion, Measure, Rule
 from edgebench.store import StoredRun, find_run, from_dict, load, new_run_id, prepare_out, save, to_json, write_page
 
 GOLDEN = Path(__file__).resolve().parent / "fixtures" / "golden" / "run-v1.json"
@@ -140,7 +141,9 @@ FULL = CaseResult(
         2,
         1,
         Agreement(2, 0.5, 0.1, 0.9, 0.01, 0.2, {}),
-        PairedDifference("top-1", 2, 1, 0, 1, -0.5, -0.9, 0.1, 1.0, None, AccuracyVerdict.NONE_SHOWN, None, "y", {}),
+        PairedDifference(
+            "top-1", 2, 1, 0, 1, -0.5, -0.9, 0.1, 1.0, None, AccuracyVerdict.NONE_SHOWN, None, "y", {}, -0.8, 0.0
+        ),
         PairedDifference("balanced accuracy", 2, 1, 0, 1),
         (PairedDifference("a", 2, 1, 0, 1, -0.5, -0.9, 0.1, 0.01, 0.02, AccuracyVerdict.WORSE, 0.4),),
         ("n",),
@@ -164,6 +167,7 @@ RECORD = RunRecord(
     rejected=(RejectedModel("x", Failure("model", "is empty")),),
     interrupted=True,
     warnings=("w",),
+    rule=Rule((Criterion(Measure.TOP1, 0.01), Criterion(Measure.RECALL, 0.02, "a")), no_class_worse=True),
 )
 BARE = RunRecord(
     SCHEMA_VERSION,

@@ -22,7 +22,7 @@ import numpy as np
 from ..records import AccuracyVerdict, PairedDifference
 from .lesions import lesion_count, lesion_groups
 from .proportions import CONFIDENCE
-from .resampling import RESAMPLES, percentile_interval, resampled_sums, totals_by_group
+from .resampling import RESAMPLES, one_sided_bounds, percentile_interval, resampled_sums, totals_by_group
 from .sign_flip import POWER, detectable_difference, holm, sampled_sign_flip_p, sign_flip_p, sizes_of
 
 Array = np.ndarray[Any, Any]
@@ -123,7 +123,9 @@ def _absent(label: str) -> PairedDifference:
 
 def _difference(name: str, item: _Class, value: float, resampled: Array) -> PairedDifference:
     low, high = percentile_interval(resampled)
-    return PairedDifference(name, item.images, item.lesions, item.gained, item.lost, value, low, high)
+    found = PairedDifference(name, item.images, item.lesions, item.gained, item.lost, value, low, high)
+    least, most = one_sided_bounds(resampled)
+    return replace(found, one_sided_low=least, one_sided_high=most)
 
 
 def _class_difference(name: str, item: _Class, draws: _Draws, family: int) -> PairedDifference:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ..records import RunRecord
+from ..rule import Rule
 from . import lines
 from .answers_page import answers
 from .charts import charts
@@ -20,6 +21,7 @@ from .latency_charts import latency_charts
 from .page import environment, own, plotly_js, policy, safe_json, template
 from .parts import compares_answers, sections, terms
 from .recall import recall_tables
+from .shipping import shipping_section
 from .summary import front_rows, summary
 from .tables import Table, build_table, has_accuracy
 from .text import clean, estimate, interval
@@ -30,7 +32,11 @@ _BESIDE_HEIGHT = 420
 
 
 def render_html(
-    record: RunRecord, samples: pd.DataFrame, predictions: pd.DataFrame | None, pictures: Pictures | None = None
+    record: RunRecord,
+    samples: pd.DataFrame,
+    predictions: pd.DataFrame | None,
+    pictures: Pictures | None = None,
+    rule: Rule | None = None,
 ) -> str:
     """Return the page as text, to be stored as UTF-8.
 
@@ -39,6 +45,7 @@ def render_html(
         samples: columns case, block, round, start_ns, latency_ns, warmup; may be empty.
         predictions: columns case, image_id, lesion_id, label and ``score:<label>``; None or empty without accuracy.
         pictures: of the images that :func:`.flips.pictured_ids` names, or why there are none.
+        rule: what to recommend by; None: the run's.
     """
     table = build_table(record)
     results = recall_tables(record, table.names)
@@ -54,6 +61,7 @@ def render_html(
         charts={chart.key: chart for chart in figures},
         bars_beside=all(chart.height <= _BESIDE_HEIGHT for chart in figures if chart.key in ("size", "memory")),
         command=" ".join(clean(word) for word in record.command),
+        shipping=shipping_section(record, table, rule, whole=True),
         **_main(record, table),
         **answers(record, table, results, costs, figures, predictions, pictures or Pictures()),
         **_background(record, table),

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ..records import RunRecord
+from ..rule import Rule
 from . import lines
 from .glossary import glossary
 from .gpu import gpu_lines
 from .parts import class_sections, compares_answers, sections, terms
 from .recall import RecallTable, recall_tables
 from .sections import Section
+from .shipping import shipping_section
 from .summary import summary
 from .tables import Table, build_table, has_accuracy
 from .text import clean
@@ -24,16 +26,19 @@ _CLASSES_SHOWN = 20
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|~&$@#])")
 
 
-def render_markdown(record: RunRecord, predictions: pd.DataFrame | None = None) -> str:
+def render_markdown(record: RunRecord, predictions: pd.DataFrame | None = None, rule: Rule | None = None) -> str:
     """Return the run as Markdown with the terminal table's content and a glossary, ending in a newline.
 
-    With ``predictions`` (as :func:`.html.render_html` takes them) it shows the worst changed answers, too.
+    With ``predictions`` (as :func:`.html.render_html` takes them) it shows the worst changed answers, too. ``rule`` is
+    what to recommend by, None: the run's.
     """
     table = build_table(record)
     blocks = [f"# {escaped(lines.question(record))}", _about(record, table)]
     told = summary(record, table)
     blocks.append(_bullets([*told, lines.tested(record)] if len(table.rows) > 1 else told))
     blocks.append(f"> **{escaped(lines.notice(record))}**")
+    shipping = shipping_section(record, table, rule, whole=True)
+    blocks += _shared(shipping) if shipping else []
     blocks += _main(table)
     blocks.append(_bullets(table.absences))
     blocks += _section("Did not finish", [str(item) for item in lines.failures(record, table.names)])

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from ..records import AccuracyVerdict, CaseResult, RunRecord, Status
 from .cost_summary import agreement_sentence, cost_sentences
 from .costs import compared_results, cost_tables
-from .front import non_dominated
+from .front import non_dominated, with_ties
 from .naming import who
 from .recall import RecallRow, recall_tables
 from .tables import Row, Table
@@ -27,11 +27,15 @@ def accuracy_key(rows: Sequence[Row]) -> str | None:
 
 
 def front_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that no other beats in p50 latency and accuracy, by rising latency; empty without accuracy."""
+    """Return the rows that no other beats in p50 latency and accuracy, by rising latency; empty without accuracy.
+
+    A row whose latency is not told apart from that of one on the front, with the same accuracy, is on it, too.
+    """
     key = accuracy_key(rows)
     if key is None:
         return []
-    return [rows[i] for i in non_dominated([(row.cells["p50"].value, row.cells[key].value) for row in rows])]
+    front = non_dominated([(row.cells["p50"].value, row.cells[key].value) for row in rows])
+    return [rows[i] for i in with_ties(front, [(row.case, row.cells[key].value) for row in rows])]
 
 
 def summary(record: RunRecord, table: Table) -> list[str]:

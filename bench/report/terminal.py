@@ -10,11 +10,13 @@ import pandas as pd
 from tabulate import tabulate
 
 from ..records import RunRecord
+from ..rule import Rule
 from . import lines
 from .gpu import gpu_lines
 from .parts import class_sections, recalls_without_costs, sections
 from .recall import RecallTable, recall_tables
 from .sections import Grid, Section
+from .shipping import shipping_section
 from .summary import summary
 from .tables import Column, Row, Table, build_table
 from .text import clean, shortened
@@ -25,18 +27,26 @@ _NARROWEST_NAME = 12
 _KEPT_LONGEST = ("p90", "interval", "first", "load")
 
 
-def render_table(record: RunRecord, *, predictions: pd.DataFrame | None = None, width: int | None = None) -> str:
+def render_table(
+    record: RunRecord,
+    *,
+    predictions: pd.DataFrame | None = None,
+    width: int | None = None,
+    rule: Rule | None = None,
+) -> str:
     """Return the run as plain text, ending in a newline, in lines of at most ``width`` characters where given.
 
     With ``predictions`` (as :func:`.html.render_html` takes them) it shows the worst changed answers, too.
 
     Minor columns are left out, and said to be, where ``width`` has no room for them; no column that answers the
-    question is ever dropped, so tables need about 80 characters.
+    question is ever dropped, so tables need about 80 characters. ``rule`` is what to recommend by, None: the run's.
     """
     table = build_table(record)
     results = recall_tables(record, table.names)
     parts = [_wrapped([_header(record), *_same(table)], width)]
     parts += _main(table, width)
+    shipping = shipping_section(record, table, rule, whole=False)
+    parts.append(_section(shipping, width) if shipping else "")
     parts.append(_wrapped([*table.absences], width))
     parts += [_section(section, width) for section in sections(record, table, whole=False)]
     parts.append(_listed("Did not finish", [str(item) for item in lines.failures(record, table.names)], width))
