@@ -255,7 +255,7 @@ class _FakeLink(WorkerLink):
         return {"outputs": [{"name": "scores", "step": 0.0, "values": encode_array(np.array(values, np.float64))}]}
 
     def _load(self, fields: dict[str, Any]) -> dict[str, Any]:
-        self._batch = fields["batch"] or 1
+        self._batch = fields.get("batch") or 1
         self._on_gpu = fields.get("delegate") == "gpu"
         taken = self._model.delegated_nodes
         delegation = {

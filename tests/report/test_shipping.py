@@ -201,8 +201,8 @@ def test_every_report_begins_with_it(width: int) -> None:
     rule = parse_rule(["top1=-5pt"])
     for other in (
         render_table(record, rule=rule),
-        render_markdown(record, rule),
-        render_html(record, empty_samples(), None, rule),
+        render_markdown(record, rule=rule),
+        render_html(record, empty_samples(), None, rule=rule),
     ):
         assert "Ship int8: " in other
 
@@ -213,7 +213,7 @@ def test_names_cannot_forge_anything() -> None:
     record = replace(hostile(), cases=(cases[0], told, *cases[2:]))
     rule = Rule((Criterion(Measure.RECALL, 0.01, "<b>mel</b>\x1b"),))
     assert "\x1b" not in "".join(said(record, rule))
-    page = render_html(record, empty_samples(), None, rule)
+    page = render_html(record, empty_samples(), None, rule=rule)
     assert "<img" not in page.split('id="shipping"')[1].split("</div>")[0]
 
 
