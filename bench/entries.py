@@ -228,7 +228,7 @@ def _restore_block(entry: Entry, by_id: Mapping[str, Outcome]) -> None:
     for case_id, part in entry["cases"].items():
         outcome = by_id[case_id]
         for data in part["bursts"]:
-            outcome.log.bursts.append(_burst(block, data))
+            outcome.log.keep(_burst(block, data))
         if part["unsettled"]:
             outcome.log.unsettled_blocks.add(block)
         outcome.starts += [(int(load_ns), int(first_ns)) for load_ns, first_ns in part["starts"]]

@@ -56,10 +56,21 @@ class SampleLog:
     bursts: list[Burst] = field(default_factory=list)
     unsettled_blocks: set[int] = field(default_factory=set)
     groups: int = 1
+    # Samples and ns by (warm-up, block), and by (warm-up, None) for all blocks. They are asked for between any two
+    # bursts, and to go through thousands of bursts each time would take the processor from the next one.
+    _totals: dict[tuple[bool, int | None], tuple[int, int]] = field(default_factory=dict)
 
     def add(self, block: int, round_index: int, warmup: bool, samples: Samples) -> None:
         """Keep one burst."""
-        self.bursts.append(Burst(block, round_index, warmup, samples))
+        self.keep(Burst(block, round_index, warmup, samples))
+
+    def keep(self, burst: Burst) -> None:
+        """Keep a burst that was measured before."""
+        self.bursts.append(burst)
+        count, spent_ns = burst.samples.latency_ns.size, int(burst.samples.latency_ns.sum())
+        for key in ((burst.warmup, burst.block), (burst.warmup, None)):
+            known = self._totals.get(key, (0, 0))
+            self._totals[key] = known[0] + count, known[1] + spent_ns
 
     def select(self, *, warmup: bool, block: int | None = None) -> Iterator[Burst]:
         """Yield the bursts of a kind, of one block where given."""
@@ -69,11 +80,11 @@ class SampleLog:
 
     def count(self, *, warmup: bool, block: int | None = None) -> int:
         """Return the number of samples kept."""
-        return sum(burst.samples.latency_ns.size for burst in self.select(warmup=warmup, block=block))
+        return self._totals.get((warmup, block), (0, 0))[0]
 
     def total_ns(self, *, warmup: bool, block: int | None = None) -> int:
         """Return the time spent inside the model."""
-        return sum(int(burst.samples.latency_ns.sum()) for burst in self.select(warmup=warmup, block=block))
+        return self._totals.get((warmup, block), (0, 0))[1]
 
     def latencies(self, *, warmup: bool, block: int | None = None) -> np.ndarray[Any, Any]:
         """Return the latencies in ns, in the order measured."""
