@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -178,10 +178,16 @@ def write_export_card(
     prepared: Prepared,
     entries: Sequence[Mapping[str, Any]],
     reports: Sequence[VariantReport] = (),
+    gone: Collection[str] = (),
 ) -> None:
-    """Write card, labels and what is known of the training. Raises TrainingError where they cannot be written."""
+    """Write card, labels and what is known of the training. Raises TrainingError where they cannot be written.
+
+    ``gone`` are variants that an earlier card has and that are no longer there.
+    """
     card = _export_card(prepared, entries, reports)
     kept = _carried_over(request.model.resolve().parent) if prepared.card is not None else {}
+    if kept:
+        kept = {**kept, "variants": [one for one in kept.get("variants", []) if one.get("name") not in gone]}
     files = {} if request.in_place else _carried_files(request.model.resolve().parent, kept)
     write_card(request.out, _updated(kept, card, same_folder=request.in_place) if kept else card, files)
 
