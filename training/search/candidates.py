@@ -31,10 +31,12 @@ class Ranking(str, Enum):
 
     ``MEASURED``: each layer is left in float32 alone, and the error of the scores that remains is measured.
     ``DEBUGGER``: root mean square error over scale of each layer's output, from TensorFlow's QuantizationDebugger.
+    ``DEPTHWISE``: every depthwise convolution, no ranking: few weights a channel, which 8 bits may be too coarse for.
     """
 
     MEASURED = "trying each"
     DEBUGGER = "RMSE/scale"
+    DEPTHWISE = "depthwise"
 
 
 class Ranges(str, Enum):
@@ -86,6 +88,8 @@ class Candidate:
         """How it is made, in a few words: beside the usual calibration, which is not repeated for each."""
         if self.recipe is not None:
             return f"{self.recipe}, {self.ranges.value}" if self.ranges else self.recipe
+        if self.ranking is Ranking.DEPTHWISE:
+            return "depthwise layers float"
         if self.ranking is not None:
             layers = "1 float layer" if self.float_layers == 1 else f"{self.float_layers} float layers"
             return f"{layers}, by {self.ranking.value}"
@@ -109,7 +113,16 @@ def candidates(standard: Sequence[Variant], classes: int, calibration_images: in
     """
     usual = Calibration(calibration_images)
     firsts = [_standard(variant, usual) for variant in dict.fromkeys((Variant.FLOAT32, *standard))]
+    depthwise = Candidate(
+        "int8-depthwise-float",
+        Family.FLOAT_LAYERS,
+        Variant.INT8,
+        usual,
+        ranking=Ranking.DEPTHWISE,
+        ranges=Ranges.MIN_MAX,
+    )
     families = (
+        [depthwise],
         _float_layers(Ranking.MEASURED, "int8-float", usual),
         _quantizer(usual),
         _calibrations(classes, usual),

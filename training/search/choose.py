@@ -33,7 +33,7 @@ class Metric:
 def parse_metric(text: str, labels: Sequence[str]) -> Metric:
     """The metric that ``balanced_accuracy``, ``top1``, ``macro_f1`` or ``recall[CLASS]`` names. Raises UsageError."""
     if text in _OVERALL:
-        return Metric(text, _OVERALL[text], lambda accuracy: getattr(accuracy, text))  # type: ignore[no-any-return]
+        return Metric(text, _OVERALL[text], lambda accuracy: getattr(accuracy, text))
     found = _RECALL.fullmatch(text)
     if found and found.group(1) in labels:
         label = found.group(1)

@@ -72,9 +72,9 @@ class ToolMaker:
             return Content(quantize(self._float_model(), candidate.recipe, candidate.ranges, images))
         if candidate.ranking is not None and candidate.calibration is not None:
             order = self._order(candidate.ranking, candidate.calibration)
-            if candidate.float_layers >= len(order):
-                raise ConversionError(f"has {len(order)} quantized layers only")
-            layers = tuple(order[: candidate.float_layers])
+            layers = tuple(order[: candidate.float_layers or None])
+            if len(layers) < candidate.float_layers or not layers:
+                raise ConversionError(f"has {len(order)} such layers only")
             return Content(self._selective(candidate.calibration).quantized(layers), layers)
         if candidate.variant is Variant.FLOAT32:
             return Content(self._float_model())
@@ -120,6 +120,8 @@ class ToolMaker:
     def _ranked(self, ranking: Ranking, calibration: Calibration) -> Sequence[str]:
         layers = self._kept("layers", calibration, lambda: _plain(self._selective(calibration).layers(RANKING_IMAGES)))
         found = [Layer(*values) for values in layers]
+        if ranking is Ranking.DEPTHWISE:
+            return [layer.name for layer in found if layer.operator == "DEPTHWISE_CONV_2D"]
         if ranking is Ranking.DEBUGGER:
             return [layer.name for layer in sorted(found, key=lambda layer: -layer.rmse_per_scale)]
         errors = self._errors([layer.name for layer in found], calibration)

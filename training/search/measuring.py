@@ -78,16 +78,16 @@ class HarnessMeasurer:
     def measure(self, candidate: Candidate, path: Path) -> Measured:
         """Figures of a file. Raises WorkerError or ScoreError where it does not run."""
         check = self._check(candidate.variant, path) if candidate.variant and candidate.standard else None
-        run = run_spec(Spec((str(path),), data=self._data, settings=_UNTIMED), device=self._device)
+        run = _run(Spec((str(path),), data=self._data, settings=_UNTIMED), self._device)
         case = _fine(run.record.cases[0])
         if case.accuracy is None:
             raise WorkerError("its answers were not measured")
         if candidate.variant is Variant.FLOAT32:
             self._reference = answers_of(run, path.stem).answers
-            timed = run_spec(Spec((str(path),), settings=self._timed), device=self._device)
+            timed = _run(Spec((str(path),), settings=self._timed), self._device)
             return Measured(case.accuracy, _p50(timed.record.cases[0]), check=check)
         spec = Spec((str(self._folder / "float32.tflite"), str(path)), baseline="float32", settings=self._timed)
-        other = _fine(run_spec(spec, device=self._device).record.cases[1])
+        other = _fine(_run(spec, self._device).record.cases[1])
         agreement = float(np.mean(answers_of(run, path.stem).answers == self._float_answers()))
         return Measured(case.accuracy, _p50(other), other.comparison, agreement, check)
 
@@ -95,7 +95,7 @@ class HarnessMeasurer:
         """What float32 answers; measured again where an earlier call of the command had measured it."""
         if self._reference is None:
             path = self._folder / "float32.tflite"
-            run = run_spec(Spec((str(path),), data=self._data, settings=_UNTIMED), device=self._device)
+            run = _run(Spec((str(path),), data=self._data, settings=_UNTIMED), self._device)
             _fine(run.record.cases[0])
             self._reference = answers_of(run, "float32").answers
         return self._reference
@@ -117,7 +117,7 @@ def measure_test(
         data=replace(data, split=SplitChoice.TEST),
         settings=settings,
     )
-    run = run_spec(spec, device=device)
+    run = _run(spec, device)
     cases = {case.variant: case for case in run.record.cases}
     judged = {name: answers_of(run, name) for name, case in cases.items() if case.accuracy is not None}
     return cases, judged, run.record.data
@@ -136,6 +136,14 @@ def answers_of(run: StoredRun, variant: str) -> Judged:
     truth = np.array([known.index(label) for label in rows["label"]])
     lesions = rows["lesion_id"].where(rows["lesion_id"].notna(), rows["image_id"])
     return Judged(scores.argmax(axis=1), truth, tuple(str(lesion) for lesion in lesions))
+
+
+def _run(spec: Spec, device: Device) -> StoredRun:
+    """Run; a Ctrl-C, which a run keeps to itself, ends the search here: half-measured is not failed."""
+    run = run_spec(spec, device=device)
+    if run.record.interrupted:
+        raise KeyboardInterrupt
+    return run
 
 
 def _fine(case: CaseResult) -> CaseResult:

@@ -38,6 +38,7 @@ class SearchReport:
     look: Look | None
     validation_note: str
     tools: Mapping[str, str]
+    model_sha256: str = ""
     generated: bool = False
 
     def by_name(self) -> dict[str, Result]:
@@ -264,6 +265,7 @@ def search_json(report: SearchReport) -> str:
     data = {
         "format": _FORMAT,
         "model": report.model,
+        "model_sha256": report.model_sha256,
         "metric": report.metric.name,
         "validation": report.validation_note,
         "candidates": listed,

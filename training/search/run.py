@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from ..export import VariantReport, copy_whole
 from ..pipeline import ExportRequest, Prepared, prepare_export, prepare_folder, write_export_card
 from .candidates import Candidate, candidates
 from .choose import parse_metric, picks
-from .journal import FOLDER_NAME, Journal, key_of, working_folder
+from .journal import Journal, key_of, working_folder
 from .judging import Look, final_figures
 from .loop import Clock, Found, Search
 from .making import ToolMaker
@@ -67,7 +68,7 @@ def search_model(
     export = request.export
     if export.source is None:
         raise UsageError("--search: needs --data SOURCE, the images that candidates are calibrated with and judged on")
-    if not export.in_place and not (export.out / FOLDER_NAME).is_dir():
+    if not export.in_place and not _searched_before(export):
         prepare_folder(export.out, overwrite=export.overwrite)
     with working_folder(export.out) as folder:
         prepared = prepare_export(export, progress)
@@ -126,6 +127,7 @@ class _Job:
             look=look,
             validation_note=self._validation_note(found.results[0]),
             tools=self._tools,
+            model_sha256=str(self._facts["model"]),
             generated=self._prepared.dataset.generated if self._prepared.dataset else False,
         )
         self._publish(report)
@@ -253,6 +255,15 @@ class _Job:
         entries = variant_entries(reports)
         entries += [searched_entry(candidate, result) for candidate, result in made if not candidate.standard]
         write_export_card(self._request.export, self._prepared, entries, reports, gone)
+
+
+def _searched_before(export: ExportRequest) -> bool:
+    """Whether the variants that lie in the folder are of a search with the same model."""
+    try:
+        found = json.loads((export.out / SEARCH_FILE).read_text(encoding="utf-8"))
+        return bool(found["model_sha256"] == _content_of(export.model))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _report_of(candidate: Candidate, result: Result) -> VariantReport:
