@@ -219,6 +219,7 @@ def test_a_ranking_goes_on_with_the_layers_that_were_not_measured(
     prepared = prepare_export(request(trained, photos, tmp_path).export, Progress())
     assert prepared.images is not None
     assert prepared.learnt is not None
+    pixels, learnt = prepared.images.pixels, prepared.learnt
     wanted = next(
         one for one in candidates(STANDARD, 3, 12) if one.name == "int8-float2" and one.ranking is Ranking.MEASURED
     )
@@ -233,7 +234,6 @@ def test_a_ranking_goes_on_with_the_layers_that_were_not_measured(
     monkeypatch.setattr("edgebench_training.search.making.run_scores", scores)
 
     def maker(has_time: Callable[[], bool]) -> ToolMaker:
-        pixels, learnt = prepared.images.pixels, prepared.learnt  # type: ignore[union-attr]
         return ToolMaker(
             prepared, pixels, learnt, 0, device=LocalDevice(), journal=Journal(tmp_path), facts={}, has_time=has_time
         )
@@ -246,8 +246,8 @@ def test_a_ranking_goes_on_with_the_layers_that_were_not_measured(
     layers = len(measured)
     assert layers == 5, "convolution, depthwise, mean, dense and softmax"
     made = second.make(wanted)
-    rows = balanced_rows(prepared.learnt, 12, 0)
-    images = prepared.plan.normalization.apply(np.asarray(prepared.images.pixels[rows]))
+    rows = balanced_rows(learnt, 12, 0)
+    images = prepared.plan.normalization.apply(np.asarray(pixels[rows]))
     order = [layer.name for layer in SelectiveQuantizer(prepared.plan.reference, images).layers(12)]
     assert made.layers == (order[1], order[2]), "the second and third had the smallest errors"
 
