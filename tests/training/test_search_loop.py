@@ -219,7 +219,7 @@ def test_progress_names_each_candidate(tmp_path: Path) -> None:
 def test_the_list_begins_with_the_standard_ones_and_takes_the_families_in_turns() -> None:
     listed = candidates((Variant.INT8, Variant.DYNAMIC), classes=7, calibration_images=210)
     names = [one.name for one in listed]
-    assert names[:6] == ["float32", "int8", "dynamic", "int8-depthwise-float", "int8-float1", "aeq-int8"]
+    assert names[:6] == ["float32", "int8", "dynamic", "int8-first8", "int8-float1", "aeq-int8"]
     assert names[6:8] == ["int8-cal100", "int8-rmse1"]
     assert len(set(names)) == len(names)
     assert "int8-cal30" not in names, "30 images of 7 classes are what the standard int8 is calibrated with"

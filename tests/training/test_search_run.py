@@ -53,7 +53,7 @@ QUICK = Settings(
     min_blocks=3,
     max_blocks=3,
 )
-TRIED = ("int8-depthwise-float", "int8-float1", "int8-float16", "aeq-int8-p99")
+TRIED = ("int8-depthwise-float", "int8-first4", "int8-float1", "int8-float16", "aeq-int8-p99")
 STANDARD = (Variant.FLOAT32, Variant.INT8)
 
 
@@ -113,7 +113,7 @@ def test_every_candidate_has_figures_or_a_reason(searched: tuple[Path, SearchRep
     found = report.by_name()
     assert set(found) == {*(variant.value for variant in STANDARD), *TRIED}
     assert found["int8-float16"].problem is not None
-    assert found["int8-float16"].problem.startswith("not made: has 5 such layers only")
+    assert found["int8-float16"].problem.startswith("not made: the model has 5 such layers only")
     for name in ("float32", "int8", "int8-float1"):
         result = found[name]
         assert result.problem is None
@@ -131,6 +131,9 @@ def test_a_layer_in_float_is_in_float(searched: tuple[Path, SearchReport]) -> No
     depthwise = report.by_name()["int8-depthwise-float"].layers
     assert len(depthwise) == 1
     assert "depthwise" in depthwise[0]
+    first = report.by_name()["int8-first4"].layers
+    assert len(first) == 4
+    assert depthwise[0] == first[1]
     assert read_model_file(out / ".search" / "int8-float1.tflite").scheme == "int8+float32"
     assert read_model_file(out / ".search" / "int8.tflite").scheme == "int8"
 

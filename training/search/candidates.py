@@ -13,6 +13,7 @@ from ..convert import Variant
 
 #: Layers left in float32: one, and twice as many each time.
 FLOAT_LAYERS = (1, 2, 4, 8, 16)
+FIRST_LAYERS = (8, 16, 4, 32)
 #: Calibration images a class, beside what the standard int8 is calibrated with.
 IMAGES_A_CLASS = (10, 30, 100)
 
@@ -31,11 +32,14 @@ class Ranking(str, Enum):
 
     ``MEASURED``: each layer is left in float32 alone, and the error of the scores that remains is measured.
     ``DEBUGGER``: root mean square error over scale of each layer's output, from TensorFlow's QuantizationDebugger.
+    ``FIRST``: the layers next to the input. Errors made there go through all that follows, and do not add up layer by
+    layer, so a run of layers can gain what none of them gains alone.
     ``DEPTHWISE``: every depthwise convolution, no ranking: few weights a channel, which 8 bits may be too coarse for.
     """
 
     MEASURED = "trying each"
     DEBUGGER = "RMSE/scale"
+    FIRST = "from the input on"
     DEPTHWISE = "depthwise"
 
 
@@ -90,6 +94,8 @@ class Candidate:
             return f"{self.recipe}, {self.ranges.value}" if self.ranges else self.recipe
         if self.ranking is Ranking.DEPTHWISE:
             return "depthwise layers float"
+        if self.ranking is Ranking.FIRST:
+            return f"first {self.float_layers} layers float"
         if self.ranking is not None:
             layers = "1 float layer" if self.float_layers == 1 else f"{self.float_layers} float layers"
             return f"{layers}, by {self.ranking.value}"
@@ -122,11 +128,11 @@ def candidates(standard: Sequence[Variant], classes: int, calibration_images: in
         ranges=Ranges.MIN_MAX,
     )
     families = (
-        [depthwise],
+        _float_layers(Ranking.FIRST, "int8-first", usual, FIRST_LAYERS),
         _float_layers(Ranking.MEASURED, "int8-float", usual),
         _quantizer(usual),
         _calibrations(classes, usual),
-        _float_layers(Ranking.DEBUGGER, "int8-rmse", usual),
+        [*_float_layers(Ranking.DEBUGGER, "int8-rmse", usual), depthwise],
     )
     others = [one for turn in zip_longest(*families) for one in turn if one is not None]
     return (*firsts, *others)
@@ -139,10 +145,12 @@ def _standard(variant: Variant, usual: Calibration) -> Candidate:
     )
 
 
-def _float_layers(ranking: Ranking, prefix: str, usual: Calibration) -> list[Candidate]:
+def _float_layers(
+    ranking: Ranking, prefix: str, usual: Calibration, counts: Sequence[int] = FLOAT_LAYERS
+) -> list[Candidate]:
     return [
         Candidate(f"{prefix}{count}", Family.FLOAT_LAYERS, Variant.INT8, usual, count, ranking, ranges=Ranges.MIN_MAX)
-        for count in FLOAT_LAYERS
+        for count in counts
     ]
 
 

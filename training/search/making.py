@@ -74,7 +74,7 @@ class ToolMaker:
             order = self._order(candidate.ranking, candidate.calibration)
             layers = tuple(order[: candidate.float_layers or None])
             if len(layers) < candidate.float_layers or not layers:
-                raise ConversionError(f"has {len(order)} such layers only")
+                raise ConversionError(f"the model has {len(order)} such layers only")
             return Content(self._selective(candidate.calibration).quantized(layers), layers)
         if candidate.variant is Variant.FLOAT32:
             return Content(self._float_model())
@@ -122,6 +122,8 @@ class ToolMaker:
         found = [Layer(*values) for values in layers]
         if ranking is Ranking.DEPTHWISE:
             return [layer.name for layer in found if layer.operator == "DEPTHWISE_CONV_2D"]
+        if ranking is Ranking.FIRST:
+            return [layer.name for layer in found]
         if ranking is Ranking.DEBUGGER:
             return [layer.name for layer in sorted(found, key=lambda layer: -layer.rmse_per_scale)]
         errors = self._errors([layer.name for layer in found], calibration)
