@@ -75,6 +75,8 @@ class ToolMaker:
             layers = tuple(order[: candidate.float_layers or None])
             if len(layers) < candidate.float_layers or not layers:
                 raise ConversionError(f"the model has {len(order)} such layers only")
+            if len(layers) == len(self._layers(candidate.calibration)):
+                raise ConversionError("no layer would be quantized")
             return Content(self._selective(candidate.calibration).quantized(layers), layers)
         if candidate.variant is Variant.FLOAT32:
             return Content(self._float_model())
@@ -117,9 +119,13 @@ class ToolMaker:
         """Names of layers, the one that gains most in float32 first."""
         return self._once((ranking, calibration), lambda: self._ranked(ranking, calibration))
 
+    def _layers(self, calibration: Calibration) -> list[Layer]:
+        """The model's quantized layers in its order."""
+        made = self._kept("layers", calibration, lambda: _plain(self._selective(calibration).layers(RANKING_IMAGES)))
+        return [Layer(*values) for values in made]
+
     def _ranked(self, ranking: Ranking, calibration: Calibration) -> Sequence[str]:
-        layers = self._kept("layers", calibration, lambda: _plain(self._selective(calibration).layers(RANKING_IMAGES)))
-        found = [Layer(*values) for values in layers]
+        found = self._layers(calibration)
         if ranking is Ranking.DEPTHWISE:
             return [layer.name for layer in found if layer.operator == "DEPTHWISE_CONV_2D"]
         if ranking is Ranking.FIRST:
