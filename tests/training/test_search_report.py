@@ -61,7 +61,7 @@ def report(**changes: Any) -> SearchReport:
         candidates=tuple(one for one in listed if one.name in shown),
         results=RESULTS,
         untried=("int8-float2",),
-        picks=picks(points_of(RESULTS, METRIC), "float32", METRIC),
+        picks=picks(points_of(RESULTS, METRIC), METRIC),
         chosen=("int8-float1",),
         look=LOOK,
         validation_note="200 images",

@@ -11,8 +11,8 @@ from typing import Any
 
 from ..convert import Variant
 
-#: Layers left in float32: one, and twice as many each time.
-FLOAT_LAYERS = (1, 2, 4, 8, 16)
+#: How many layers are left in float32 (not 16: int8-float16 would read as something else).
+FLOAT_LAYERS = (1, 2, 4, 8, 12)
 FIRST_LAYERS = (8, 16, 4, 32)
 #: Calibration images a class, beside what the standard int8 is calibrated with.
 IMAGES_A_CLASS = (10, 30, 100)

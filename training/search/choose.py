@@ -110,17 +110,25 @@ class Pick:
     name: str | None
 
 
-def picks(points: Sequence[Point], float32: str, metric: Metric) -> tuple[Pick, ...]:
-    """What the rules choose: the fastest, the smallest and the most accurate. The first is the recommendation."""
-    least = next(point.metric for point in points if point.name == float32) - TOLERANCE
+def picks(points: Sequence[Point], metric: Metric) -> tuple[Pick, ...]:
+    """What the rules choose among the points, of which one is float32's. The first is the recommendation."""
+    known = {point.name: point for point in points}
+    float32 = known["float32"]
     # Rounded, so that exactly one point less is within one point.
-    fine = [point for point in points if round(point.metric - least, 9) >= 0]
-    within = f"{metric.title} on validation at most {100 * TOLERANCE:g} point below float32's"
-    return (
+    fine = [point for point in points if round(point.metric - float32.metric + TOLERANCE, 9) >= 0]
+    within = f"{metric.title} at most {100 * TOLERANCE:g} point below float32's"
+    chosen = [
         Pick(f"fastest with {within}", _fastest(fine)),
         Pick(f"smallest with {within}", _smallest(fine)),
-        Pick(f"highest {metric.title} on validation", _best(points)),
-    )
+        Pick(
+            f"highest {metric.title} of those shown to be faster than float32",
+            _best([point for point in points if float32.slower_than(point)]),
+        ),
+    ]
+    if int8 := known.get("int8"):
+        rule = f"highest {metric.title} of those not shown to be slower than int8"
+        chosen.append(Pick(rule, _best([point for point in points if not point.slower_than(int8)])))
+    return tuple(chosen)
 
 
 def _fastest(points: Sequence[Point]) -> str | None:

@@ -111,7 +111,7 @@ class _Job:
         self._write_working_card()
         found = self._search()
         points = points_of(found.results, self._metric)
-        chosen_by = picks(points, "float32", self._metric)
+        chosen_by = picks(points, self._metric)
         standard = {candidate.name for candidate in self._candidates if candidate.standard}
         names = dict.fromkeys(pick.name for pick in chosen_by if pick.name)
         chosen = tuple(name for name in names if name not in standard)
