@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,24 @@ def test_what_would_come_out_otherwise_is_made_again(tmp_path: Path, change: str
     else:
         searched(tmp_path, again, facts=facts)
     assert again.made == (list(NAMES) if change == "facts" else ["one"])
+
+
+def test_a_file_that_is_removed_again_and_again_is_made_again_and_again(tmp_path: Path) -> None:
+    for _ in range(5):
+        tools = FakeTools()
+        assert searched(tmp_path, tools).results[1].problem is None
+        assert "one" in tools.made
+        (tmp_path / "one.tflite").unlink()
+
+
+def test_installing_the_second_tool_tries_only_its_own_candidates_anew(tmp_path: Path) -> None:
+    wanted = [candidate("float32"), candidate("one"), replace(candidate("aeq"), recipe="static_wi8_ai8")]
+    for version, made in (("not installed", ["float32", "one", "aeq"]), ("0.10.0", ["aeq"])):
+        tools = FakeTools()
+        Search(tmp_path, Journal(tmp_path), {"ai-edge-quantizer": version}, tools, tools, Clock(tools.clock, None)).run(
+            wanted
+        )
+        assert tools.made == made
 
 
 def test_failures_are_lines_and_are_not_tried_again(tmp_path: Path) -> None:

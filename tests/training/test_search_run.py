@@ -35,7 +35,7 @@ from edgebench_training.search.journal import Journal
 from edgebench_training.search.loop import OutOfTime
 from edgebench_training.search.making import ToolMaker, natural_rows
 from edgebench_training.search.measuring import HarnessMeasurer
-from edgebench_training.search.quantizer import quantize, quantizer_version
+from edgebench_training.search.quantizer import quantize, tool_version
 from edgebench_training.search.report import SearchReport, render_search
 from edgebench_training.search.run import SearchRequest, search_model
 from edgebench_training.search.selective import SelectiveQuantizer
@@ -138,20 +138,24 @@ def test_a_layer_in_float_is_in_float(searched: tuple[Path, SearchReport]) -> No
     assert read_model_file(out / ".search" / "int8.tflite").scheme == "int8"
 
 
-@pytest.mark.skipif(quantizer_version() is not None, reason="ai-edge-quantizer is installed here")
+@pytest.mark.skipif(tool_version("ai-edge-quantizer") is not None, reason="ai-edge-quantizer is installed here")
 def test_without_the_second_tool_its_candidates_say_how_to_install_it(searched: tuple[Path, SearchReport]) -> None:
     problem = searched[1].by_name()["aeq-int8-p99"].problem
     assert problem is not None
     assert problem.endswith('install it with: pip install "edgebench[search]"')
 
 
-@pytest.mark.skipif(quantizer_version() is None, reason='no ai-edge-quantizer: pip install "edgebench[search]"')
+@pytest.mark.skipif(
+    tool_version("ai-edge-quantizer") is None, reason='no ai-edge-quantizer: pip install "edgebench[search]"'
+)
 def test_the_second_tool_makes_what_its_recipes_say(searched: tuple[Path, SearchReport]) -> None:
     out, _ = searched
     assert read_model_file(out / ".search" / "aeq-int8-p99.tflite").scheme == "int8"
 
 
-@pytest.mark.skipif(quantizer_version() is None, reason='no ai-edge-quantizer: pip install "edgebench[search]"')
+@pytest.mark.skipif(
+    tool_version("ai-edge-quantizer") is None, reason='no ai-edge-quantizer: pip install "edgebench[search]"'
+)
 def test_the_ways_to_find_ranges_differ_as_they_say(trained: Path, photos: Path, tmp_path: Path) -> None:
     """One image is ten times as bright: min-max takes it, the percentile and the moving average hardly do."""
     prepared = prepare_export(request(trained, photos, tmp_path).export, Progress())

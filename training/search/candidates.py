@@ -11,8 +11,11 @@ from typing import Any
 
 from ..convert import Variant
 
+#: The second tool, by its name.
+QUANTIZER = "ai-edge-quantizer"
 #: How many layers are left in float32 (not 16: int8-float16 would read as something else).
 FLOAT_LAYERS = (1, 2, 4, 8, 12)
+#: How many layers from the input on, the most promising first.
 FIRST_LAYERS = (8, 16, 4, 32)
 #: Calibration images a class, beside what the standard int8 is calibrated with.
 IMAGES_A_CLASS = (10, 30, 100)
@@ -24,7 +27,7 @@ class Family(str, Enum):
     STANDARD = "standard"
     FLOAT_LAYERS = "float layers"
     CALIBRATION = "calibration"
-    QUANTIZER = "ai-edge-quantizer"
+    QUANTIZER = QUANTIZER
 
 
 class Ranking(str, Enum):
@@ -105,7 +108,7 @@ class Candidate:
         """How it is made, as plain JSON values without what does not apply."""
         fields = {key: value for key, value in dataclasses.asdict(self).items() if value not in (None, 0)}
         del fields["name"]
-        tool = "ai-edge-quantizer" if self.recipe else "TFLiteConverter"
+        tool = QUANTIZER if self.recipe else "TFLiteConverter"
         return {
             "tool": tool,
             **{key: value.value if isinstance(value, Enum) else value for key, value in fields.items()},

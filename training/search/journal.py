@@ -46,13 +46,14 @@ class Journal:
             self._started[str(entry["key"])] += 1 if entry["started"] else -1
         else:
             self._done[str(entry["key"])] = entry["value"]
+            self._started.pop(str(entry["key"]), None)
 
     def find(self, key: str) -> Any:
         """What was finished under a key, None where nothing was."""
         return self._done.get(key)
 
     def starts(self, key: str) -> int:
-        """How often work under a key was begun."""
+        """How often work under a key was begun since it was last finished."""
         return self._started[key]
 
     def start(self, key: str) -> None:

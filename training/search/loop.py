@@ -13,7 +13,7 @@ from edgebench.errors import EdgebenchError, ScoreError, TrainingError, WorkerEr
 from edgebench.progress import Progress
 
 from ..convert import ConversionError
-from .candidates import Candidate, Family
+from .candidates import QUANTIZER, Candidate, Family
 from .journal import Journal, key_of
 from .results import Measured, Result, from_json, to_json
 
@@ -126,7 +126,9 @@ class Search:
         return Found(tuple(results), tuple(untried), new)
 
     def _key(self, candidate: Candidate) -> str:
-        return key_of(candidate=to_json(candidate), facts=self._facts)
+        # Installing the second tool, or a new version of it, changes nothing for what the first one makes.
+        facts = {name: fact for name, fact in self._facts.items() if candidate.recipe or name != QUANTIZER}
+        return key_of(candidate=to_json(candidate), facts=facts)
 
     def _known(self, candidate: Candidate) -> Result | None:
         """What an earlier call found, where its file is still there."""

@@ -16,12 +16,12 @@ INSTALL_HINT = 'pip install "edgebench[search]"'
 _LEFT_OUT_PERCENT = 1.0
 
 
-def quantizer_version() -> str | None:
-    """The installed version, None where it is not installed."""
+def tool_version(package: str) -> str | None:
+    """The installed version of a package, None where it is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return version("ai-edge-quantizer")
+        return version(package)
     except PackageNotFoundError:
         return None
 

@@ -24,14 +24,14 @@ from ..backend import tensorflow, versions
 from ..card import preprocessing_entry, searched_entry, variant_entries, write_card
 from ..export import VariantReport, copy_whole
 from ..pipeline import ExportRequest, Prepared, prepare_export, prepare_folder, write_export_card
-from .candidates import Candidate, candidates
+from .candidates import QUANTIZER, Candidate, candidates
 from .choose import parse_metric, picks
 from .journal import Journal, key_of, working_folder
 from .judging import Look, final_figures
 from .loop import Clock, Found, Search
 from .making import ToolMaker
 from .measuring import TIMED, TIMED_TOGETHER, HarnessMeasurer, measure_test
-from .quantizer import quantizer_version
+from .quantizer import tool_version
 from .report import SEARCH_FILE, SearchReport, points_of, search_json
 from .results import Result, from_json, to_json
 
@@ -101,7 +101,8 @@ class _Job:
             )
         self._split = read_split(prepared.card.split.path, prepared.card.split.sha256)
         self._metric = parse_metric(request.metric, plan.labels)
-        self._tools = {**versions(), "ai-edge-quantizer": quantizer_version() or "not installed"}
+        self._versions = {**versions(), "ai-edge-litert": tool_version("ai-edge-litert") or "not installed"}
+        self._quantizer = tool_version(QUANTIZER) or "not installed"
         self._facts = self._decisive(prepared.card.split.sha256)
         self._data = DataSpec(source, metadata=request.export.metadata)
         found = candidates(plan.variants, len(plan.labels), request.export.calibration_images)
@@ -126,7 +127,7 @@ class _Job:
             chosen=chosen,
             look=look,
             validation_note=self._validation_note(found.results[0]),
-            tools=self._tools,
+            tools={**self._versions, QUANTIZER: self._quantizer},
             model_sha256=str(self._facts["model"]),
             generated=self._prepared.dataset.generated if self._prepared.dataset else False,
         )
@@ -146,7 +147,8 @@ class _Job:
             "split": split_sha256,
             "images": key_of(ids=[item.image_id for item in images.items]) if images else None,
             "seed": export.seed,
-            "tools": self._tools,
+            "tools": self._versions,
+            QUANTIZER: self._quantizer,
             "timed": to_json(self._request.timed),
         }
 
@@ -180,7 +182,7 @@ class _Job:
             self._request.export.seed,
             device=self._device,
             journal=self._journal,
-            facts=self._facts,
+            facts={name: fact for name, fact in self._facts.items() if name != QUANTIZER},
             has_time=lambda: self._clock.allows(0.0),
             progress=self._progress,
         )
