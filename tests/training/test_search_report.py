@@ -87,6 +87,7 @@ def test_the_choice_is_told_before_the_test_images() -> None:
     told = render_search(report())
     assert told.index("Chosen on validation") < told.index("Test images, looked at after the choice")
     assert "-0.010 (-0.030 to +0.010)" in told
+    assert "the best of 4 is in part the luckiest" in told
     assert "number" not in told
     again = render_search(report(look=replace(LOOK, number=2)))
     assert "This was look number 2 at these test images" in again
@@ -95,11 +96,12 @@ def test_the_choice_is_told_before_the_test_images() -> None:
 
 def test_a_searched_variant_beats_a_standard_one_only_where_it_is_nowhere_worse() -> None:
     assert verdicts(report(), LOOK) == ["No chosen variant beats int8 on the test images: each is worse in something."]
-    equal = replace(LOOK, figures=(*LOOK.figures[:2], figures("int8-float1", 76, 0.505, 1_000_400)))
-    assert verdicts(report(), equal) == [
-        "int8-float1 is nowhere worse than int8 on the test images and better in something: balanced accuracy +6.0 "
-        "points, 0.505 against 0.500 of float32's latency, 1.00 against 1.00 MB."
-    ]
+    for low, high, said in ((0.01, 0.11, "(+1.0 to +11.0)"), (-0.02, 0.14, "(-2.0 to +14.0, which may be chance)")):
+        better = figures("int8-float1", 76, 0.505, 1_000_400, against={"int8": (0.06, low, high)})
+        assert verdicts(report(), replace(LOOK, figures=(*LOOK.figures[:2], better))) == [
+            "int8-float1 is nowhere worse than int8 on the test images and better in something: balanced accuracy "
+            f"+6.0 points {said}, 0.505 against 0.500 of float32's latency, 1.00 against 1.00 MB."
+        ]
     assert verdicts(report(chosen=()), LOOK) == []
 
 
@@ -123,7 +125,9 @@ def test_the_file_has_every_candidate_and_is_plain_json() -> None:
 def test_results_survive_the_journal() -> None:
     for one in RESULTS:
         assert from_json(json.loads(json.dumps(to_json(one))), Result) == one
-    assert from_json(json.loads(json.dumps(to_json(LOOK))), Look) == LOOK
+    look = replace(LOOK, figures=(figures("a", 1, 1.0, 1, against={"int8": (0.1, 0.0, 0.2)}),))
+    for seen in (LOOK, look):
+        assert from_json(json.loads(json.dumps(to_json(seen))), Look) == seen
     assert from_json({"name": 3, "unknown": {}}, Look) is None
     assert from_json(None, Look) is None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,15 @@ from .measuring import Judged
 from .noise import paired_interval
 
 Array = np.ndarray[Any, Any]
+#: The standard variants that a searched one would take the place of.
+RIVALS = ("int8", "dynamic")
 
 
 @dataclass(frozen=True)
 class Figures:
     """One variant on the test images. ``low`` and ``high`` bound ``difference`` of the metric to float32's with
-    95 % confidence; ``ratio`` is latency over float32's, 1 for float32 itself."""
+    95 % confidence; ``ratio`` is latency over float32's, 1 for float32 itself. ``against`` has such a difference with
+    its bounds for each of RIVALS that was judged, too."""
 
     name: str
     problem: str | None = None
@@ -33,6 +36,7 @@ class Figures:
     difference: float | None = None
     low: float | None = None
     high: float | None = None
+    against: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,14 +70,11 @@ def value_of(metric: Metric, labels: Sequence[str]) -> Callable[[Array, Array], 
 
 
 def final_figures(cases: Mapping[str, CaseResult], judged: Mapping[str, Judged], metric: Metric) -> tuple[Figures, ...]:
-    """Figures of each case, compared with float32 on the same images."""
-    base = cases["float32"].accuracy
-    return tuple(_figures(name, case, judged, base, metric) for name, case in cases.items())
+    """Figures of each case, compared with float32 and with the rivals on the same images."""
+    return tuple(_figures(name, case, judged, metric) for name, case in cases.items())
 
 
-def _figures(
-    name: str, case: CaseResult, judged: Mapping[str, Judged], base: Accuracy | None, metric: Metric
-) -> Figures:
+def _figures(name: str, case: CaseResult, judged: Mapping[str, Judged], metric: Metric) -> Figures:
     bare = Figures(name, case.failure.message if case.failure else None, size_bytes=case.file.size_bytes)
     if case.accuracy is None:
         return bare
@@ -86,10 +87,17 @@ def _figures(
         ratio_low=compared.low if compared else 1.0,
         ratio_high=compared.high if compared else 1.0,
     )
-    own, its = metric.of(case.accuracy), metric.of(base) if base else None
-    if name == "float32" or own is None or its is None:
-        return bare
-    one, other = judged[name], judged["float32"]
-    value = value_of(metric, case.accuracy.labels)
+    differences = {
+        rival: _difference(judged[name], judged[rival], metric, case.accuracy.labels)
+        for rival in ("float32", *RIVALS)
+        if rival in judged and rival != name
+    }
+    difference, low, high = differences.pop("float32", (None, None, None))
+    return dataclasses.replace(bare, difference=difference, low=low, high=high, against=differences)
+
+
+def _difference(one: Judged, other: Judged, metric: Metric, labels: Sequence[str]) -> tuple[float, float, float]:
+    """``one`` less ``other`` on the same images, with its 95 % interval."""
+    value = value_of(metric, labels)
     low, high = paired_interval(one.truth, one.lesions, one.answers, other.answers, value)
-    return dataclasses.replace(bare, difference=own - its, low=low, high=high)
+    return value(one.truth, one.answers) - value(other.truth, other.answers), low, high

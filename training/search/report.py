@@ -14,13 +14,12 @@ from tabulate import tabulate
 
 from .candidates import Candidate
 from .choose import Metric, Pick, Point, dominates, front, worst_class
-from .judging import Figures, Look
+from .judging import RIVALS, Figures, Look
 from .noise import balanced_half_width
 from .results import Result
 
 SEARCH_FILE = "search.json"
 _FORMAT = 1
-_COMPETITORS = ("int8", "dynamic")
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def _validation_table(report: SearchReport) -> str:
 def _validation_lines(report: SearchReport) -> list[str]:
     lines = [
         f"Accuracy is of the validation images ({clean(report.validation_note)}).",
-        f"Calibrated with {_usual(report)} of the training part, unless the table says otherwise.",
+        f"Calibration: {_usual(report)}, of the training part, unless the table says otherwise.",
         "Latency ratio: to float32, measured in turns, with its 95 % interval; below 1 is faster.",
         "Worst class: the one that loses most recall against float32 (n images).",
         "Front: no other candidate is nowhere worse and somewhere better in accuracy, latency and size (latencies "
@@ -144,6 +143,9 @@ def _usual(report: SearchReport) -> str:
 def _pick_lines(report: SearchReport) -> list[str]:
     lines = ["Chosen on validation, before any test image was looked at:"]
     lines += [f"  {pick.rule}: {pick.name or 'none'}" for pick in report.picks]
+    judged = sum(result.measured is not None for result in report.results)
+    if judged > 2:
+        lines.append(f"Their validation figures are too good: the best of {judged} is in part the luckiest.")
     lines.append(
         f"Written as variants: {', '.join(report.chosen)}" if report.chosen else "No searched variant was chosen."
     )
@@ -170,10 +172,10 @@ def _test_table(report: SearchReport, look: Look) -> str:
         "variant",
         "MB",
         "p50 ms",
-        "latency / float32",
+        "latency ratio",
         "top-1",
         report.metric.title,
-        "less float32's",
+        "minus float32's",
         "worst class",
     ]
     if report.metric.name == "top1":
@@ -203,21 +205,34 @@ def verdicts(report: SearchReport, look: Look) -> list[str]:
     points = {one.name: point for one in look.figures if (point := _test_point(one, report.metric)) is not None}
     searched = [points[name] for name in report.chosen if name in points]
     lines = []
-    for name in _COMPETITORS:
+    for name in RIVALS:
         rival = points.get(name)
         if rival is None or not searched:
             continue
         better = [point for point in searched if dominates(point, rival)]
         if not better:
             lines.append(f"No chosen variant beats {name} on the test images: each is worse in something.")
-        for point in better:
-            gain = 100 * (point.metric - rival.metric)
-            lines.append(
-                f"{point.name} is nowhere worse than {name} on the test images and better in something: "
-                f"{report.metric.title} {gain:+.1f} points, {multiple(point.ratio)} against {multiple(rival.ratio)} of "
-                f"float32's latency, {megabytes(point.size_bytes)} against {megabytes(rival.size_bytes)} MB."
-            )
+        lines += [_beats(report, look, point, rival) for point in better]
     return lines
+
+
+def _beats(report: SearchReport, look: Look, point: Point, rival: Point) -> str:
+    return (
+        f"{point.name} is nowhere worse than {rival.name} on the test images and better in something: "
+        f"{report.metric.title} {_gain(look, point, rival)}, {multiple(point.ratio)} against {multiple(rival.ratio)} "
+        f"of float32's latency, {megabytes(point.size_bytes)} against {megabytes(rival.size_bytes)} MB."
+    )
+
+
+def _gain(look: Look, point: Point, rival: Point) -> str:
+    """The difference of the metric in points, and whether chance alone could have made it."""
+    known = next(one for one in look.figures if one.name == point.name).against.get(rival.name)
+    gain = f"{100 * (point.metric - rival.metric):+.1f} points"
+    if known is None:
+        return gain
+    _, low, high = known
+    shown = "" if low > 0 or high < 0 else ", which may be chance"
+    return f"{gain} ({100 * low:+.1f} to {100 * high:+.1f}{shown})"
 
 
 def _test_point(one: Figures, metric: Metric) -> Point | None:
