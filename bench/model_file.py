@@ -12,6 +12,7 @@ from typing import Any
 from .errors import ModelError
 from .records import ModelFile
 
+_IDENTIFIER = b"TFL3"
 _LFS = b"version https://git-lfs"
 
 
@@ -65,12 +66,13 @@ def _check_kind(path: Path, data: bytes) -> None:
         raise ModelError(f"{path}: the file is empty")
     if data.startswith(_LFS):
         raise ModelError(f"{path}: is a Git LFS pointer, not the model; fetch it with: git lfs pull")
+    if data[4:8] == _IDENTIFIER:
+        return  # first: a flatbuffer whose root lies at byte 60 begins with "<"
     if data[:1] == b"<" or data[:64].lstrip()[:1] == b"<":
         raise ModelError(f"{path}: is an HTML or XML page, not a model (a failed download?)")
     if data.startswith((b"\x89HDF", b"PK\x03\x04")):
         raise ModelError(f"{path}: is a Keras model (.h5 or .keras), not .tflite; convert it first")
-    if len(data) < 8 or data[4:8] != b"TFL3":
-        raise ModelError(f"{path}: is not a TFLite flatbuffer (no TFL3 identifier)")
+    raise ModelError(f"{path}: is not a TFLite flatbuffer (no TFL3 identifier)")
 
 
 def read_contents(path: Path, data: bytes) -> ModelContents:

@@ -85,6 +85,18 @@ def test_operators_are_counted_and_custom_ones_named(shared_data: Path) -> None:
     assert read_contents(flex, flex.read_bytes()).custom_operators == ("FlexSoftplus",)
 
 
+def test_a_root_at_byte_60_makes_no_page_of_a_model(tmp_path: Path) -> None:
+    """Where a flatbuffer's root lies is its own business; at byte 60 the file begins with "<"."""
+    data = Path(model("float32")).read_bytes()
+    root = int.from_bytes(data[:4], "little")
+    # Offsets are relative: what is put in before everything else moves the root only.
+    moved = (60).to_bytes(4, "little") + data[4:8] + bytes(60 - root) + data[8:]
+    path = tmp_path / "m.tflite"
+    path.write_bytes(moved)
+    assert moved.startswith(b"<\0\0\0TFL3")
+    assert read_model_file(path).scheme == "float32"
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

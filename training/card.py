@@ -22,6 +22,8 @@ from .backend import versions
 from .checkpoint import history_text
 from .export import VariantReport
 from .recipe import Recipe, recipe_dict
+from .search.candidates import Candidate
+from .search.results import Result
 from .train import Trained
 
 HISTORY_NAME = "history.csv"
@@ -146,6 +148,26 @@ def variant_entries(reports: Sequence[VariantReport], *, real: bool = True) -> l
             entry["problem"] = report.problem
         entries.append(entry)
     return entries
+
+
+def searched_entry(candidate: Candidate, result: Result) -> dict[str, Any]:
+    """The entry of a variant that a search chose: how it was made, and its figures on the validation images."""
+    measured = result.measured
+    entry: dict[str, Any] = {
+        "name": candidate.name,
+        "made": measured is not None,
+        "file": f"{candidate.name}.tflite",
+        "sha256": result.sha256,
+        "size_bytes": result.size_bytes,
+        "searched": True,
+        "recipe": candidate.recipe_entry(),
+    }
+    if result.layers:
+        entry["recipe"]["layers_in_float32"] = list(result.layers)
+    if measured is not None:
+        entry["validation"] = accuracy_entry(measured.accuracy)
+        entry["agreement_with_float32"] = measured.agreement
+    return entry
 
 
 def variant_limits(reports: Sequence[VariantReport]) -> list[str]:

@@ -43,7 +43,7 @@ def check_variant(
     """Run a ``.tflite`` in a worker process over a pixel file and compare with ``expected`` [images, classes]."""
     count = len(expected)
     try:
-        scores = _scores(device, model_path, pixels_path, normalization, count)
+        scores = run_scores(device, model_path, pixels_path, normalization, count)
     except WorkerError as error:
         return CheckResult(count, usable=False, problem=f"does not run: {error}")
     if not np.isfinite(scores).all():
@@ -60,7 +60,8 @@ def check_variant(
     return CheckResult(count, usable, problem, difference, agreement)
 
 
-def _scores(device: Device, model_path: Path, pixels_path: Path, normalization: Normalization, count: int) -> Array:
+def run_scores(device: Device, model_path: Path, pixels_path: Path, normalization: Normalization, count: int) -> Array:
+    """Scores float32 [count, classes] of a ``.tflite`` in a worker process over a pixel file. Raises WorkerError."""
     with Session(device.start_worker(device.default_python()), _TIMEOUT_S) as session:
         session.hello()
         delegate = Delegate(DelegateKind.DEFAULT)

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgebench.errors import UsageError
+
 if TYPE_CHECKING:
     from edgebench.progress import Progress
 
     from .export import VariantReport
+    from .pipeline import ExportRequest
 
 _VARIANTS = "float32,float16,dynamic,int8,int16x8"
+_EXIT_INTERRUPTED = 130
 _TRAIN_EXAMPLES = """\
 examples:
   edgebench train --data ham10000:HAM10000 --out models/ham10000
@@ -29,6 +33,7 @@ examples:
   edgebench export models/ham10000/model.keras --data ham10000:HAM10000 --out models/again
   edgebench export saved_model --labels labels.txt --normalize 0..1 --data folder:photos --out models/mine
   edgebench export model.keras --labels labels.txt --normalize -1..1 --variants float32,float16 --out models/mine
+  edgebench export models/ham10000/model.keras --search --data ham10000:HAM10000 --out models/searched --budget 20m
 """
 
 
@@ -76,6 +81,16 @@ def _configure_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resize", choices=("stretch", "crop", "pad"), help="stretch (default), crop, pad")
     parser.add_argument("--calibration-images", type=int, default=210, metavar="N", help="for int8 and int16x8 (210)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the choice of images (0)")
+    search = parser.add_argument_group("looking for better variants (docs/search.md)")
+    search.add_argument(
+        "--search", action="store_true", help="try other quantizations too, and keep what validation images favour"
+    )
+    search.add_argument("--budget", metavar="T", help="begin nothing that would end after T, such as 20m (no limit)")
+    search.add_argument(
+        "--metric",
+        metavar="NAME",
+        help="what is to be kept: balanced_accuracy (default), top1, macro_f1 or recall[CLASS]",
+    )
     _add_output(parser)
 
 
@@ -139,9 +154,34 @@ def _export(options: argparse.Namespace, _given: Sequence[str]) -> int:
         seed=options.seed,
         overwrite=options.overwrite,
     )
+    if options.search:
+        return _search(options, request)
+    for flag in ("budget", "metric"):
+        if getattr(options, flag) is not None:
+            raise UsageError(f"--{flag} {getattr(options, flag)}: goes with --search")
     with _progress(options.quiet) as progress:
         reports = export_model(request, progress=progress)
     return _tell(reports)
+
+
+def _search(options: argparse.Namespace, request: ExportRequest) -> int:
+    """Search, show what was found on stdout; 3 where a standard variant could not be made."""
+    from edgebench.spec import parse_duration_ns
+
+    from .search.report import progress_line, render_search
+    from .search.run import SearchRequest, search_model
+
+    budget_s = None if options.budget is None else parse_duration_ns(options.budget, "--budget") / 1e9
+    wanted = SearchRequest(request, budget_s, options.metric or "balanced_accuracy")
+    try:
+        with _progress(options.quiet) as progress:
+            report, new = search_model(wanted, progress=progress)
+    except KeyboardInterrupt:
+        _say("edgebench: stopped; what was finished is kept, and the same command goes on from there")
+        return _EXIT_INTERRUPTED
+    sys.stdout.write(render_search(report))
+    _say(f"{options.out}: {progress_line(report, new)}")
+    return 3 if report.standard_missing() else 0
 
 
 def _demo(options: argparse.Namespace, given: Sequence[str]) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from .backend import captured_output, tensorflow
 from .reference import Reference
 
 Array = np.ndarray[Any, Any]
+Made = TypeVar("Made")
 _NOISE = re.compile(
     r"^(\s*$|WARNING|INFO|I\d{4}|W\d{4}|E\d{4}|\d{4}-|\s*(at|File|from) |.*loc\(|.*see current operation)"
 )
@@ -45,15 +46,35 @@ def convert(reference: Reference, variant: Variant, calibration: Array | None = 
     ``calibration``: float32 [n, height, width, channels], normalised. int8 has int8 input and output; int16x8
     has float input and output. Raises ConversionError with the converter's reason.
     """
+    return with_converter(reference, variant, calibration, lambda _, converter: bytes(converter.convert()))
+
+
+def with_converter(
+    reference: Reference, variant: Variant, calibration: Array | None, action: Callable[[Any, Any], Made]
+) -> Made:
+    """What ``action(tensorflow, converter)`` answers, given a converter that is set up for a variant.
+
+    Raises ConversionError with the reason that the converter gave.
+    """
     tf = tensorflow()
-    with captured_output() as chatter, tempfile.TemporaryDirectory(prefix="edgebench-convert-") as folder:
+
+    def act() -> Made:
+        with tempfile.TemporaryDirectory(prefix="edgebench-convert-") as folder:
+            _save_frozen(tf, reference, folder)
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+            _configure(tf, converter, variant, calibration)
+            return action(tf, converter)
+
+    return quietly(act)
+
+
+def quietly(action: Callable[[], Made]) -> Made:
+    """What ``action`` answers, without what tools write meanwhile. Raises ConversionError with its reason."""
+    with captured_output() as chatter:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                _save_frozen(tf, reference, folder)
-                converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-                _configure(tf, converter, variant, calibration)
-                return bytes(converter.convert())
+                return action()
         # The converter raises ConverterError, ValueError, RuntimeError and whatever its passes raise.
         except Exception as error:
             failure = error

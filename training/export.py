@@ -136,15 +136,8 @@ def _export_one(
         content = convert(plan.reference, variant, calibration if variant.needs_calibration else None)
     except ConversionError as error:
         return VariantReport(variant, f"does not convert: {error}")
-    about = ClassifierMetadata(
-        labels=plan.labels,
-        mean=plan.normalization.mean,
-        std=plan.normalization.std,
-        name=f"{plan.name}/{variant.value}",
-        description=plan.description,
-    )
     try:
-        content = write_metadata(content, about)
+        content = describe(plan, variant.value, content)
     except EdgebenchError as error:
         return VariantReport(variant, str(error))
     made.write_bytes(content)
@@ -152,6 +145,18 @@ def _export_one(
     if not check.usable:
         return VariantReport(variant, check.problem, check)
     return VariantReport(variant, check.problem, check, hashlib.sha256(content).hexdigest(), len(content))
+
+
+def describe(plan: ExportPlan, name: str, content: bytes) -> bytes:
+    """The ``.tflite`` file with labels and normalisation embedded. Raises EdgebenchError where it cannot take them."""
+    about = ClassifierMetadata(
+        labels=plan.labels,
+        mean=plan.normalization.mean,
+        std=plan.normalization.std,
+        name=f"{plan.name}/{name}",
+        description=plan.description,
+    )
+    return write_metadata(content, about)
 
 
 def _publish(made: Path, out: Path, reports: Sequence[VariantReport]) -> None:
@@ -162,12 +167,17 @@ def _publish(made: Path, out: Path, reports: Sequence[VariantReport]) -> None:
         if report.size_bytes is None:
             (out / name).unlink(missing_ok=True)
             continue
-        partial = out / f".{name}.{os.getpid()}-{secrets.token_hex(4)}"
-        try:
-            shutil.copyfile(made / name, partial)
-            partial.replace(out / name)
-        finally:
-            partial.unlink(missing_ok=True)
+        copy_whole(made / name, out / name)
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file so that it appears whole or not at all. Raises OSError."""
+    partial = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        shutil.copyfile(source, partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def noise_images(reference: Reference, count: int, seed: int = 0) -> Array:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from .convert import Variant
 from .data import Subset, balanced_rows
 from .export import ALL_VARIANTS, ExportImages, ExportPlan, VariantReport, export_variants, noise_images
 from .recipe import Recipe
-from .reference import Reference, open_reference, reference_of
+from .reference import open_reference, reference_of
 from .train import NORMALIZATION, Trained, forget, train
 
 Array = np.ndarray[Any, Any]
@@ -68,7 +68,7 @@ def train_and_export(
     """
     progress = progress or Progress()
     tensorflow()  # where it is not installed, nothing shall be touched
-    _prepare_folder(out, overwrite=overwrite)
+    prepare_folder(out, overwrite=overwrite)
     trained = train(source, recipe, out, metadata=metadata, progress=progress)
     _save_keras(trained.model, out)
     name = _name(out)
@@ -109,6 +109,11 @@ class ExportRequest:
     seed: int = 0
     overwrite: bool = False
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the variants go beside the model they are made from."""
+        return self.out.resolve() == self.model.resolve().parent
+
 
 def export_model(request: ExportRequest, *, progress: Progress | None = None) -> tuple[VariantReport, ...]:
     """Make the variants of a Keras model or SavedModel and write their card.
@@ -116,34 +121,78 @@ def export_model(request: ExportRequest, *, progress: Progress | None = None) ->
     Raises UsageError, InputError, TrainingError: see ``open_reference`` and ``export_variants``.
     """
     progress = progress or Progress()
+    if not request.in_place:
+        prepare_folder(request.out, overwrite=request.overwrite)
+    prepared = prepare_export(request, progress)
+    reports = export_variants(prepared.plan, request.out, progress=progress)
+    write_export_card(request, prepared, variant_entries(reports, real=prepared.plan.images.real), reports)
+    return reports
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What an export starts from. ``images``, ``learnt`` and ``judged`` are None where no data set was given:
+    its cached pixels, and those of its images to calibrate and to compare with. ``note`` says who calibrates."""
+
+    plan: ExportPlan
+    geometry: Geometry
+    note: str
+    card: Card | None = None
+    dataset: Dataset | None = None
+    images: CachedImages | None = None
+    learnt: Subset | None = None
+    judged: Subset | None = None
+
+
+def prepare_export(request: ExportRequest, progress: Progress) -> Prepared:
+    """Read the model, its card and its images. Raises UsageError, InputError where they do not fit together."""
     own_card = read_card(request.model.resolve().parent)
-    same_folder = request.out.resolve() == request.model.resolve().parent
-    if not same_folder:
-        _prepare_folder(request.out, overwrite=request.overwrite)
     reference = open_reference(request.model)
     dataset = open_dataset(request.source, metadata=request.metadata) if request.source else None
     normalization = _normalization(request, own_card)
     resize = ResizeMode(request.resize) if request.resize else (own_card.resize if own_card else None)
     geometry = Geometry(reference.height, reference.width, reference.channels, resize or ResizeMode.STRETCH)
-    images, calibration_note = _export_images(request, reference, dataset, geometry, own_card, progress)
-    name = _name(request.out)
     plan = ExportPlan(
         reference=reference,
-        name=name,
+        name=_name(request.out),
         labels=_labels(request, own_card, dataset),
         normalization=normalization,
-        images=images,
+        images=ExportImages(None, noise_images(reference, _NOISE_IMAGES, request.seed), real=False),
         variants=request.variants,
     )
-    reports = export_variants(plan, request.out, progress=progress)
-    card = _export_card(plan, dataset, geometry, reports, calibration_note)
-    kept = _carried_over(request.model.resolve().parent) if own_card is not None else {}
-    files = {} if same_folder else _carried_files(request.model.resolve().parent, kept)
-    write_card(request.out, _updated(kept, card, same_folder=same_folder) if kept else card, files)
-    return reports
+    if dataset is None:
+        return Prepared(plan, geometry, "no images given", own_card)
+    progress.phase("reading images", 1)
+    images = cached_images(dataset, geometry, progress=progress.detail_count)
+    split = read_split(own_card.split.path, own_card.split.sha256) if own_card is not None and own_card.split else None
+    learnt, judged, note = _calibration_subsets(images, dataset, split)
+    chosen = ExportImages(
+        np.asarray(images.pixels[balanced_rows(learnt, request.calibration_images, request.seed)]),
+        np.asarray(images.pixels[balanced_rows(judged, _CHECK_IMAGES, request.seed)]),
+    )
+    return Prepared(replace(plan, images=chosen), geometry, note, own_card, dataset, images, learnt, judged)
 
 
-def _prepare_folder(out: Path, *, overwrite: bool) -> None:
+def write_export_card(
+    request: ExportRequest,
+    prepared: Prepared,
+    entries: Sequence[Mapping[str, Any]],
+    reports: Sequence[VariantReport] = (),
+    gone: Collection[str] = (),
+) -> None:
+    """Write card, labels and what is known of the training. Raises TrainingError where they cannot be written.
+
+    ``gone`` are variants that an earlier card has and that are no longer there.
+    """
+    card = _export_card(prepared, entries, reports)
+    kept = _carried_over(request.model.resolve().parent) if prepared.card is not None else {}
+    if kept:
+        kept = {**kept, "variants": [one for one in kept.get("variants", []) if one.get("name") not in gone]}
+    files = {} if request.in_place else _carried_files(request.model.resolve().parent, kept)
+    write_card(request.out, _updated(kept, card, same_folder=request.in_place) if kept else card, files)
+
+
+def prepare_folder(out: Path, *, overwrite: bool) -> None:
     """Refuse to mix two models in one folder; with ``overwrite`` the old one's files go."""
     try:
         finished = (out / CARD_NAME).exists() or any(out.glob("*.tflite"))
@@ -204,26 +253,6 @@ def _normalization(request: ExportRequest, card: Card | None) -> Normalization:
     )
 
 
-def _export_images(
-    request: ExportRequest,
-    reference: Reference,
-    dataset: Dataset | None,
-    geometry: Geometry,
-    card: Card | None,
-    progress: Progress,
-) -> tuple[ExportImages, str]:
-    if dataset is None:
-        return ExportImages(None, noise_images(reference, _NOISE_IMAGES, request.seed), real=False), "no images given"
-    progress.phase("reading images", 1)
-    images = cached_images(dataset, geometry, progress=progress.detail_count)
-    split = read_split(card.split.path, card.split.sha256) if card is not None and card.split else None
-    learnt, judged, note = _calibration_subsets(images, dataset, split)
-    pixels = images.pixels
-    calibration = pixels[balanced_rows(learnt, request.calibration_images, request.seed)]
-    check = pixels[balanced_rows(judged, _CHECK_IMAGES, request.seed)]
-    return ExportImages(np.asarray(calibration), np.asarray(check)), note
-
-
 def _calibration_subsets(images: CachedImages, dataset: Dataset, split: Split | None) -> tuple[Subset, Subset, str]:
     """Images to calibrate and to check with: never the test part of a split."""
     numbers = {label: number for number, label in enumerate(dataset.classes)}
@@ -244,17 +273,18 @@ def _calibration_subsets(images: CachedImages, dataset: Dataset, split: Split | 
 
 
 def _export_card(
-    plan: ExportPlan, dataset: Dataset | None, geometry: Geometry, reports: Sequence[VariantReport], note: str
+    prepared: Prepared, entries: Sequence[Mapping[str, Any]], reports: Sequence[VariantReport]
 ) -> dict[str, Any]:
+    plan, dataset = prepared.plan, prepared.dataset
     return {
         "format": CARD_FORMAT,
         "name": plan.name,
         "generated": dataset.generated if dataset is not None else False,
         "data": data_entry(dataset) if dataset is not None else None,
-        "calibration": note,
-        "preprocessing": preprocessing_entry(geometry, plan.normalization),
+        "calibration": prepared.note,
+        "preprocessing": preprocessing_entry(prepared.geometry, plan.normalization),
         "labels": list(plan.labels),
-        "variants": variant_entries(reports, real=plan.images.real),
+        "variants": [dict(entry) for entry in entries],
         "tools": versions(),
         "known_limits": variant_limits(reports),
     }
