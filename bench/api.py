@@ -294,8 +294,8 @@ def run(
     data_spec = None
     if data is None:
         given = {"metadata": metadata, "labels": labels, "limit": limit, "normalize": normalize, "resize": resize}
-        given = {**given, "operating_points": operating_points or None, "eval_workers": eval_workers}
-        for name, value in given.items():
+        later = {"operating_points": operating_points or None, "eval_workers": eval_workers}
+        for name, value in {**given, **later}.items():
             if value is not None:
                 raise UsageError(f"{name}= is about images: it needs data=")
     else:
