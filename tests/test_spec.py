@@ -306,6 +306,12 @@ def test_numbers_beyond_reason(flag: str, text: str, said: str) -> None:
         Spec(models=("m",), waits=waits("all", texts={flag: text}))
 
 
+@pytest.mark.parametrize("count", [0, 257])
+def test_workers_that_classify_beyond_reason(count: int) -> None:
+    with pytest.raises(UsageError, match=f"--eval-workers {count}: must be between 1 and 256"):
+        Spec(models=("m",), data=DataSpec("phantom", eval_workers=count))
+
+
 def test_a_wait_spec_without_a_wait() -> None:
     with pytest.raises(UsageError, match="no wait named"):
         Spec(models=("m",), waits=WaitSpec(()))

@@ -301,6 +301,7 @@ def _watch(link: ProcessLink, look_s: float) -> None:
 def test_an_answer_can_be_seen_before_it_is_read(tmp_path: Path) -> None:
     with child(tmp_path, "read(); say(ok=True)") as link:
         pipe = link.answer_pipe()
+        assert pipe is not None
         assert select.select([pipe], [], [], 0)[0] == []
         link.send("predict")
         assert select.select([pipe], [], [], PATIENCE_S)[0] == [pipe]

@@ -110,7 +110,7 @@ class _Job:
             for out, (start, stop) in zip(outs, itertools.pairwise(limits), strict=True):
                 what = (self._model, self._images.pixels_path, start, stop, self._mean, self._std, out)
                 # In sessions of their own as edgebench's: some systems divide processor time by session.
-                line = [sys.executable, _BARE, *map(str, what)]
+                line = [sys.executable, str(_BARE), *map(str, what)]
                 processes.append(subprocess.Popen(line, start_new_session=True))
             if any(process.wait() for process in processes):
                 raise RuntimeError("the bare loop failed")
