@@ -239,7 +239,8 @@ class Evaluator:
                 "validation part, which are not among those judged"
             )
         if self._spec.limit:
-            how = "as many of each class as there are" if self._spec.balanced else "drawn by class"
+            by_class = "as many of each class as there are" if self._spec.balanced else "drawn by class"
+            how = by_class if self._dataset.classes else "drawn"
             notes.append(f"limited to {self._spec.limit} images, {how} with seed 0")
         return tuple(notes)
 

@@ -167,3 +167,41 @@ def test_the_lesion_images_are_drawn_by_class_and_described(lesions: StoredRun) 
     assert data.lesions is not None
     assert any("metadata rows have no image here" in note for note in data.notes)
     assert lesions.record.cases[0].status is Status.OK
+
+
+#: Pairs and families that nobody here trained: files, how pixels are normalised, least agreement that was seen.
+FAMILIES = {
+    "vww": (("mlperf_vww_96_float", "mlperf_vww_96_int8"), "0..1", 0.9),
+    "resnet": (("mlperf_pretrainedResnet", "mlperf_pretrainedResnet_quant"), "0..255", 0.8),
+    "mnist": (("mnist4_model_base", "mnist4_model_float16", "mnist4_model", "mnist4_model_int8"), "0..1", 0.9),
+}
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_pairs_made_by_others_agree_on_images_without_labels(shared_data: Path, family: str) -> None:
+    stems, normalize, least = FAMILIES[family]
+    run = edgebench.run(
+        *(f"{family}/{stem}={shared_data / 'models' / stem}.tflite" for stem in stems),
+        data=f"images:{shared_data / 'ham10000-600x450'}",
+        limit=60,
+        normalize=normalize,
+        grayscale="convert",
+        baseline=stems[0],
+        settings=SHORT,
+    )
+    assert run.predictions is not None
+    names = [name for name in run.predictions.columns if name.startswith("score:")]
+    answers = {
+        str(case_id): dict(zip(rows.image_id, rows[names].to_numpy().argmax(axis=1), strict=True))
+        for case_id, rows in run.predictions.groupby("case", observed=True)
+    }
+    base, *others = run.record.cases
+    for case in others:
+        found = case.accuracy_comparison
+        assert found is not None
+        assert found.agreement is not None
+        alike = [answers[case.case_id][image] == answer for image, answer in answers[base.case_id].items()]
+        assert (found.agreement.images, found.agreement.top1) == (60, pytest.approx(np.mean(alike)))
+        assert found.agreement.top1 >= least
+        assert found.classes == ()
+        assert set(found.unavailable) == {"top1", "balanced_accuracy", "classes"}
