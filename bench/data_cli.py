@@ -18,8 +18,8 @@ _NEED_DATA = (
 )  # fmt: skip
 
 
-def add_image_flags(data: argparse._ArgumentGroup) -> None:
-    """Add the flags that say which images, and how they become inputs."""
+def add_image_flags(data: argparse._ArgumentGroup, images: str = "all") -> None:
+    """Add the flags that say which images, and how they become inputs; ``images`` tells how many by default."""
     data.add_argument(
         "--data",
         metavar="SOURCE",
@@ -32,7 +32,7 @@ def add_image_flags(data: argparse._ArgumentGroup) -> None:
         choices=("test", "validation", "train", "all"),
         help="part of the card's split to evaluate (test, where a card has a split)",
     )
-    data.add_argument("--limit", type=int, metavar="N", help="evaluate N images, drawn by class")
+    data.add_argument("--limit", type=int, metavar="N", help=f"evaluate N images, drawn by class ({images})")
     data.add_argument("--normalize", metavar="HOW", help="-1..1, 0..1, 0..255, imagenet or MEAN/STD")
     data.add_argument("--resize", metavar="HOW", help="stretch (default), crop, pad")
     data.add_argument("--grayscale", metavar="HOW", help="skip (default) or convert, for RGB models")

@@ -63,7 +63,7 @@ def add_diagnose(commands: argparse._SubParsersAction[Any]) -> None:
     )
     diagnose.add_argument("--quiet", action="store_true", help="no progress on stderr")
     diagnose.add_argument("--debug", action="store_true", help="show the trace of an error")
-    add_image_flags(diagnose.add_argument_group("images"))
+    add_image_flags(diagnose.add_argument_group("images"), images="70")
 
 
 def _diagnose(options: argparse.Namespace, _given: Sequence[str]) -> int:

@@ -13,7 +13,7 @@ import pytest
 from colours import write_folder
 from edgebench.cli import main
 from edgebench.devices.local import LocalDevice
-from edgebench.diagnose import DiagnoseSpec, diagnose_models
+from edgebench.diagnose import DEFAULT_IMAGES, DiagnoseSpec, diagnose_models
 from edgebench.errors import RuntimeRefused, UsageError
 from edgebench.graph import read_graph
 from edgebench.layer_data import INPUT, Diagnosis, FailedDiagnosis
@@ -50,6 +50,12 @@ def _diagnose(photos: str, *models: str, **changes: Any) -> list[Diagnosis]:
 
 def _command(photos: str, *arguments: str) -> int:
     return main(["diagnose", *arguments, "--data", photos, "--normalize", "-1..1", "--limit", "14", "--quiet"])
+
+
+def test_help_tells_how_many_images_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["diagnose", "--help"])
+    assert f"drawn by class ({DEFAULT_IMAGES})" in capsys.readouterr().out
 
 
 def test_the_table_on_the_real_thing(photos: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,7 @@ from .sign_flip import POWER, detectable_difference, holm, sampled_sign_flip_p, 
 Array = np.ndarray[Any, Any]
 
 LEVEL = 1 - CONFIDENCE
+_TOO_FEW = "too few images: not even a change of all of them could have been shown"
 TOP1, BALANCED = "top-1", "balanced accuracy"
 NO_IMAGE = "no image of this class"
 #: One gained and one lost image, as (difference, images) of lesions of their own.
@@ -145,8 +146,7 @@ def _top1(item: _Class, draws: Sequence[Array]) -> PairedDifference:
 def _could_have_shown(found: PairedDifference, item: _Class, level: float) -> PairedDifference:
     detectable = detectable_difference(sizes_of(item.differences), item.images, level)
     if detectable is None:
-        reason = f"{item.images} images are too few: not even a change of all of them could have been shown"
-        return replace(found, unavailable={"detectable": reason})
+        return replace(found, unavailable={"detectable": _TOO_FEW})
     return replace(found, detectable=detectable)
 
 

@@ -145,12 +145,12 @@ def _recommendation(model: str, device: str, cases: Sequence[CaseResult], rule: 
 
 def _left_out(case: CaseResult) -> str | None:
     if case.status is not Status.OK:
-        return f"it ended as {case.status.value}"
+        return f"ended as {case.status.value}"
     if case.latency is None:
-        return "it was not timed"
+        return "not timed"
     if case.verdict is Verdict.INVALID:
         worst = next((item.reason for item in case.findings if not item.silenced), "see its findings")
-        return f"its verdict is INVALID ({worst})"
+        return f"verdict INVALID ({worst})"
     return None
 
 

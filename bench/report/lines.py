@@ -51,14 +51,11 @@ def tested(record: RunRecord) -> str:
     blocks = sorted({found.blocks for found in compared})
     said = f"{blocks[0]}" if len(blocks) == 1 else f"{blocks[0]} to {blocks[-1]}"
     detectable = max(found.detectable or 0.0 for found in compared)
+    untested = "Memory and accuracy have" if has_accuracy(record) and not answers else "Memory has"
     return (
         f"Against base: latency ratio, paired in turns, with its 95 % interval over {said} blocks of fresh workers; "
         f"≈ no difference shown. A difference of {100 * detectable:.1f} % would have been found 4 times in 5. "
-        + (
-            f"{_ANSWERS_TESTED} Memory has not been tested for significance."
-            if answers
-            else "Memory and accuracy have not been tested for significance."
-        )
+        f"{f'{_ANSWERS_TESTED} ' if answers else ''}{untested} not been tested for significance."
     )
 
 

@@ -82,7 +82,7 @@ class _Group:
         lines = [*self._judged(), *self._left_out()]
         if not whole and len(lines) > _LINES_SHOWN + 1:
             more = count(len(lines) - _LINES_SHOWN, "more line like these", "more lines like these")
-            lines = [*lines[:_LINES_SHOWN], f"And {more} (--format markdown and html have all)."]
+            lines = [*lines[:_LINES_SHOWN], f"And {more} (--format md and html have all)."]
         return [self._head + line for line in [*lines, *self._deciding(), *self._front()]]
 
     def _name(self, item: Candidate) -> str:

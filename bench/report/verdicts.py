@@ -78,7 +78,7 @@ def _unchecked_lines(judged: Sequence[CaseResult], names: Names, whole: bool) ->
         return []
     if not whole:
         codes = dict.fromkeys(code for codes in by_reason.values() for code in codes)
-        return [f"Not checked here: {', '.join(codes)} (--format markdown and html say why)."]
+        return [f"Not checked here: {', '.join(codes)} (--format md and html say why)."]
     parts = []
     for reason, codes_of in by_reason.items():
         cases = list({case.case_id: case for found in codes_of.values() for case in found}.values())

@@ -166,9 +166,9 @@ def test_invalid_failed_and_untimed_cases_are_left_out_with_the_reason() -> None
     )
     assert chosen(found) == "m/int16x8"
     assert {item.case.variant: item.reason for item in found.left_out} == {
-        "int8": "its verdict is INVALID (an emulator ran it)",
-        "dynamic": "it ended as failed",
-        "float16": "it was not timed",
+        "int8": "verdict INVALID (an emulator ran it)",
+        "dynamic": "ended as failed",
+        "float16": "not timed",
     }
 
 

@@ -80,7 +80,7 @@ def test_the_whole_table_has_interval_p_counts_and_what_could_have_been_shown() 
 
 
 def test_a_class_too_small_to_show_anything_says_so() -> None:
-    reason = "17 images are too few: not even a change of all of them could have been shown"
+    reason = "too few images: not even a change of all of them could have been shown"
     record = edited(answers_compared(), "int8", "df", detectable=None, unavailable={"detectable": reason})
     section = section_of(record, whole=False)
     assert f"– df: {reason}" in section.lines

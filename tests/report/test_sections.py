@@ -77,7 +77,7 @@ def test_findings_that_say_the_same_share_a_line_worst_first_silenced_last() -> 
 
 def test_the_terminal_names_the_checks_not_made_without_the_reasons() -> None:
     text = render_table(judged())
-    assert "Not checked here: throttled, under-voltage, temperature-rise (--format markdown and html say why)." in text
+    assert "Not checked here: throttled, under-voltage, temperature-rise (--format md and html say why)." in text
     assert "vcgencmd" not in text
 
 

@@ -133,7 +133,7 @@ def test_suspect_invalid_and_generated_are_said() -> None:
     lines = said(record)
     assert lines[0].endswith("Its verdict is suspect: look at the reasons first. Suspect, too: float16.")
     assert lines[1] == "The images are generated: this shows how the rule works, not what to ship."
-    assert "int8 left out: its verdict is INVALID (llvmpipe plays the GPU on the CPU)." in lines
+    assert "int8 left out: verdict INVALID (llvmpipe plays the GPU on the CPU)." in lines
     first = replace(record.cases[0], verdict=Verdict.INVALID, findings=(SOFTWARE,))
     assert "The timing of the baseline is INVALID" in said(replace(record, cases=(first, *record.cases[1:])))[0]
 

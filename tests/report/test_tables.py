@@ -232,6 +232,14 @@ def test_the_line_on_ratios_says_blocks_and_what_would_have_been_found() -> None
     assert "over 6 blocks of fresh workers" in lines.tested(two)
 
 
+def test_only_what_was_measured_is_called_untested() -> None:
+    record = compared()
+    bare = replace(record, cases=tuple(replace(case, accuracy=None, accuracy_comparison=None) for case in record.cases))
+    assert lines.tested(bare).endswith(" Memory has not been tested for significance.")
+    alone = replace(record, cases=tuple(replace(case, accuracy_comparison=None) for case in record.cases))
+    assert lines.tested(alone).endswith(" Memory and accuracy have not been tested for significance.")
+
+
 def test_without_ratios_nothing_is_said_to_be_tested() -> None:
     few = Comparison("x", blocks=2, unavailable={"ratio": "too few"})
     record = make_record([make_case("float32", 7.43), replace(make_case("int8", 3.58), comparison=few)])
