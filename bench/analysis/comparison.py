@@ -93,10 +93,10 @@ def t_interval(values: Sequence[float], first_stage: int | None = None) -> Inter
     """Return Student's t interval of the mean of block values, or None from fewer than three.
 
     ``first_stage`` is the number of blocks after which measuring may stop, where it stops as soon as the interval is
-    narrow enough. Runs whose blocks happen to agree stop early, and their intervals alone would be too narrow: up to
-    6.8 % false alarms instead of 5 % in simulation. The spread of the first stage, which was not chosen by stopping,
-    therefore bounds the interval from below (it is Stein's interval: "A two-sample test for a linear hypothesis whose
-    power is independent of the variance", Annals of Mathematical Statistics 16, 1945): at most 5.1 % then.
+    narrow enough. Runs whose blocks happen to agree stop early, and their intervals alone would be too narrow. The
+    spread of the first stage, which was not chosen by stopping, therefore bounds the interval from below (it is Stein's
+    interval: "A two-sample test for a linear hypothesis whose power is independent of the variance", Annals of
+    Mathematical Statistics 16, 1945).
     """
     from scipy import stats
 
