@@ -90,6 +90,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="edgebench",
         description="Which variant of a TFLite model should run on which device, and what does it cost each class?",
+        epilog="Start with: edgebench run model.tflite. Each command has a --help of its own, with examples.",
     )
     parser.add_argument("--version", action="version", version=f"edgebench {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
