@@ -32,6 +32,7 @@ from .spec import (
     make_wait_spec,
     parse_choice,
     parse_delegates,
+    parse_duration_ns,
     parse_operating_point,
     parse_python,
     parse_threads,
@@ -274,6 +275,8 @@ def run(
     gap: str | None = None,
     batches: int | Sequence[int] | None = None,
     workers: int | Sequence[int] | None = None,
+    budget: str | None = None,
+    blocks: int | None = None,
     settings: Settings = DEFAULT_SETTINGS,
     out: str | Path | None = None,
     page_images: bool = True,
@@ -283,7 +286,8 @@ def run(
     Args:
         models: ``.tflite`` files, folders of them, or ``MODEL/VARIANT=FILE``.
         baseline: the variant that the others of its model are compared with; None: float32.
-        settings: how long and how precisely to measure.
+        settings: how long and how precisely to measure. ``budget`` ("20s") and ``blocks``, as the flags of these names,
+            change only that.
         waits: what to measure beside pure inference: ``end-to-end``, ``cold-start``, ``idle-gap``, ``weight-cache``,
             ``batches``, ``workers``, or ``all``.
         gap, batches, workers: time between two inferences ("100ms"), items a run, and processes at once, for the
@@ -351,7 +355,7 @@ def run(
             workers=_counts_text(workers),
             with_data=data is not None,
         ),
-        settings=settings,
+        settings=_bounded(settings, budget, blocks),
     )
     return run_spec(spec, out=Path(out) if out is not None else None, page_images=page_images)
 
@@ -379,6 +383,14 @@ def load(run: str | Path, results: str | Path = "results") -> StoredRun:
         StoreError: there is none, or it is damaged.
     """
     return load_folder(find_run(str(run), Path(results)))
+
+
+def _bounded(settings: Settings, budget: str | None, blocks: int | None) -> Settings:
+    if budget is not None:
+        settings = replace(settings, budget_ns=parse_duration_ns(budget, "budget"))
+    if blocks is not None:
+        settings = replace(settings, min_blocks=blocks, max_blocks=blocks)
+    return settings
 
 
 def _counts_text(counts: int | Sequence[int] | None) -> str | None:

@@ -396,3 +396,13 @@ def test_a_combination_that_cannot_be_is_a_warning(tmp_path: Path) -> None:
     record = run_spec(spec, device=device).record
     assert [case.case_id for case in record.cases] == ["float32/float32@fake/compiled.litert+gpu/t1"]
     assert record.warnings == ("engine interpreter has no GPU delegate: that combination was left out",)
+
+
+def test_blocks_and_budget_change_only_that() -> None:
+    run = edgebench.run(model("float32"), blocks=2, budget="30s", settings=SCORES_ONLY)
+    assert run.record.settings == replace(SCORES_ONLY, min_blocks=2, max_blocks=2, budget_ns=30_000_000_000)
+    assert set(run.samples.block) == {0, 1}
+    with pytest.raises(UsageError, match="budget soon: not a duration"):
+        edgebench.run(model("float32"), budget="soon")
+    with pytest.raises(UsageError, match="--blocks 0: must be at least 1"):
+        edgebench.run(model("float32"), blocks=0)

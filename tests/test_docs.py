@@ -85,6 +85,7 @@ def _run(script: str, folder: Path, language: str = "bash") -> subprocess.Comple
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", RUNNABLE, ids=lambda block: block.name)
 def test_the_command_runs(block: Block, workplace: Path) -> None:
     done = _run(block.text, workplace, block.language)
