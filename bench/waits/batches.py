@@ -70,7 +70,9 @@ def _refusing(size: _Size, budget: int | None) -> Iterator[None]:
     try:
         yield
     except MemoryExceeded as error:
-        size.refused = str(error) if budget is None else f"needs more than the {budget / 1e6:.0f} MB that it may use"
+        # --memory-limit may be the lower of the two, and is all that the model's own batch is held to.
+        may_use = f"needs more than the {error.limit_bytes / 1e6:.0f} MB that it may use"
+        size.refused = may_use if error.limit_bytes == budget else str(error)
     except (WaitUnavailable, WorkerError) as error:
         size.refused = str(error)
 
