@@ -13,12 +13,12 @@ from ..analysis.comparison import burst_value
 from ..analysis.rates import RateLog, throughput, typical_rate
 from ..blocks import MAX_GROUP
 from ..errors import MemoryExceeded, WaitUnavailable, WorkerError
-from ..outcome import Outcome
+from ..outcome import Outcome, peak_bytes, typical_ns
 from ..records import Throughput
 from ..rounds import BURST_NS, SampleLog, rotated, warm_up
 from ..session import Session
 from .context import WaitContext
-from .repeats import LONGEST_RUN_NS, blocks, memory_budget, own_batch, peak_bytes, typical_ns
+from .repeats import LONGEST_RUN_NS, blocks, memory_budget, own_batch
 
 #: Rounds of a block, and the time after which no further one begins.
 ROUNDS = 10

@@ -65,7 +65,7 @@ def check_batch(runtime: Runtime, request: LoadRequest, seed: int) -> None:
 
 
 def _hint(runtime: Runtime, request: LoadRequest, own: int) -> str:
-    """Return what to do about it, empty where nothing helps. Only the classic interpreter tells which sizes are open."""
+    """Return what to do, empty where nothing helps. Only the classic interpreter tells which sizes are open."""
     if is_native(request):
         return ""
     alone = request._replace(engine="interpreter", delegate="default", batch=None)
