@@ -316,6 +316,9 @@ def run(
             "limit": limit,
             "normalize": normalize,
             "resize": resize,
+            "grayscale": None if grayscale == "skip" else grayscale,
+            "max_bad": None if max_bad == 0.05 else max_bad,
+            "split": split,
             "operating_points": operating_points or None,
             "eval_workers": eval_workers,
             "recommend": recommend or None,
@@ -360,12 +363,13 @@ def run(
     return run_spec(spec, out=Path(out) if out is not None else None, page_images=page_images)
 
 
-def resume(run: str | Path, results: str | Path = "results") -> StoredRun:
+def resume(run: str | Path, results: str | Path = "results", *, page_images: bool = True) -> StoredRun:
     """Go on with a run that was interrupted or cut off, as ``edgebench run --resume`` does, and return it.
 
     Args:
         run: its folder, its id below ``results``, or ``latest``.
         results: the folder that runs are stored below.
+        page_images: whether the stored page has small pictures of images whose answers changed.
 
     Returns:
         The run as it is stored now, under its old id.
@@ -373,7 +377,7 @@ def resume(run: str | Path, results: str | Path = "results") -> StoredRun:
     Raises:
         StoreError: there is no such run, it is finished, or it cannot be continued here; nothing of it is lost.
     """
-    return resume_run(str(run), Path(results))
+    return resume_run(str(run), Path(results), page_images=page_images)
 
 
 def load(run: str | Path, results: str | Path = "results") -> StoredRun:

@@ -12,7 +12,7 @@ from .errors import WorkerError
 from .judging import judge
 from .launch import Launcher
 from .observer import Observer, Timed
-from .outcome import Outcome, guarded
+from .outcome import Outcome, guarded, peak_bytes
 from .progress import Progress
 from .records import Comparison, Settings
 from .rounds import Decision, SampleLog, at_cap, block_is_full, log_ratios, room, rotated, take_burst, warm_up
@@ -88,8 +88,8 @@ class BlockTimer:
             for outcome in members:
                 if outcome is baseline:
                     continue
-                used = sum(_peak_bytes(other) for other in group)
-                full = len(group) >= MAX_GROUP or (budget is not None and used + _peak_bytes(outcome) > budget)
+                used = sum(peak_bytes(other) for other in group)
+                full = len(group) >= MAX_GROUP or (budget is not None and used + peak_bytes(outcome) > budget)
                 if len(group) > len(start) and full:
                     yield group
                     group = list(start)
@@ -156,11 +156,6 @@ def _state(outcome: Outcome, session: Session) -> Mapping[str, Any] | None:
     except WorkerError as error:
         outcome.unread = str(error)
         return None
-
-
-def _peak_bytes(outcome: Outcome) -> int:
-    memory = outcome.result.memory
-    return (memory.peak_rss_bytes if memory else None) or 0
 
 
 def _baseline(members: list[Outcome]) -> Outcome | None:

@@ -17,12 +17,11 @@ from .errors import ScoreError, WaitUnavailable
 from .evaluation import Reading
 from .images.cache import CachedImages
 from .launch import Launcher
-from .outcome import Outcome
+from .outcome import Outcome, peak_bytes, typical_ns
 from .plan import Case
 from .progress import Progress
 from .records import DelegateKind
 from .session import Session, first_to_answer
-from .waits.repeats import peak_bytes, typical_ns
 
 #: A request answers after this time, finished or not: progress shows, a hang is noticed, and the workers that are done
 #: at the end do not wait long for the others.

@@ -122,11 +122,12 @@ class WorkerTimeout(WorkerError):
 
 
 class MemoryExceeded(WorkerError):
-    """The worker's resident memory exceeded the limit that was asked for, and it was killed."""
+    """The worker's resident memory exceeded ``limit_bytes``, and it was killed."""
 
     code = "memory-limit"
 
     def __init__(self, used_bytes: int, limit_bytes: int, command: str) -> None:
+        self.limit_bytes = limit_bytes
         used, limit = math.ceil(used_bytes / 1e6), limit_bytes / 1e6
         super().__init__(
             f"used {used} MB, more than --memory-limit {limit:.10g} MB, during '{command}'; the worker was killed"

@@ -63,6 +63,20 @@ class Outcome:
         self.update(status=Status.FAILED, failure=failure)
 
 
+def typical_ns(outcome: Outcome) -> float:
+    """Return the median latency of the case as timed before, its mean where there are too few samples, else 0."""
+    latency = outcome.result.latency
+    if latency is None:
+        return 0.0
+    return latency.p50_ns if latency.p50_ns is not None else latency.mean_ns
+
+
+def peak_bytes(outcome: Outcome) -> int:
+    """Return the case's peak memory as measured before, 0 where that is unknown."""
+    memory = outcome.result.memory
+    return (memory.peak_rss_bytes if memory else None) or 0
+
+
 def guarded(outcome: Outcome, action: Callable[..., None], *arguments: Any) -> bool:
     """Do it; an error of the worker or in its scores becomes the case's result. Return whether the case still lives."""
     try:

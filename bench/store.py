@@ -176,7 +176,7 @@ def find_run(name: str, out: Path) -> Path:
                 return path.parent
             if (path / RUN_FILE).is_file():
                 return path
-        for path in (user_path(name), out / f"{name}{UNFINISHED}"):
+        for path in (user_path(name), user_path(f"{name}{UNFINISHED}"), out / f"{name}{UNFINISHED}"):
             if (path / JOURNAL_FILE).is_file():
                 raise StoreError(cut_off_line(path))
     except (OSError, DataError) as error:

@@ -361,6 +361,19 @@ def test_the_baseline_can_be_chosen_and_settings_say_how_precisely(tmp_path: Pat
         edgebench.run(*names, baseline="half")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("metadata", "m.csv"), ("labels", "l.txt"), ("limit", 3), ("normalize", "-1..1"), ("resize", "crop"),
+        ("grayscale", "convert"), ("max_bad", 0.5), ("split", "test"), ("operating_points", "mel:specificity=0.9"),
+        ("eval_workers", 2), ("recommend", "balanced=-1pt"),
+    ],
+)  # fmt: skip
+def test_what_is_about_images_needs_images(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"^{name}= is about images: it needs data=$"):
+        edgebench.run(model("float32"), **{name: value})
+
+
 def test_waits_by_name_and_numbers() -> None:
     run = edgebench.run(model("float32"), waits=["batches", "workers"], batches=(1, 2), workers=1, settings=SCORES_ONLY)
     (case,) = run.record.cases

@@ -14,19 +14,22 @@ from typing import Any
 import edgebench
 import pandas as pd
 import pytest
-from colours import write_folder
+from colours import COLOURS, write_folder
 from edgebench import journal as journal_module
 from edgebench import store
 from edgebench.api import resume_run, run_spec
 from edgebench.devices.fake import FakeDevice, FakeModel
 from edgebench.entries import Restored
 from edgebench.errors import StoreError, UsageError, WorkerDied
+from edgebench.images.dataset import open_dataset
+from edgebench.images.splits import SPLIT_NAME, make_split, split_digest, split_text
 from edgebench.journal import Journal, read
 from edgebench.observer import Timed
 from edgebench.progress import Progress
-from edgebench.records import Environment, RunRecord, Status
+from edgebench.records import Environment, RunRecord, Status, Wait, Waits
+from edgebench.rule import parse_rule
 from edgebench.session import Session
-from edgebench.spec import DEFAULT_SETTINGS, DataSpec, Spec
+from edgebench.spec import DEFAULT_SETTINGS, DataSpec, OperatingTarget, Spec, WaitSpec
 from edgebench.store import StoredRun, find_run, save
 from fake_runs import MS, Models, Recording, after
 from harness import copies
@@ -42,6 +45,11 @@ MODELS = {"a": FakeModel(2 * MS), "b": FakeModel(MS)}
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("images"), per_class=2)
+
+
+@pytest.fixture(scope="module")
+def many_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("many"), per_class=12)
 
 
 class Place:
@@ -202,6 +210,78 @@ def test_scores_and_how_images_are_made_are_kept(place: Place, images: Path, mon
         assert resumed.predictions is not None
         pd.testing.assert_frame_equal(resumed.predictions, whole.predictions)
         assert [command for _, command in device.log].count("predict") == min(left, 2)
+
+
+def with_a_split(place: Place, images: Path) -> None:
+    """Give the models a card whose split has validation images."""
+    split = make_split(open_dataset(f"folder:{images}").items, (0.4, 0.3, 0.3))
+    folder = place.out.parent / "models"
+    (folder / SPLIT_NAME).write_text(split_text(split))
+    card = {"labels": list(COLOURS), "split": {"file": SPLIT_NAME, "sha256": split_digest(split)}}
+    (folder / "card.json").write_text(json.dumps(card))
+
+
+@pytest.mark.parametrize("what", ["operating points", "no labels"])
+def test_however_images_are_judged_what_was_classified_is_kept(
+    place: Place, many_images: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """One case was classified, the other was not: both are compared as in a run that was never cut off."""
+    data = DataSpec(f"images:{many_images / next(iter(COLOURS))}", normalize="-1..1", eval_workers=2)
+    if what == "operating points":
+        with_a_split(place, many_images)
+        target, rule = OperatingTarget("red", 0.5), parse_rule(["recall:red=-2pt,no-class-worse"])
+        data = replace(data, source=f"folder:{many_images}", operating_points=(target,), rule=rule, eval_workers=None)
+    whole, lines = place.whole_journal(place.spec(data=data), monkeypatch)
+    assert ("validation_scores" in json.loads(lines[-1])["entry"]) == (what == "operating points")
+    place.crashed(lines[:-1])
+    device = FakeDevice(MODELS)
+    resumed = place.resume(device=device)
+    assert len({number for number, command in device.log if command == "predict"}) == 1 + (what == "no labels")
+    assert same_but_for_resuming(resumed.record, whole.record)
+    assert resumed.record.rule == data.rule
+    for case in resumed.record.cases:
+        assert (case.accuracy is None) == (what == "no labels")
+        assert [point.recall is None for point in case.operating_points] == [False] * len(data.operating_points)
+    comparison = resumed.record.cases[1].accuracy_comparison
+    assert comparison is not None
+    assert comparison.agreement is not None
+
+
+WAITS = WaitSpec((Wait.COLD_START, Wait.BATCHES, Wait.WORKERS, Wait.WEIGHT_CACHE), batches=(1, 3), workers=(1, 2))
+
+
+def test_waits_are_kept_and_those_that_are_left_are_measured_as_asked_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, lines = place.whole_journal(place.spec(waits=WAITS), monkeypatch)
+    for left, measured in enumerate((0, 1, 2)):
+        place.out = place.out.with_name(f"left-{left}")
+        place.crashed(lines[: len(lines) - left])
+        device = FakeDevice(MODELS)
+        resumed = place.resume(device=device)
+        assert [command for _, command in device.log].count("check_batch") == measured
+        assert same_but_for_resuming(resumed.record, whole.record)
+        for case in resumed.record.cases:
+            waits = case.waits or Waits()
+            assert waits.cold_start is not None
+            assert [row.batch for row in waits.batches] == [1, 3]
+            assert [row.workers for row in waits.workers] == [1, 2]
+            assert list(waits.unavailable) == ["weight-cache"]
+
+
+def test_an_interrupt_during_the_waits_leaves_what_was_timed(place: Place) -> None:
+    interrupted = place.run(place.spec(waits=WAITS), InterruptedAfter("measuring what", 1))
+    one, other = interrupted.record.cases
+    assert one.waits is not None
+    assert other.waits is None
+    for case in (one, other):
+        assert case.latency is not None
+        assert case.failure is not None
+        assert case.failure.message == "stopped by hand while measuring what a user waits for"
+    resumed = place.resume()
+    assert [case.status for case in resumed.record.cases] == [Status.OK] * 2
+    assert all(case.waits is not None for case in resumed.record.cases)
+    assert resumed.record.cases[0].waits == one.waits
 
 
 def test_what_is_done_is_not_done_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -675,7 +755,7 @@ def test_a_journal_is_copied_where_files_cannot_be_linked(place: Place, monkeypa
 def test_reports_name_a_run_that_was_cut_off(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.crashed(place.whole_journal(place.spec(), monkeypatch)[1][:5])
     line = f"{RUN_ID}: was cut off before it was stored; continue with: edgebench run --resume {place.folder}"
-    for name in ("latest", RUN_ID, str(place.unfinished)):
+    for name in ("latest", RUN_ID, str(place.unfinished), str(place.folder)):
         with pytest.raises(StoreError, match=f"^{re.escape(line)}$"):
             find_run(name, place.out)
     other, _ = Journal.reopen(place.unfinished / "journal.jsonl")
@@ -690,6 +770,15 @@ def test_the_public_function_continues_too(place: Place, monkeypatch: pytest.Mon
     assert not edgebench.resume(place.folder).record.interrupted
     with pytest.raises(StoreError, match="is finished"):
         edgebench.resume("latest", results=place.out)
+
+
+def test_the_public_function_leaves_pictures_out_as_the_flag_does(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.run(place.spec(data=DataSpec(f"folder:{images}", normalize="-1..1")), InterruptedAfter("classifying", 1))
+    monkeypatch.setattr("edgebench.api.LocalDevice", lambda: FakeDevice(MODELS))
+    monkeypatch.setattr("edgebench.api.evaluated_pictures", None)  # nobody asks for them
+    assert not edgebench.resume(place.folder, page_images=False).record.interrupted
 
 
 def test_blocks_of_several_groups_add_up_to_the_slowest_of_all() -> None:

@@ -13,12 +13,12 @@ from ..analysis.comparison import burst_value
 from ..analysis.rates import RateLog, throughput, typical_rate
 from ..blocks import MAX_GROUP
 from ..errors import MemoryExceeded, WaitUnavailable, WorkerError
-from ..outcome import Outcome
+from ..outcome import Outcome, peak_bytes, typical_ns
 from ..records import Throughput
 from ..rounds import BURST_NS, SampleLog, rotated, warm_up
 from ..session import Session
 from .context import WaitContext
-from .repeats import LONGEST_RUN_NS, blocks, memory_budget, own_batch, peak_bytes, typical_ns
+from .repeats import LONGEST_RUN_NS, blocks, memory_budget, own_batch
 
 #: Rounds of a block, and the time after which no further one begins.
 ROUNDS = 10
@@ -70,7 +70,9 @@ def _refusing(size: _Size, budget: int | None) -> Iterator[None]:
     try:
         yield
     except MemoryExceeded as error:
-        size.refused = str(error) if budget is None else f"needs more than the {budget / 1e6:.0f} MB that it may use"
+        # --memory-limit may be the lower of the two, and is all that the model's own batch is held to.
+        may_use = f"needs more than the {error.limit_bytes / 1e6:.0f} MB that it may use"
+        size.refused = may_use if error.limit_bytes == budget else str(error)
     except (WaitUnavailable, WorkerError) as error:
         size.refused = str(error)
 

@@ -14,12 +14,12 @@ import numpy as np
 from ..analysis.comparison import MIN_BLOCKS, t_interval
 from ..analysis.latency import summarise_latency
 from ..errors import WaitUnavailable
-from ..outcome import Outcome
+from ..outcome import Outcome, typical_ns
 from ..records import IdleGap
 from ..rounds import BURST_NS, SampleLog, warm_up
 from ..session import Session
 from .context import WaitContext
-from .repeats import blocks, typical_ns
+from .repeats import blocks
 
 #: Runs with a pause in a block: with six blocks enough for a p90.
 RUNS = 12

@@ -32,26 +32,12 @@ def blocks(context: WaitContext) -> Iterator[int]:
         slowest_ns, last_ns = max(slowest_ns, now_ns - last_ns), now_ns
 
 
-def typical_ns(outcome: Outcome) -> float:
-    """Return the median latency of the case as timed before, its mean where there are too few samples, else 0."""
-    latency = outcome.result.latency
-    if latency is None:
-        return 0.0
-    return latency.p50_ns if latency.p50_ns is not None else latency.mean_ns
-
-
 def own_batch(outcome: Outcome) -> int | None:
     """Return the items a run of the model as it is: the first dimension of all outputs and of an input, or None."""
     sizes = {tensor.shape[0] if tensor.shape else None for tensor in outcome.result.outputs}
     firsts = {tensor.shape[0] for tensor in outcome.result.inputs if tensor.shape}
     own = sizes.pop() if len(sizes) == 1 else None
     return own if own in firsts else None
-
-
-def peak_bytes(outcome: Outcome) -> int:
-    """Return the case's peak memory as measured before, 0 where that is unknown."""
-    memory = outcome.result.memory
-    return (memory.peak_rss_bytes if memory else None) or 0
 
 
 def memory_budget(context: WaitContext) -> int | None:

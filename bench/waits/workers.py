@@ -10,12 +10,12 @@ from typing import Any
 
 from ..analysis.rates import RateLog, Runs, shared_rate, throughput
 from ..errors import WaitUnavailable, WorkerError
-from ..outcome import Outcome
+from ..outcome import Outcome, peak_bytes, typical_ns
 from ..records import Throughput
 from ..rounds import SampleLog, rotated, warm_up
 from ..session import Samples, Session
 from .context import WaitContext
-from .repeats import LONGEST_RUN_NS, blocks, memory_budget, own_batch, peak_bytes, typical_ns
+from .repeats import LONGEST_RUN_NS, blocks, memory_budget, own_batch
 
 #: All processes run at once for this long, after a lead that is not counted: clocks fall when more cores are busy.
 WINDOW_NS = 100_000_000

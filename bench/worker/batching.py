@@ -6,7 +6,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from .engines import Engine, LoadRequest, engine_class
+from .engines import Engine, LoadRequest, engine_class, is_native
 from .inputs import Tensor, seeded_input
 from .refusal import Refusal, one_line
 from .runtimes import Runtime
@@ -65,9 +65,14 @@ def check_batch(runtime: Runtime, request: LoadRequest, seed: int) -> None:
 
 
 def _hint(runtime: Runtime, request: LoadRequest, own: int) -> str:
-    """Return what to do about it. Only the classic interpreter tells which sizes are open."""
-    alone = request._replace(engine="interpreter", batch=None)
-    classic = engine_class(runtime, alone)(runtime, alone)
+    """Return what to do, empty where nothing helps. Only the classic interpreter tells which sizes are open."""
+    if is_native(request):
+        return ""
+    alone = request._replace(engine="interpreter", delegate="default", batch=None)
+    try:
+        classic = engine_class(runtime, alone)(runtime, alone)
+    except Refusal:
+        return ""
     if any(tensor.dynamic for tensor in classic.inputs):
         return ""
     return " (the model's batch is fixed at %d: export it with an open batch)" % own

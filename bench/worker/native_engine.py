@@ -25,6 +25,8 @@ class NativeEngine(Engine):
         self._gpu = request.delegate == "gpu"
         if request.batch is not None:
             raise Refusal("no-batch", "through LiteRT's C API, as delegate gpu runs, a model keeps its own batch")
+        if request.weight_cache is not None:
+            raise Refusal("no-weight-cache", "through LiteRT's C API, as delegate gpu runs, XNNPACK's cache is not set")
         self._library = _open_library(runtime, self._gpu)
         native = NativeRequest(
             request.model_path,

@@ -115,6 +115,15 @@ def test_a_batch_that_needs_more_memory_than_it_may_use(tmp_path: Path) -> None:
     assert rows[1].unavailable == {"items_per_s": "needs more than the 60 MB that it may use"}
 
 
+def test_a_lower_memory_limit_is_the_one_that_is_named(tmp_path: Path) -> None:
+    device, case = fake(tmp_path, FakeModel(latency_ns=2 * MS, peak_rss_bytes=70_000_000))
+    wait = context(
+        device, wanted(batches=(1, 2)), available_bytes=lambda: 10**9, blocks=1, memory_limit_bytes=50_000_000
+    )
+    with pytest.raises(WaitUnavailable, match="used 70 MB, more than --memory-limit 50 MB"):
+        measure_batches(wait, timed(case, 2 * MS))
+
+
 @pytest.mark.parametrize("engine", list(Engine))
 def test_real_models(engine: Engine) -> None:
     expected: Mapping[str, tuple[bool, ...]] = {"float32": (True, True), "fixed_reshape": (True, False)}

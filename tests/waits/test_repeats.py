@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from edgebench.devices.fake import FakeModel
+from edgebench.outcome import peak_bytes, typical_ns
 from edgebench.records import Latency, TensorInfo
-from edgebench.waits.repeats import blocks, memory_budget, own_batch, peak_bytes, typical_ns
+from edgebench.waits.repeats import blocks, memory_budget, own_batch
 
 from .waiting import MS, S, context, fake, timed, wanted
 

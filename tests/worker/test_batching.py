@@ -8,10 +8,12 @@ import pytest
 from edgebench.devices.base import WorkerLink
 from edgebench.devices.local import LocalDevice
 from edgebench.errors import RuntimeRefused
+from edgebench.worker import batching
 from edgebench.worker.batching import check_batch, own_batch, resized_shapes
 from edgebench.worker.engines import LoadRequest
 from edgebench.worker.inputs import seeded_input
 from edgebench.worker.refusal import Refusal
+from edgebench.worker.runtimes import Runtime
 
 from .support import ask, engine, load_fields, model, ready_service, runtime, softmax_of_mean
 
@@ -105,6 +107,36 @@ def test_a_model_without_a_batch_says_so() -> None:
     assert answer["message"] == (
         "the model has no batch: its inputs begin with a dimension of 192, its output 'Identity' has shape [1, 7]"
     )
+
+
+def test_through_the_c_api_no_other_export_would_help(worker: WorkerLink) -> None:
+    with pytest.raises(RuntimeRefused) as caught:
+        worker.request(
+            "check_batch", 60.0, seed=0, **load_fields(model("two_inputs"), batch=2, engine="compiled"), native=True
+        )
+    assert str(caught.value) == (
+        "a batch of 2 is refused: through LiteRT's C API, as delegate gpu runs, a model keeps its own batch"
+    )
+
+
+@pytest.mark.parametrize("delegate", ["gpu", "external"])
+def test_what_the_interpreter_lacks_is_not_blamed_for_a_batch(monkeypatch: pytest.MonkeyPatch, delegate: str) -> None:
+    """A GPU, or an accelerator that opens only once, is not asked again for what to do."""
+
+    def open_once(name: Runtime, request: LoadRequest) -> Any:
+        opened.append(request.delegate)
+        if request.batch is not None:
+            raise Refusal("no-batch", "it keeps its own")
+        return engine(model("batch4"))
+
+    opened: list[str] = []
+    monkeypatch.setattr(batching, "engine_class", lambda *_: open_once)
+    kind = "compiled" if delegate == "gpu" else "interpreter"
+    wanted = LoadRequest(**load_fields(model("batch4"), batch=2, engine=kind, delegate=delegate))
+    with pytest.raises(Refusal, match=r"^a batch of 2 is refused.*: it keeps its own$"):
+        check_batch(runtime(), wanted, 0)
+    assert opened[:2] == [delegate, delegate]
+    assert delegate not in opened[2:]
 
 
 def test_a_model_whose_batch_is_open_is_not_told_to_open_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,15 @@ def test_a_refusal_has_its_reason() -> None:
         native("float32", signature="nothing")
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "code"), [("batch", 2, "no-batch"), ("weight_cache", "x", "no-weight-cache")]
+)
+def test_what_it_cannot_do_is_refused_and_not_left_out(field: str, value: object, code: str) -> None:
+    with pytest.raises(Refusal, match="through LiteRT's C API") as caught:
+        native("float32", **{field: value})
+    assert caught.value.code == code
+
+
 def test_a_gpu_needs_a_runtime_that_tells_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capi.Library, "has", lambda _self, _name: False)
     with pytest.raises(Refusal, match=r"delegate gpu needs ai-edge-litert 2\.3\.0 or newer, this is ai-edge-litert "):
