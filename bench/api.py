@@ -178,6 +178,8 @@ def _measure(job: _Job, kept: Kept, page_images: bool) -> StoredRun:
         if not _blocks(job):
             kept.drop()
         raise
+    except OSError as error:  # a disk that is full of decoded images, for instance
+        raise StoreError(f"measuring stopped: {error.strerror or error}; {kept.how_to_go_on}") from error
     try:
         run = _gathered(job, kept.header.run_id, kept.header.created_utc, interrupted)
         notes = kept.warnings(_blocks(job), interrupted=interrupted)

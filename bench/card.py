@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -39,6 +40,12 @@ class Card:
     normalization: Normalization | None = None
     split: CardSplit | None = None
     generated: bool = False
+
+    def digest(self) -> str:
+        """Return a hash of all that it says, wherever it lies."""
+        split = None if self.split is None else self.split.sha256
+        said = (self.name, self.labels, self.resize, self.normalization, split, self.generated)
+        return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
 def read_card(folder: Path) -> Card | None:

@@ -42,12 +42,13 @@ Kind = TypeVar("Kind")
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """What a case was to run: enough to see that it still would."""
+    """What a case was to run: enough to see that it still would. ``card`` is its card's digest, None without one."""
 
     case_id: str
     path: str
     sha256: str
     python: str
+    card: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .errors import ProtocolError, RuntimeRefused, WorkerError
+from .errors import MemoryExceeded, ProtocolError, RuntimeRefused, WorkerError, WorkerTimeout
 from .findings import Code, Finding, Severity
 from .launch import Launcher
 from .outcome import Outcome
 from .parity import compare_outputs, parity_finding
-from .records import Adapter, DelegateKind
+from .records import Adapter, DelegateKind, Parity
 from .session import Session
 
 #: What a GPU's outputs are compared with.
@@ -33,21 +33,38 @@ def check_gpu(outcome: Outcome, session: Session, launcher: Launcher, seed: int)
         found.append(_software_finding(adapter))
     except RuntimeRefused as refusal:
         unchecked[Code.SOFTWARE_GPU.value] = str(refusal)
-    outputs = session.outputs()
+    try:
+        parity = _parity(outcome, session, launcher, seed)
+        outcome.update(parity=parity)
+        found.append(parity_finding(parity))
+    except _Unlearnt as reason:
+        unchecked[Code.OUTPUTS_DIFFER.value] = str(reason)
+    known = tuple(finding for finding in found if finding is not None)
+    outcome.update(findings=(*outcome.result.findings, *known), unchecked={**outcome.result.unchecked, **unchecked})
+
+
+class _Unlearnt(Exception):
+    """Why outputs were not compared; never leaves this module."""
+
+
+def _parity(outcome: Outcome, session: Session, launcher: Launcher, seed: int) -> Parity:
+    """Compare the case's outputs with those of the CPU, in a process of its own. Raises _Unlearnt with the reason."""
+    try:
+        outputs = session.outputs()
+    except RuntimeRefused as refusal:
+        raise _Unlearnt(f"its outputs cannot be read: {refusal}") from refusal
     try:
         with launcher.open(outcome.case) as reference:
             reference.hello(outcome.case.runtime)
             launcher.load_reference(outcome.case, reference)
             reference.first(seed)
-            parity = compare_outputs(outputs, reference.outputs(), REFERENCE)
-        outcome.update(parity=parity)
-        found.append(parity_finding(parity))
+            return compare_outputs(outputs, reference.outputs(), REFERENCE)
     except ProtocolError:
         raise
+    except (MemoryExceeded, WorkerTimeout) as error:
+        raise _Unlearnt(f"the comparison with the CPU came to no end: {error}") from error
     except WorkerError as error:
-        unchecked[Code.OUTPUTS_DIFFER.value] = f"the CPU does not run this model: {error}"
-    known = tuple(finding for finding in found if finding is not None)
-    outcome.update(findings=(*outcome.result.findings, *known), unchecked={**outcome.result.unchecked, **unchecked})
+        raise _Unlearnt(f"the CPU does not run this model: {error}") from error
 
 
 def _software_finding(adapter: Adapter) -> Finding | None:

@@ -260,8 +260,11 @@ def _split(texts: Sequence[str] | None, default: str) -> tuple[str, ...]:
 def _wait_spec(options: argparse.Namespace) -> WaitSpec | None:
     from .spec import make_wait_spec
 
+    names = _split(options.waits, "")
+    if options.waits is not None and not names:
+        raise UsageError("--waits: names nothing; leave it out, or name all or some of the waits that --help lists")
     return make_wait_spec(
-        _split(options.waits, ""),
+        names,
         gap=options.gap,
         batches=options.batches,
         workers=options.workers,

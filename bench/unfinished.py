@@ -197,7 +197,13 @@ def _header(path: Path, entries: tuple[dict[str, Any], ...]) -> Header:
 def planned_cases(plan: Plan) -> tuple[PlannedCase, ...]:
     """Return what a header says of a plan's cases."""
     return tuple(
-        PlannedCase(case.case_id, case.variant.file.path, case.variant.file.sha256, case.python.path)
+        PlannedCase(
+            case.case_id,
+            case.variant.file.path,
+            case.variant.file.sha256,
+            case.python.path,
+            case.variant.card.digest() if case.variant.card else None,
+        )
         for case in plan.cases
     )
 
@@ -224,6 +230,8 @@ def check_plan(header: Header, cases: tuple[PlannedCase, ...], runtimes: Mapping
                 f"the file {case.path} has another content than then (SHA-256 {found.sha256[:12]}..., "
                 f"then {case.sha256[:12]}...)"
             )
+        if found.card != case.card:
+            raise StoreError(f"the card or labels beside {case.path} say something else than then")
         _same(f"the Python of {case.case_id}", case.python, found.python)
     new = [case for case in cases if case.case_id not in {case.case_id for case in header.cases}]
     if new:

@@ -301,6 +301,7 @@ USAGE: list[tuple[list[str], str]] = [
     (["run", "m", "--timeout", "1000h"], "at most 24h"),
     (["run", "m", "--seed", "-1"], "--seed -1: must not be negative"),
     (["run", "m", "--waits", "idle"], "--waits idle: choose"),
+    (["run", "m", "--waits", ","], "--waits: names nothing"),
     (["run", "m", "--waits", "end-to-end"], "--waits end-to-end: begins with an image file, so it needs --data"),
     (["run", "m", "--gap", "1s"], "--gap 1s: goes with --waits idle-gap"),
     (["run", "m", "--waits", "idle-gap", "--batches", "2"], "--batches 2: goes with --waits batches"),

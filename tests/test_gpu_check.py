@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from edgebench.devices.fake import FakeModel
-from edgebench.errors import RuntimeRefused, WorkerDied, WorkerError
+from edgebench.errors import MemoryExceeded, RuntimeRefused, WorkerDied, WorkerError, WorkerTimeout
 from edgebench.findings import Code, Verdict
 from edgebench.records import Adapter, CaseResult, Delegate, DelegateKind, Engine, Status
 from fake_runs import ONE_BLOCK, commands, ran
@@ -81,6 +81,19 @@ def test_a_model_that_the_cpu_cannot_run_is_unchecked(tmp_path: Path, error: Wor
     found = case(tmp_path, FakeModel(cpu_fails=error))
     assert (found.status, found.parity, found.verdict) == (Status.OK, None, Verdict.VALID)
     assert found.unchecked["outputs-differ"] == f"the CPU does not run this model: {error}"
+
+
+@pytest.mark.parametrize("error", [WorkerTimeout("silent"), MemoryExceeded(9_000_000, 5_000_000, "load")])
+def test_a_comparison_that_did_not_end_says_nothing_about_the_cpu(tmp_path: Path, error: WorkerError) -> None:
+    found = case(tmp_path, FakeModel(cpu_fails=error))
+    assert found.failure is None
+    assert found.unchecked["outputs-differ"] == f"the comparison with the CPU came to no end: {error}"
+
+
+def test_outputs_that_cannot_be_read_are_unchecked(tmp_path: Path) -> None:
+    found = case(tmp_path, FakeModel(fails={"outputs": RuntimeRefused("inconsistent")}))
+    assert found.failure is None
+    assert found.unchecked["outputs-differ"] == "its outputs cannot be read: inconsistent"
 
 
 def test_other_delegates_are_not_asked(tmp_path: Path) -> None:

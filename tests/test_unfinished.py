@@ -118,6 +118,8 @@ def same_but_for_resuming(one: RunRecord, other: RunRecord) -> bool:
 class InterruptedAfter(Progress):
     """Ctrl-C once so many steps of a phase are finished."""
 
+    error: BaseException = KeyboardInterrupt()
+
     def __init__(self, phase: str, steps: int) -> None:
         self._wanted, self._left = phase, steps
         self._phase = ""
@@ -127,7 +129,7 @@ class InterruptedAfter(Progress):
 
     def detail(self, text: str) -> None:
         if self._phase.startswith(self._wanted) and self._left == 0:
-            raise KeyboardInterrupt
+            raise self.error
 
     def advance(self) -> None:
         if self._phase.startswith(self._wanted):
@@ -442,9 +444,14 @@ def missing_model(place: Place) -> None:
     Path(place.names[1].split("=")[1]).unlink()
 
 
+def new_card(place: Place) -> None:
+    (Path(place.names[0].split("=")[1]).parent / "card.json").write_text('{"labels": ["cat", "dog"]}')
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (new_card, r"the card or labels beside \S+a\.tflite say something else than then"),
         (
             changed_model,
             r"the file \S+b\.tflite has another content than then \(SHA-256 \w{12}\.\.\., then \w{12}\.\.\.\)",
@@ -794,3 +801,15 @@ def test_a_run_folder_is_replaced_whole(place: Place) -> None:
     assert save(new, place.out, replacing=place.folder) == place.folder
     assert edgebench.load(place.folder).record.warnings == ("new",)
     assert [path.name for path in place.out.iterdir()] == [RUN_ID]
+
+
+class FullDisk(InterruptedAfter):
+    """Stands for a disk on which nothing more fits, from some step of a phase on."""
+
+    error = OSError(28, "No space left on device")
+
+
+def test_a_disk_that_fills_up_says_how_to_go_on(place: Place) -> None:
+    with pytest.raises(StoreError, match=r"^measuring stopped: No space left on device; continue with: edgebench run"):
+        place.run(progress=FullDisk("timing", 1))
+    assert not place.resume().record.interrupted
