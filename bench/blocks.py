@@ -20,8 +20,13 @@ from .session import Session
 
 #: Workers that stay loaded together while they take turns; memory of the machine bounds it further.
 MAX_GROUP = 8
-#: Share of the memory that is free now which a group of loaded workers may fill.
-GROUP_MEMORY_SHARE = 0.6
+#: Share of the memory that is free now which loaded workers may fill together.
+_MEMORY_SHARE = 0.6
+
+
+def memory_budget(available_bytes: int | None) -> int | None:
+    """Return the bytes that workers may hold together, of those that are free now; None where that is unknown."""
+    return None if available_bytes is None else int(available_bytes * _MEMORY_SHARE)
 
 
 class BlockTimer:
@@ -78,8 +83,7 @@ class BlockTimer:
 
     def _groups(self, alive: list[Outcome]) -> Iterator[list[Outcome]]:
         """Yield cases of one model that fit into memory together; each group has its model's baseline."""
-        available = self._available_bytes()
-        budget = None if available is None else int(available * GROUP_MEMORY_SHARE)
+        budget = memory_budget(self._available_bytes())
         for model in dict.fromkeys(outcome.case.variant.model for outcome in alive):
             members = [outcome for outcome in alive if outcome.case.variant.model == model]
             baseline = _baseline(members)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .blocks import GROUP_MEMORY_SHARE
+from .blocks import memory_budget
 from .devices.base import Device
 from .errors import ScoreError, WaitUnavailable
 from .evaluation import Reading
@@ -73,8 +73,8 @@ class Classifier:
             environment = self._device.environment()
             cores = environment.cpus_allowed or environment.cpus_logical or 1
             wanted = min(cores // outcome.case.threads, math.ceil(runs * typical_ns(outcome) / _WORTH_NS))
-        free, peak = self._available_bytes(), peak_bytes(outcome)
-        fitting = wanted if free is None or not peak else int(free * GROUP_MEMORY_SHARE) // peak
+        budget, peak = memory_budget(self._available_bytes()), peak_bytes(outcome)
+        fitting = wanted if budget is None or not peak else budget // peak
         return max(1, min(wanted, fitting, runs))
 
     def _opened(self, case: Case, count: int, stack: ExitStack) -> list[Session]:

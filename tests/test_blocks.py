@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from edgebench.analysis.comparison import compare
-from edgebench.blocks import MAX_GROUP
+from edgebench.blocks import MAX_GROUP, memory_budget
 from edgebench.devices.base import WorkerLink
 from edgebench.devices.fake import FakeDevice, FakeModel
 from edgebench.errors import RuntimeRefused, UsageError, WorkerDied
@@ -399,3 +399,8 @@ def test_cases_of_other_models_are_measured_in_the_same_blocks_of_time(tmp_path:
     found, _ = ran(tmp_path, models, SETTINGS, device=device, apart=True)
     assert "".join(device.started()) == "ab" * 6
     assert [latency_of(found[stem]).blocks for stem in "ab"] == [6, 6]
+
+
+def test_a_share_of_the_free_memory_is_for_workers() -> None:
+    assert memory_budget(1_000) == 600
+    assert memory_budget(None) is None

@@ -11,14 +11,14 @@ import numpy as np
 
 from ..analysis.comparison import burst_value
 from ..analysis.rates import RateLog, throughput, typical_rate
-from ..blocks import MAX_GROUP
+from ..blocks import MAX_GROUP, memory_budget
 from ..errors import MemoryExceeded, WaitUnavailable, WorkerError
 from ..outcome import Outcome, peak_bytes, typical_ns
 from ..records import Throughput
 from ..rounds import BURST_NS, SampleLog, rotated, warm_up
 from ..session import Session
 from .context import WaitContext
-from .repeats import LONGEST_RUN_NS, blocks, memory_budget, own_batch
+from .repeats import LONGEST_RUN_NS, blocks, own_batch
 
 #: Rounds of a block, and the time after which no further one begins.
 ROUNDS = 10
@@ -45,7 +45,7 @@ def measure_batches(context: WaitContext, outcome: Outcome) -> dict[str, Any]:
         WaitUnavailable: no size can be measured, all for the same reason.
     """
     sizes = [_Size(batch) for batch in context.wanted.batches]
-    budget = memory_budget(context)
+    budget = memory_budget(context.available_bytes())
     for size in sizes:
         with _refusing(size, budget):
             _prove(context, outcome, size, budget)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..analysis.comparison import MIN_BLOCKS
-from ..blocks import GROUP_MEMORY_SHARE
 from ..outcome import Outcome
 from .context import WaitContext
 
@@ -38,9 +37,3 @@ def own_batch(outcome: Outcome) -> int | None:
     firsts = {tensor.shape[0] for tensor in outcome.result.inputs if tensor.shape}
     own = sizes.pop() if len(sizes) == 1 else None
     return own if own in firsts else None
-
-
-def memory_budget(context: WaitContext) -> int | None:
-    """Return the bytes that workers may hold together: a share of the memory that is free now, None if unknown."""
-    free = context.available_bytes()
-    return None if free is None else int(free * GROUP_MEMORY_SHARE)

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..analysis.rates import RateLog, Runs, shared_rate, throughput
+from ..blocks import memory_budget
 from ..errors import WaitUnavailable, WorkerError
 from ..outcome import Outcome, peak_bytes, typical_ns
 from ..records import Throughput
 from ..rounds import SampleLog, rotated, warm_up
 from ..session import Samples, Session
 from .context import WaitContext
-from .repeats import LONGEST_RUN_NS, blocks, memory_budget, own_batch
+from .repeats import LONGEST_RUN_NS, blocks, own_batch
 
 #: All processes run at once for this long, after a lead that is not counted: clocks fall when more cores are busy.
 WINDOW_NS = 100_000_000
@@ -74,7 +75,7 @@ def _row(crowd: _Crowd, first: _Crowd, batch: int) -> Throughput:
 
 def _obstacle(context: WaitContext, outcome: Outcome, count: int, cores: int | None) -> str | None:
     """Return why so many processes cannot or should not be started, None where they can."""
-    budget, peak = memory_budget(context), peak_bytes(outcome)
+    budget, peak = memory_budget(context.available_bytes()), peak_bytes(outcome)
     if count > 1 and budget is not None and count * peak > budget:
         return (
             f"{count} times {peak / 1e6:.0f} MB is more than the {budget / 1e6:.0f} MB of free memory that it may use"

@@ -7,7 +7,7 @@ import pytest
 from edgebench.devices.fake import FakeModel
 from edgebench.outcome import peak_bytes, typical_ns
 from edgebench.records import Latency, TensorInfo
-from edgebench.waits.repeats import blocks, memory_budget, own_batch
+from edgebench.waits.repeats import blocks, own_batch
 
 from .waiting import MS, S, context, fake, timed, wanted
 
@@ -48,11 +48,8 @@ def test_the_models_own_batch(tmp_path: Path) -> None:
     assert own_batch(outcome) is None
 
 
-def test_memory_that_workers_may_hold(tmp_path: Path) -> None:
-    device, case = fake(tmp_path, FakeModel())
-    assert memory_budget(context(device, wanted(), available_bytes=lambda: 1_000)) == 600
-    assert memory_budget(context(device, wanted())) is None
-    outcome = timed(case, 1, peak_bytes=7)
+def test_memory_of_a_case(tmp_path: Path) -> None:
+    outcome = timed(fake(tmp_path, FakeModel())[1], 1, peak_bytes=7)
     assert peak_bytes(outcome) == 7
     outcome.update(memory=None)
     assert peak_bytes(outcome) == 0
