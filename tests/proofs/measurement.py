@@ -42,6 +42,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SIZES = {"small": (10, 20), "large": (24, 44)}
 #: Time after the start of timing at which the controller's workers are surely loaded.
 _LOADED_S = 2.0
+#: In less than this the larger model has too few samples for a median.
+_LEAST_S = 0.3
 
 
 def main() -> None:
@@ -76,12 +78,12 @@ def _compare_both_ways(options: argparse.Namespace, place: Path) -> None:
     base, other = _models(options, place)
     out = place / "results"
     start = time.monotonic()
-    _alone(base, out, 0.05)
-    own_s = time.monotonic() - start - 0.05
+    _alone(base, out, _LEAST_S)
+    own_s = time.monotonic() - start - _LEAST_S
     paired, sequential = [], []
     for number in range(options.count):
         paired.append(_paired(base, other, out, options.budget))
-        sequential.append(_sequential(base, other, out, max(0.05, paired[-1]["seconds"] / 2 - own_s)))
+        sequential.append(_sequential(base, other, out, max(_LEAST_S, paired[-1]["seconds"] / 2 - own_s)))
         print(f"{number + 1}: in turns {paired[-1]}, one after the other {sequential[-1]}", flush=True)
     for title, results in (("in turns", paired), ("one after the other", sequential)):
         print(f"{title}:")
