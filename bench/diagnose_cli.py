@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .data_cli import add_image_flags, data_spec
-from .errors import InputError, UsageError
+from .errors import UsageError
+from .outputs import make_folder, show_at_once, show_together
 from .run_cli import folder_argument, terminal_width
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def _diagnose(options: argparse.Namespace, _given: Sequence[str]) -> int:
 
     spec = _spec(options)
     if options.out is not None:
-        _make_folder(options.out)
+        make_folder(options.out)
     done: list[Diagnosis] = []
     failed: list[FailedDiagnosis] = []
     complaints = 0
@@ -85,7 +84,9 @@ def _diagnose(options: argparse.Namespace, _given: Sequence[str]) -> int:
             progress.close()
             if isinstance(result, Diagnosis):
                 done.append(result)
-                _show_at_once(result, options)
+                show_at_once(
+                    result, _renderers(options)[options.format], options.format, options.out, _SUFFIXES[options.format]
+                )
                 continue
             complaints += 1
             reason = str(result)
@@ -137,27 +138,14 @@ def _check_single(spec: DiagnoseSpec, options: argparse.Namespace) -> None:
         )
 
 
-def _show_at_once(diagnosis: Diagnosis, options: argparse.Namespace) -> None:
-    """Write a table, or a variant's own file, as soon as it is there."""
-    render = _renderers(options)[options.format]
-    if options.out is not None:
-        name = re.sub(r"[^\w.+-]+", "_", f"{diagnosis.model}-{diagnosis.variant}")
-        path: Path = options.out / f"{name}{_SUFFIXES[options.format]}"
-        path.write_text(render([diagnosis]), encoding="utf-8")
-        sys.stdout.write(f"{path}\n")
-    elif options.format == "table":
-        sys.stdout.write(render([diagnosis]) + "\n")
-
-
 def _show_together(done: Sequence[Diagnosis], failed: Sequence[FailedDiagnosis], options: argparse.Namespace) -> None:
-    if options.out is not None or options.format == "table":
-        return
-    if options.format == "json":
+    """Write what was not shown at once; JSON has the failures, too."""
+    if options.format == "json" and options.out is None:
         from .report.diagnosis import render_diagnoses_json
 
         sys.stdout.write(render_diagnoses_json(done, failed) + "\n")
-    elif done:
-        sys.stdout.write(_renderers(options)[options.format](done))
+        return
+    show_together(done, _renderers(options)[options.format], options.format, options.out)
 
 
 def _renderers(options: argparse.Namespace) -> dict[str, Callable[[Sequence[Diagnosis]], str]]:
@@ -177,10 +165,3 @@ def _renderers(options: argparse.Namespace) -> dict[str, Callable[[Sequence[Diag
         "html": lambda found: render_diagnosis_html(found[0]),
         "model-explorer": lambda found: render_diagnosis_explorer(found[0]) + "\n",
     }
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {folder}: cannot be made a folder: {error.strerror}") from error

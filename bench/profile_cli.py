@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError, UsageError
+from .errors import UsageError
+from .outputs import make_folder, show_at_once, show_together
 
 if TYPE_CHECKING:
     from .profile import ProfileSpec
@@ -64,7 +64,7 @@ def _profile(options: argparse.Namespace, _given: Sequence[str]) -> int:
 
     spec = _spec(options)
     if options.out is not None:
-        _make_folder(options.out)
+        make_folder(options.out)
     done: list[Profile] = []
     failed: list[FailedProfile] = []
     complaints = 0
@@ -73,7 +73,9 @@ def _profile(options: argparse.Namespace, _given: Sequence[str]) -> int:
             reason = _unfit(result, options.format)
             if reason is None:
                 done.append(result)
-                _show_at_once(result, options)
+                show_at_once(
+                    result, _renderers(options)[options.format], options.format, options.out, _SUFFIXES[options.format]
+                )
                 continue
         elif isinstance(result, FailedProfile):
             failed.append(result)
@@ -124,27 +126,14 @@ def _names_several(models: Sequence[str]) -> bool:
     return len(find_variants(models)[0]) > 1
 
 
-def _show_at_once(profile: Profile, options: argparse.Namespace) -> None:
-    """Write a table, or a profile's own file, as soon as it is there."""
-    render = _renderers(options)[options.format]
-    if options.out is not None:
-        name = re.sub(r"[^\w.+-]+", "_", f"{profile.model}-{profile.variant}")
-        path: Path = options.out / f"{name}{_SUFFIXES[options.format]}"
-        path.write_text(render([profile]), encoding="utf-8")
-        sys.stdout.write(f"{path}\n")
-    elif options.format == "table":
-        sys.stdout.write(render([profile]) + "\n")
-
-
 def _show_together(done: Sequence[Profile], failed: Sequence[FailedProfile], options: argparse.Namespace) -> None:
-    if options.out is not None or options.format == "table":
-        return
-    if options.format == "json":
+    """Write what was not shown at once; JSON has the failures, too."""
+    if options.format == "json" and options.out is None:
         from .report.profile import render_profiles_json
 
         sys.stdout.write(render_profiles_json(done, failed) + "\n")
-    elif done:
-        sys.stdout.write(_renderers(options)[options.format](done))
+        return
+    show_together(done, _renderers(options)[options.format], options.format, options.out)
 
 
 def _renderers(options: argparse.Namespace) -> dict[str, Callable[[Sequence[Profile]], str]]:
@@ -157,10 +146,3 @@ def _renderers(options: argparse.Namespace) -> dict[str, Callable[[Sequence[Prof
         "json": lambda profiles: render_profiles_json(profiles, []) + "\n",
         "model-explorer": lambda profiles: render_model_explorer(profiles[0]) + "\n",
     }
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {folder}: cannot be made a folder: {error.strerror}") from error
