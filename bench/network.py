@@ -109,7 +109,7 @@ def _rewritten(data: bytes, network: Network, chosen: frozenset[int]) -> Alone:
         operator.inputs = [int(tensor) for tensor in operator.inputs]
         for position in (position for position, moves in enumerate(moving) if moves):
             slots[number, position] = len(graph.tensors)
-            graph.tensors.append(_placeholder(graph.tensors[operator.inputs[position]], number, position))
+            graph.tensors.append(_input_of_its_own(graph.tensors[operator.inputs[position]], number, position))
             operator.inputs[position] = slots[number, position]
         outputs += [int(tensor) for tensor in operator.outputs]
     graph.operators, graph.inputs, graph.outputs = kept, list(slots.values()), outputs
@@ -120,7 +120,7 @@ def _rewritten(data: bytes, network: Network, chosen: frozenset[int]) -> Alone:
     return Alone(bytes(builder.Output()), slots)
 
 
-def _placeholder(tensor: Any, number: int, position: int) -> Any:
+def _input_of_its_own(tensor: Any, number: int, position: int) -> Any:
     own = copy.copy(tensor)
     own.name = f"alone_{number}_{position}".encode()
     own.buffer = 0  # by convention the empty one
