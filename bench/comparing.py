@@ -1,4 +1,4 @@
-"""Two stored runs, from their names to what changed between them: what ``edgebench compare`` and Python programs use."""
+"""Two stored runs, from their names to what changed between them, for the command line and for Python programs."""
 
 from __future__ import annotations
 

@@ -128,7 +128,9 @@ def _common(base: _Answered, new: _Answered) -> tuple[_Common | None, tuple[str,
             f"{len(both):,} in common"
         )
     if len(alike) < len(both):
-        doubts.append(f"accuracy: {len(both) - len(alike):,} images have other labels in the two runs and were left out")
+        doubts.append(
+            f"accuracy: {len(both) - len(alike):,} images have other labels in the two runs and were left out"
+        )
     if not alike:
         return None, tuple(doubts)
     rows, new_rows = [one for one, _ in alike], [other for _, other in alike]
@@ -151,9 +153,7 @@ def _paired_changes(paired: Paired, base_right: Array, right: Array, truth: Arra
         _paired_change(Metric.BALANCED, None, paired.balanced_accuracy, balanced[0], balanced[1]),
     )
     by_class = [
-        _paired_change(
-            Metric.RECALL, item.name, item, float(base_right[rows].mean()), float(right[rows].mean())
-        )
+        _paired_change(Metric.RECALL, item.name, item, float(base_right[rows].mean()), float(right[rows].mean()))
         for item in paired.classes
         if (rows := classes.get(item.name)) is not None
     ]
@@ -176,6 +176,8 @@ def _paired_change(metric: Metric, label: str | None, item: PairedDifference, ba
         explanation=_told(item),
         images=item.images,
         unavailable=item.unavailable,
+        lost=item.lost,
+        gained=item.gained,
     )
 
 
@@ -189,7 +191,8 @@ def _paired_verdict(item: PairedDifference) -> ChangeVerdict | None:
 
 
 def _told(item: PairedDifference) -> str:
-    images = f"{item.images:,} images" + (f" of {item.lesions:,} lesions" if item.lesions is not None else "")
+    images = f"{item.images:,} {'image' if item.images == 1 else 'images'}"
+    images += f" of {item.lesions:,} lesions" if item.lesions is not None else ""
     said = f"{item.lost:,} lost and {item.gained:,} gained of {images}"
     if item.detectable is not None:
         said += f"; a difference of {100 * item.detectable:.1f} points would have been shown 4 times in 5"

@@ -165,9 +165,7 @@ def _size(sides: _Sides) -> Change:
     return _exact(Metric.SIZE, base, new, new / base, verdict, "counted in bytes")
 
 
-def _exact(
-    metric: Metric, base: float, new: float, value: float, verdict: ChangeVerdict, explanation: str
-) -> Change:
+def _exact(metric: Metric, base: float, new: float, value: float, verdict: ChangeVerdict, explanation: str) -> Change:
     return Change(
         metric=metric,
         base=base,

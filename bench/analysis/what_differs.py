@@ -63,7 +63,11 @@ def _shown(name: str, value: object) -> str:
 
 def _runtime_lines(base: Sequence[CaseResult], new: Sequence[CaseResult]) -> list[str]:
     lines = []
-    for title, field in (("runtime", "version"), ("Python of the workers", "python"), ("numpy of the workers", "numpy")):
+    for title, field in (
+        ("runtime", "version"),
+        ("Python of the workers", "python"),
+        ("numpy of the workers", "numpy"),
+    ):
         sides = [_values(cases, field) for cases in (base, new)]
         if sides[0] and sides[1] and sides[0] != sides[1]:
             lines.append(_line(title, sides[0], sides[1]))
