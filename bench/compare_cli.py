@@ -28,8 +28,8 @@ def add_compare(commands: argparse._SubParsersAction[Any]) -> None:
         "compare",
         help="say what changed between two stored runs",
         description="Say what changed from one stored run to another, case by case: latency, memory, size and "
-        "accuracy, each with an interval that holds how far two runs differ for no reason, and everything around them that is "
-        "not the same.",
+        "accuracy, each with an interval that holds how far two runs differ for no reason, and everything around them "
+        "that is not the same.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -21,7 +21,7 @@ from .answer_changes import answer_changes
 from .figures import MEMORY, PERCENTILES, VARYING, figure_of, reason_of
 from .matching import match_cases
 from .resampling import RESAMPLES
-from .run_noise import RunNoise, find_case, identity, metric_noise, percent, ratio_noise, settings_key, usable_repeats
+from .run_noise import RunNoise, find_case, identity, metric_noise, ratio_noise, settings_key, usable_repeats
 from .two_runs import (
     RatioInterval,
     Reading,
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _QUANTILES = {Metric.P90: 0.90, Metric.P95: 0.95, Metric.P99: 0.99}
 _NO_SAMPLES = "no samples are stored for this case in both runs: figures of a summary are shown, never judged"
 _NOT_POSITIVE = "one of the figures is not above 0, so there is no ratio"
+#: The note of a run that was compared with itself.
+SAME_RUN = "base and new are the same run"
 _INVALID = "undecided, because a measurement is INVALID"
 
 
@@ -311,16 +313,4 @@ def _same_run(base: StoredRun, new: StoredRun, names: tuple[str, str], resamples
         order = list(Metric)
         together = sorted([*changes, *answered.changes], key=lambda change: order.index(change.metric))
         cases.append(CaseChange(case.case_id, case, case, tuple(together)))
-    return RunChange(names[0], names[1], tuple(cases), notes=("base and new are the same run",))
-
-
-def largest_noise(found: RunChange) -> str | None:
-    """Return in words how far two runs of this machine differ for no reason, None where no latency was compared so."""
-    changes = [
-        change
-        for case in found.cases
-        if (change := case.find(Metric.P50)) is not None and change.basis is Basis.BETWEEN_RUNS
-    ]
-    undecided = [change for change in changes if change.verdict is ChangeVerdict.UNDECIDED]
-    halves = [math.sqrt(change.high / change.low) - 1 for change in undecided if change.low and change.high]
-    return percent(max(halves)) if halves else None
+    return RunChange(names[0], names[1], tuple(cases), notes=(SAME_RUN,))

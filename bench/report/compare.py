@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ..analysis.between_runs import SAME_RUN
 from ..changes import Basis, CaseChange, Change, ChangeVerdict, Metric, RunChange
+from ..findings import Verdict
 from ..records import CaseResult
 from .change_words import MARKS, bounded, difference, factor, sides, sign
 from .naming import Names, name_cases
@@ -42,7 +44,7 @@ class CompareView:
 def compare_view(change: RunChange, *, whole: bool) -> CompareView:
     """Return what to show of a comparison; ``whole`` with all classes that changed and how each figure is known."""
     names = name_cases([case.base for case in change.cases])
-    found = (_classes(change, names, whole), _doubts(change, names), _explanations(change, names) if whole else None,
+    found = (_classes(change, names, whole), _doubts(change, names), _explanations(change, names, whole),
              _environment(change), _unmatched(change), _notes(change, names))  # fmt: skip
     return CompareView(
         title=f"{clean(change.base_name)} → {clean(change.new_name)}",
@@ -64,7 +66,8 @@ def only_changed(change: RunChange) -> RunChange:
 
 def sentences(change: RunChange, names: Names) -> list[str]:
     """Return what a person wants to know first, most important first."""
-    found = [*_latency(change, names), *_recalls(change, names), *_memory(change, names), *_sizes(change, names)]
+    found = ["Base and new are the same run."] if SAME_RUN in change.notes else []
+    found += [*_latency(change, names), *_recalls(change, names), *_memory(change, names), *_sizes(change, names)]
     if change.missing or change.added:
         parts = [f"{count(len(change.missing), 'case')} of the base missing"] if change.missing else []
         parts += [f"{count(len(change.added), 'new case')}"] if change.added else []
@@ -96,14 +99,22 @@ def _latency(change: RunChange, names: Names) -> list[str]:
             said.append(f"{len(pairs)} of {total} {'is' if len(pairs) == 1 else 'are'} {word}: {listed}.")
     if not said:
         said.append(f"No latency is shown to have changed ({total}).")
-    same, undecided = _with(timed, ChangeVerdict.SAME), _with(timed, ChangeVerdict.UNDECIDED)
+    same, open_ones = _with(timed, ChangeVerdict.SAME), _with(timed, ChangeVerdict.UNDECIDED)
+    undecided = [pair for pair in open_ones if not _invalid(pair[0])]
     if same:
         said.append(f"{count(len(same), 'latency is', 'latencies are')} the same.")
     if undecided:
         said.append(
             f"{count(len(undecided), 'latency', 'latencies')} undecided: {_why([item for _, item in undecided])}"
         )
+    if len(undecided) < len(open_ones):
+        invalid = count(len(open_ones) - len(undecided), "latency", "latencies")
+        said.append(f"{invalid} undecided because a measurement is INVALID: measure again.")
     return said
+
+
+def _invalid(case: CaseChange) -> bool:
+    return Verdict.INVALID in (case.base.verdict, case.new.verdict)
 
 
 def _why(undecided: Sequence[Change]) -> str:
@@ -228,9 +239,9 @@ def _doubts(change: RunChange, names: Names) -> Section | None:
     return Section("doubts", "Doubts", lines=lines) if lines else None
 
 
-def _explanations(change: RunChange, names: Names) -> Section | None:
-    """Return how latency, memory and accuracy of all images are known."""
-    metrics = (Metric.P50, Metric.PEAK_RSS, Metric.BALANCED)
+def _explanations(change: RunChange, names: Names, whole: bool) -> Section | None:
+    """Return how latency is known, and where ``whole`` memory and accuracy of all images."""
+    metrics = (Metric.P50, Metric.PEAK_RSS, Metric.BALANCED) if whole else (Metric.P50,)
     lines = _grouped(
         change,
         names,
