@@ -1,4 +1,4 @@
-"""``edgebench.run``, ``resume`` and ``load``: what the commands do, for Python programs and notebooks."""
+"""``edgebench.run``, ``resume``, ``load`` and ``compare``: what the commands do, for Python programs and notebooks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from . import __version__
+from .changes import RunChange
+from .comparing import compare_stored
 from .devices.base import Device
 from .devices.local import LocalDevice
 from .entries import Header, JournalObserver
@@ -389,6 +391,29 @@ def load(run: str | Path, results: str | Path = "results") -> StoredRun:
         StoreError: there is none, or it is damaged.
     """
     return load_folder(find_run(str(run), Path(results)))
+
+
+def compare(
+    base: str | Path | StoredRun,
+    new: str | Path | StoredRun,
+    results: str | Path = "results",
+    *,
+    noise: float | None = None,
+    cross_device: bool = False,
+) -> RunChange:
+    """Return what changed from one stored run to another, as ``edgebench compare`` shows it.
+
+    Args:
+        base, new: runs as :func:`run` and :func:`load` return them, a folder, an id below ``results``, or ``latest``.
+        results: the folder whose runs tell how far runs of this machine differ for no reason.
+        noise: that difference (standard deviation of one run's times, 0.1 = 10 %), instead of what those runs show.
+        cross_device: compare runs of unlike devices, case by case without the device's name.
+
+    Raises:
+        StoreError: a run does not exist or is damaged.
+        UsageError: unlike devices without ``cross_device``, or no case in common.
+    """
+    return compare_stored(base, new, Path(results), noise=noise, cross_device=cross_device)
 
 
 def _bounded(settings: Settings, budget: str | None, blocks: int | None) -> Settings:

@@ -75,7 +75,9 @@ class Change:
     ``high`` bound it with 95 % confidence, ``one_sided_low`` and ``one_sided_high`` each with 95 % on their side alone.
     ``basis`` says where the interval comes from and ``explanation`` tells it in words with its figures. ``effort_ns``
     is the time that went into the interval and would shrink it as 1 / sqrt, None where more time is of no use;
-    ``images`` is that for accuracy. A ``value`` without interval has the reason in ``unavailable``, under ``interval``.
+    ``images`` is that for accuracy; ``lost`` counts images that only the base answers rightly, ``gained`` those that
+    only the new one does. A ``value`` without interval has the reason in ``unavailable``, under ``interval``; a figure
+    that only one side has, under ``value``.
     """
 
     metric: Metric
@@ -93,6 +95,8 @@ class Change:
     effort_ns: int | None = None
     images: int | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    lost: int | None = None
+    gained: int | None = None
 
     @property
     def name(self) -> str:
