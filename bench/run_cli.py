@@ -48,6 +48,18 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         "models", nargs="*", metavar="MODEL", help="a .tflite file, a folder of them, or MODEL/VARIANT=FILE to name it"
     )
     what = run.add_argument_group("what runs the model")
+    add_way_flags(what)
+    what.add_argument("--baseline", metavar="VARIANT", help="compare with this variant (default: float32)")
+    accuracy = run.add_argument_group("accuracy")
+    add_image_flags(accuracy)
+    add_accuracy_flags(accuracy)
+    add_time_flags(run.add_argument_group("how long"))
+    _add_wait_flags(run.add_argument_group("what a user waits for"))
+    _add_output_flags(run.add_argument_group("output"))
+
+
+def add_way_flags(what: argparse._ArgumentGroup) -> None:
+    """Add the flags that say by what a model is run."""
     what.add_argument("--engine", action="append", metavar="NAME", help="interpreter (default), compiled")
     what.add_argument(
         "--delegate",
@@ -58,7 +70,6 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     what.add_argument("--require-full", action="store_true", help="a delegate that leaves operators to the CPU fails")
     what.add_argument("--delegate-option", action="append", default=[], metavar="KEY=VALUE", help="for external")
     what.add_argument("--threads", default="1", metavar="N[,N]", help="thread counts (default 1)")
-    what.add_argument("--baseline", metavar="VARIANT", help="compare with this variant (default: float32)")
     what.add_argument("--signature", metavar="NAME", help="run this signature of the model")
     what.add_argument(
         "--python",
@@ -68,15 +79,10 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         help="run workers under this Python (repeatable)",
     )
     what.add_argument("--runtime", choices=("litert", "tflite", "tf"), help="which runtime of that Python")
-    accuracy = run.add_argument_group("accuracy")
-    add_image_flags(accuracy)
-    add_accuracy_flags(accuracy)
-    _add_time_flags(run.add_argument_group("how long"))
-    _add_wait_flags(run.add_argument_group("what a user waits for"))
-    _add_output_flags(run.add_argument_group("output"))
 
 
-def _add_time_flags(time: argparse._ArgumentGroup) -> None:
+def add_time_flags(time: argparse._ArgumentGroup) -> None:
+    """Add the flags that say how long and how precisely to measure."""
     time.add_argument("--min-runs", type=int, metavar="N", help="at least N samples (64: enough for p90)")
     time.add_argument("--max-runs", type=int, default=20_000, metavar="N", help="at most N samples (20000)")
     time.add_argument("--min-time", metavar="T", help="at least T inside the model (1s)")
@@ -111,6 +117,11 @@ def _add_output_flags(output: argparse._ArgumentGroup) -> None:
         "--out", type=folder_argument, default=Path("results"), metavar="DIR", help="where runs go (results/)"
     )
     output.add_argument("--resume", metavar="RUN", help="go on with a run that was cut off: a folder, an id or latest")
+    output.add_argument(
+        "--keep-models",
+        action="store_true",
+        help="keep a copy of each model beside the runs, to measure it again later",
+    )
     output.add_argument(
         "--silence", action="append", metavar="CODE[,CODE]", help="findings that shall not count towards the verdict"
     )
@@ -154,10 +165,12 @@ def _what_to_do(
         return lambda progress: resume_run(options.resume, options.out, progress=progress, page_images=page_images)
     if not options.models:
         parser.error("the following arguments are required: MODEL")
-    spec = _spec(options, given)
+    spec = spec_of(options, given, options.models)
     from .api import run_spec
 
-    return lambda progress: run_spec(spec, out=options.out, progress=progress, page_images=page_images)
+    return lambda progress: run_spec(
+        spec, out=options.out, progress=progress, page_images=page_images, keep=options.keep_models
+    )
 
 
 def _refuse_others(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
@@ -186,7 +199,8 @@ def _as_interrupt(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
+def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[str]) -> Spec:
+    """Return what the flags ask for. Raises UsageError where one of them is wrong."""
     from .records import Engine, Settings
     from .spec import (
         DEFAULT_SETTINGS,
@@ -204,7 +218,7 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
     engines = _split(options.engine, "interpreter")
     min_time_ns, max_time_ns = _time_bounds(options)
     return Spec(
-        models=tuple(options.models),
+        models=tuple(models),
         engines=tuple(parse_choice(Engine, name, "--engine") for name in engines),
         delegates=parse_delegates(_split(options.delegate, "default"), options.delegate_option),
         threads=parse_threads(options.threads),
