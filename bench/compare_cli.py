@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .data_cli import add_accuracy_flags, add_image_flags
 from .errors import UsageError
+from .gates_cli import add_gate_flags, apply_gates, gates_of
 from .run_cli import add_time_flags, add_way_flags, folder_argument, terminal_width
 
 if TYPE_CHECKING:
@@ -22,10 +23,10 @@ examples:
   edgebench compare BASE NEW --format html > changes.html
   edgebench compare BASE NEW --interleave --budget 60s
   edgebench compare BASE models/new --interleave --data folder:photos
+  edgebench compare BASE NEW --interleave --gate 'p50 <= 1.05x' --gate 'size <= 3MB'
 """
 _FORMATS = ("table", "md", "json", "csv", "html")
 _MEASURING = "measuring both sides now"
-_EXIT_OK = 0
 
 
 def add_compare(commands: argparse._SubParsersAction[Any]) -> None:
@@ -65,6 +66,7 @@ def add_compare(commands: argparse._SubParsersAction[Any]) -> None:
     )
     compare.add_argument("--quiet", action="store_true", help="with --format table: the sentences alone; no progress")
     compare.add_argument("--debug", action="store_true", help="show the trace of an error")
+    add_gate_flags(compare.add_argument_group("gates"))
     _add_interleave_flags(compare)
 
 
@@ -81,9 +83,10 @@ def _add_interleave_flags(compare: argparse.ArgumentParser) -> None:
 
 
 def _compare(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]) -> int:
+    gates = gates_of(options, measuring=False)
     changes = _interleaved(options, given) if options.interleave else _changes(parser, options)
     print(_rendered(changes, options), end="")
-    return _judge(changes, options)
+    return apply_gates(options, gates, changes, to_stderr=options.format != "table")
 
 
 def _interleaved(options: argparse.Namespace, given: Sequence[str]) -> list[RunChange]:
@@ -132,11 +135,6 @@ def _refuse_measuring(parser: argparse.ArgumentParser, options: argparse.Namespa
             given = getattr(options, action.dest, None) != parser.get_default(action.dest)
             if group.title == _MEASURING and given:
                 raise UsageError(f"{action.option_strings[-1]}: is about measuring; it needs --interleave")
-
-
-def _judge(_changes: Sequence[RunChange], _options: argparse.Namespace) -> int:
-    """Return the exit code that the comparisons come to: the one place for what judges them."""
-    return _EXIT_OK
 
 
 def _rendered(changes: Sequence[RunChange], options: argparse.Namespace) -> str:

@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .data_cli import add_accuracy_flags, add_image_flags, data_spec
 from .errors import UsageError
+from .gates_cli import add_gate_flags, apply_gates, gates_of
 
 if TYPE_CHECKING:
+    from .gates import Gate
     from .progress import Progress
     from .spec import Spec, WaitSpec
     from .store import StoredRun
 
 #: What goes with --resume: where the run is, and what is shown of it.
-_BESIDE_RESUME = frozenset({"help", "resume", "out", "json", "quiet", "debug", "no_images"})
+_BESIDE_RESUME = frozenset(
+    {"help", "resume", "out", "json", "quiet", "debug", "no_images"}
+    | {"gate", "undecided", "junit", "summary", "github_benchmark"}
+)
 _EXIT_OK, _EXIT_CASES_FAILED, _EXIT_INTERRUPTED = 0, 3, 130
 
 _RUN_EXAMPLES = """\
@@ -55,6 +60,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     add_accuracy_flags(accuracy)
     add_time_flags(run.add_argument_group("how long"))
     _add_wait_flags(run.add_argument_group("what a user waits for"))
+    add_gate_flags(run.add_argument_group("gates, against the baseline variant of the same run"))
     _add_output_flags(run.add_argument_group("output"))
 
 
@@ -137,6 +143,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
     from .progress import Progress
     from .store import StoredRun
 
+    gates = gates_of(options, measuring=options.resume is None)
     measure = _what_to_do(parser, options, given)
     # A time limit (CI, systemd, timeout(1)) asks with SIGTERM: what was measured is kept then, too.
     signal.signal(signal.SIGTERM, _as_interrupt)
@@ -150,7 +157,18 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
     finally:
         progress.close()
     show_run(stored, as_json=options.json)
-    return exit_code(stored)
+    return _judged(options, gates, stored) or exit_code(stored)
+
+
+def _judged(options: argparse.Namespace, gates: Sequence[Gate], stored: StoredRun) -> int:
+    """Apply the gates to a run's cases, each against its baseline. An interrupted run is not judged."""
+    from .analysis.in_turns import changes_within
+    from .repeats import stored_repeats
+
+    if stored.record.interrupted or not (gates or options.github_benchmark):
+        return 0
+    repeats = stored_repeats(options.out, stored.record).records if gates else ()
+    return apply_gates(options, gates, [changes_within(stored, repeats)], to_stderr=options.json)
 
 
 def _what_to_do(

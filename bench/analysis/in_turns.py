@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..changes import Basis, CaseChange, Change, Metric, RunChange
+from ..findings import Code
 from ..records import CaseResult, RunRecord
 from .answer_changes import answer_changes
 from .between_runs import QUANTILES, Noises, Sides, all_noises, exact_size, undecided, varying
@@ -49,6 +50,20 @@ def changes_in_turns(
     return RunChange(base_name, new_name, tuple(found), added=tuple(alone), notes=tuple(notes))
 
 
+def changes_within(run: StoredRun, repeats: Sequence[RunRecord] = ()) -> RunChange:
+    """Return how each case of an ordinary run differs from its baseline, which was measured in turns with it.
+
+    A case without a baseline stands against itself, with no changes.
+    """
+    noises = all_noises(repeats, None)
+    found = []
+    for case in run.record.cases:
+        baseline = find_case(run.record, case.comparison.baseline) if case.comparison else None
+        found.append(CaseChange(case.case_id, case, case, ()) if baseline is None else
+                     _case_change(run, baseline, case, noises))  # fmt: skip
+    return RunChange("the baseline variant", run.record.run_id, tuple(found))
+
+
 def _older(record: RunRecord, case: CaseResult) -> CaseResult | None:
     """Return a case's older self as the plan paired it, also where the case has failed."""
     from ..plan import BASE_MARK
@@ -71,13 +86,19 @@ def _case_change(run: StoredRun, base: CaseResult, new: CaseResult, noises: Nois
     latency = _latencies(run, sides)
     for metric in VARYING:
         change = latency.get(metric) or varying(metric, sides, noises)
-        changes += [] if change is None else [undecided(change) if sides.invalid else change]
+        doubtful = (sides.invalid and metric not in latency) or _emulated(sides)
+        changes += [] if change is None else [undecided(change) if doubtful else change]
     answered = answer_changes(base, new, run.predictions, run.predictions)
     order = list(Metric)
     together = sorted([*changes, *answered.changes], key=lambda change: order.index(change.metric))
     doubts = (*case_doubts(base, new, same_settings=True), *answered.doubts)
     older = replace(base, case_id=new.case_id, variant=new.variant)  # under the name that both have
     return CaseChange(new.case_id, older, new, tuple(together), doubts)
+
+
+def _emulated(sides: Sides) -> bool:
+    """Tell whether times mean nothing. Else what made a measurement INVALID hit both sides, and is in the interval."""
+    return any(finding.code is Code.EMULATED for side in (sides.base, sides.new) for finding in side.findings)
 
 
 def _latencies(run: StoredRun, sides: Sides) -> dict[Metric, Change]:
