@@ -8,6 +8,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import edgebench
 import numpy as np
@@ -31,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     slower = {"float32": Truth(), "int8": Truth(2.6, "f" * 64)}
     right = {"float32": [True] * 160, "int8": [True] * 160}
     lost = {"float32": [True] * 160, "int8": [place >= 20 for place in range(160)]}
-    noise = {"between_sd": 0.05, "alone_sd": 0.01}
+    noise: dict[str, Any] = {"between_sd": 0.05, "alone_sd": 0.01}
     for number in range(4):
         save(simulated_run(number, old, rng, **noise), out)
     save(with_answers(simulated_run(100, old, rng, **noise), right, TRUTH), out)

@@ -12,7 +12,7 @@ import pytest
 from edgebench.analysis.between_runs import SAME_RUN, compare_runs
 from edgebench.changes import Basis, CaseChange, Change, ChangeVerdict, Metric
 from edgebench.errors import UsageError
-from edgebench.findings import Verdict
+from edgebench.findings import Code, Finding, Severity, Verdict
 from edgebench.records import CaseResult, Coverage, Delegation, Failure, Memory, Status
 from edgebench.store import StoredRun
 from simulated_runs import HOST, LITERT, SETTINGS, Truth, case_id, simulated_run
@@ -173,6 +173,18 @@ def test_an_invalid_measurement_decides_nothing_but_sizes() -> None:
     assert set(verdicts.values()) == {ChangeVerdict.UNDECIDED}
     assert any("new is INVALID" in doubt for doubt in case.doubts)
     assert "INVALID" in changed(case, Metric.P50).explanation
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"), [(Code.PREEMPTED, ChangeVerdict.WORSE), (Code.EMULATED, ChangeVerdict.UNDECIDED)]
+)
+def test_what_speaks_against_times_alone_leaves_memory_as_it_is(code: Code, verdict: ChangeVerdict) -> None:
+    finding = Finding(code, Severity.INVALID, "so", "do")
+    memory = Memory(40_000_000, 42_000_000, 44_000_000, 60_000_000)
+    new = edited(run(2), "float32", verdict=Verdict.INVALID, findings=(finding,), memory=memory)
+    case = compare_runs(run(1), new).cases[0]
+    assert changed(case, Metric.PEAK_RSS).verdict is verdict
+    assert changed(case, Metric.P50).verdict is ChangeVerdict.UNDECIDED
 
 
 def test_figures_without_samples_are_shown_and_not_judged() -> None:
