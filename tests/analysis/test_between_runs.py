@@ -45,7 +45,7 @@ def share_different(
     repeats: int,
     base: Mapping[str, Truth] = ONE,
     seed: int = 1,
-    **noise: float,
+    **noise: Any,
 ) -> float:
     """Return how often the last case is called different; comparisons draw from half as many runs of each kind."""
     rng = np.random.default_rng(seed)
@@ -79,7 +79,7 @@ def test_a_model_that_is_30_percent_slower_is_found_more_often_on_a_calmer_machi
 
 def test_an_unchanged_case_cancels_what_hit_the_whole_machine() -> None:
     slower = {"float32": Truth(), "int8": Truth(2.3, "f" * 64)}
-    noise = {"between_sd": 0.15, "alone_sd": 0.01}
+    noise: dict[str, Any] = {"between_sd": 0.15, "alone_sd": 0.01}
     assert share_different(60, slower, repeats=5, base=TWO, **noise) >= 0.9
     same = {"float32": Truth(), "int8": Truth(2.0, "f" * 64)}
     assert share_different(200, same, repeats=5, base=TWO, **noise) <= 0.09
@@ -157,7 +157,8 @@ def test_memory_that_grew_is_worse_and_the_models_share_is_known_less_well() -> 
     new = edited(run(2), "float32", memory=Memory(40_000_000, 42_000_000, 44_000_000, 53_000_000))
     case = compare_runs(run(1), new).cases[0]
     peak, adds = changed(case, Metric.PEAK_RSS), changed(case, Metric.MODEL_ADDS)
-    assert (peak.verdict, peak.value) == (ChangeVerdict.WORSE, pytest.approx(53 / 50))
+    assert peak.verdict is ChangeVerdict.WORSE
+    assert peak.value == pytest.approx(53 / 50)
     assert peak.low == pytest.approx(1.06 * 0.973, rel=0.002)
     assert adds.low is not None
     assert adds.value == pytest.approx(13 / 10)
@@ -232,7 +233,8 @@ def test_nothing_in_common_names_near_ids() -> None:
 
 @pytest.mark.parametrize("field", ["hostname", "machine", "cpu_model"])
 def test_other_machines_need_a_flag(field: str) -> None:
-    new = run(2, environment=replace(HOST, **{field: "other"}))
+    other: dict[str, Any] = {field: "other"}
+    new = run(2, environment=replace(HOST, **other))
     with pytest.raises(UsageError, match=r"unlike devices \(.*other.*--cross-device"):
         compare_runs(run(1), new)
     found = compare_runs(run(1), new, cross_device=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from edgebench.records import RunRecord
 from simulated_runs import HOST, SETTINGS, Truth, simulated_run
 
 
-def records(count: int, cases: dict[str, Truth] | None = None, **noise: float) -> list[RunRecord]:
+def records(count: int, cases: dict[str, Truth] | None = None, **noise: Any) -> list[RunRecord]:
     rng = np.random.default_rng(5)
     return [simulated_run(i, cases or {"float32": Truth()}, rng, **noise).record for i in range(count)]
 
