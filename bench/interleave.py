@@ -9,11 +9,11 @@ from pathlib import Path
 from .analysis.answer_changes import answer_changes
 from .analysis.in_turns import changes_in_turns
 from .api import run_spec
-from .changes import CaseChange, RunChange
+from .changes import CaseChange, RunChange, is_older_self
 from .devices.base import Device
 from .errors import StoreError, UsageError
 from .kept_models import find_model
-from .plan import BASE_MARK, ModelVariant, find_variants
+from .plan import ModelVariant, find_variants
 from .progress import Progress
 from .records import CaseResult, Engine
 from .repeats import stored_repeats
@@ -39,7 +39,7 @@ class Side:
     @property
     def cases(self) -> list[CaseResult]:
         """The cases of the stored run; older selves in a run of pairs are no cases of their own."""
-        return [case for case in self.run.record.cases if not case.variant.endswith(BASE_MARK)] if self.run else []
+        return [case for case in self.run.record.cases if not is_older_self(case)] if self.run else []
 
 
 def open_side(text: str, out: Path) -> Side:

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .card import CARD_NAME, Card, read_card
+from .changes import BASE_MARK
 from .errors import ModelError, UsageError, WorkerError
 from .model_file import read_model_file
 from .records import CaseResult, Delegate, DelegateKind, Engine, Failure, ModelFile, RuntimeInfo, Status
 from .spec import CaseChoice, PythonTarget, Spec
-
-#: Follows a variant's name in the case of its older build.
-BASE_MARK = "~base"
 
 
 @dataclass(frozen=True)

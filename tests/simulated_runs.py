@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from edgebench.analysis.accuracy import measure_accuracy
 from edgebench.analysis.comparison import t_interval
 from edgebench.analysis.latency import summarise_latency
 from edgebench.findings import Verdict
@@ -140,8 +141,6 @@ def _frame(case: str, latency: np.ndarray) -> pd.DataFrame:
 
 def with_answers(run: StoredRun, right: Mapping[str, Sequence[bool]], truth: Sequence[str]) -> StoredRun:
     """Return the run with one answer an image, ``truth`` or the next class; images are numbered."""
-    from edgebench.analysis.accuracy import measure_accuracy
-
     labels = sorted(set(truth))
     cases, frames = [], []
     for case in run.record.cases:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..changes import Basis, CaseChange, Change, ChangeVerdict, Metric, RunChange
-from ..findings import Verdict
+from ..findings import Code, Severity, Verdict
 from ..records import CaseResult, RunRecord
 from .answer_changes import answer_changes
 from .figures import MEMORY, PERCENTILES, VARYING, figure_of, reason_of
@@ -46,6 +46,11 @@ SAME_RUN = "base and new are the same run"
 _INVALID = "undecided, because a measurement is INVALID"
 
 
+#: Findings after which nothing of a measurement is the device's own. The others are about time: memory is read in a
+#: process of its own, and whoever took the processor away from it changed nothing of that.
+_ELSEWHERE = frozenset({Code.EMULATED, Code.SOFTWARE_GPU, Code.OUTPUTS_DIFFER})
+
+
 @dataclass(frozen=True)
 class Noises:
     """How far each figure varies from run to run."""
@@ -72,9 +77,15 @@ class Sides:
     def sampled(self) -> bool:
         return not self.base_samples.empty and not self.new_samples.empty
 
-    @property
-    def invalid(self) -> bool:
-        return Verdict.INVALID in (self.base.verdict, self.new.verdict)
+    def undecidable(self, metric: Metric) -> bool:
+        """Return True where what speaks against a measurement speaks against this figure, too."""
+        for case in (self.base, self.new):
+            if case.verdict is not Verdict.INVALID:
+                continue
+            codes = {item.code for item in case.findings if item.severity is Severity.INVALID and not item.silenced}
+            if metric not in MEMORY or not codes or codes & _ELSEWHERE:
+                return True
+        return False
 
 
 def compare_runs(
@@ -151,7 +162,7 @@ def _case_change(
         change = varying(metric, sides, noises)
         if metric is Metric.P50 and not across and sides.sampled:
             change = _by_yardstick(change, base.record, new.record, sides, noises.of_ratios) or change
-        changes += [] if change is None else [undecided(change) if sides.invalid else change]
+        changes += [] if change is None else [undecided(change) if sides.undecidable(metric) else change]
     answered = answer_changes(one, other, base.predictions, new.predictions, resamples=resamples)
     order = list(Metric)
     changes = sorted([*changes, *answered.changes], key=lambda change: order.index(change.metric))

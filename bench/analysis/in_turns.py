@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..changes import Basis, CaseChange, Change, Metric, RunChange
+from ..changes import BASE_MARK, Basis, CaseChange, Change, Metric, RunChange, is_older_self
 from ..findings import Code
 from ..records import CaseResult, RunRecord
 from .answer_changes import answer_changes
@@ -66,9 +66,7 @@ def changes_within(run: StoredRun, repeats: Sequence[RunRecord] = ()) -> RunChan
 
 def _older(record: RunRecord, case: CaseResult) -> CaseResult | None:
     """Return a case's older self as the plan paired it, also where the case has failed."""
-    from ..plan import BASE_MARK
-
-    if case.variant.endswith(BASE_MARK):
+    if is_older_self(case):
         return None
     wanted = case.case_id.replace(f"/{case.variant}", f"/{case.variant}{BASE_MARK}", 1)
     return find_case(record, wanted)
@@ -86,7 +84,7 @@ def _case_change(run: StoredRun, base: CaseResult, new: CaseResult, noises: Nois
     latency = _latencies(run, sides)
     for metric in VARYING:
         change = latency.get(metric) or varying(metric, sides, noises)
-        doubtful = (sides.invalid and metric not in latency) or _emulated(sides)
+        doubtful = (sides.undecidable(metric) and metric not in latency) or _emulated(sides)
         changes += [] if change is None else [undecided(change) if doubtful else change]
     answered = answer_changes(base, new, run.predictions, run.predictions)
     order = list(Metric)
@@ -140,8 +138,11 @@ def _change(
 
 
 def _bursts(samples: pd.DataFrame) -> Mapping[BurstKey, float]:
-    grouped = samples.groupby(["block", "round"], observed=True)["latency_ns"]
-    return {(int(key[0]), int(key[1])): burst_value(values.to_numpy()) for key, values in grouped}
+    keys = zip(samples["block"].to_numpy(), samples["round"].to_numpy(), strict=True)
+    bursts: dict[BurstKey, list[int]] = {}
+    for (block, number), latency_ns in zip(keys, samples["latency_ns"].to_numpy(), strict=True):
+        bursts.setdefault((int(block), int(number)), []).append(int(latency_ns))
+    return {key: burst_value(np.array(values)) for key, values in bursts.items()}
 
 
 def _block_percentiles(sides: Sides, quantile: float) -> list[float]:

@@ -27,7 +27,7 @@ _HEADS = (
 _ACCURACY_HEADS = (("bal. acc.", ""), ("points", ""))
 ABOUT = (
     "new / base with half its 95 % interval, below 1 is faster; ≈ undecided: no difference is shown, and none is "
-    "excluded; = the same within 1 %."
+    "excluded; = the same within 1 %. It need not be the quotient of the two p50: see where the intervals come from."
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..changes import Change, ChangeVerdict, Metric, RunChange
 from .change_words import bounded, difference, factor
@@ -114,7 +114,7 @@ def _left_out(points: Sequence[_Point]) -> str:
 
 
 def _forest(
-    key: str, title: str, about: str, points: Sequence[_Point], x_axis: dict[str, object], *, at: float, scale: float
+    key: str, title: str, about: str, points: Sequence[_Point], x_axis: Mapping[str, object], *, at: float, scale: float
 ) -> Chart:
     traces = [_trace(points, verdict, scale) for verdict in (None, ChangeVerdict.BETTER, ChangeVerdict.WORSE)]
     line = {
@@ -127,7 +127,7 @@ def _forest(
         "line": {"color": NEUTRAL, "width": 2},
     }
     layout = {
-        "xaxis": x_axis,
+        "xaxis": dict(x_axis),
         "yaxis": rows_axis([name for name, _ in points]),
         "shapes": [line],
         "showlegend": False,
