@@ -43,7 +43,8 @@ _NO_SAMPLES = "no samples are stored for this case in both runs: figures of a su
 _NOT_POSITIVE = "one of the figures is not above 0, so there is no ratio"
 #: The note of a run that was compared with itself.
 SAME_RUN = "base and new are the same run"
-_INVALID = "undecided, because a measurement is INVALID"
+#: How the explanation begins of a change that an INVALID measurement leaves undecided.
+INVALID_WORDS = "undecided, because a measurement is INVALID"
 
 
 #: Findings after which nothing of a measurement is the device's own. The others are about time: memory is read in a
@@ -270,7 +271,7 @@ def undecided(change: Change) -> Change:
     """Return a change that an INVALID measurement cannot decide; its interval is what the figures gave."""
     if change.verdict is None:
         return change
-    return replace(change, verdict=ChangeVerdict.UNDECIDED, explanation=f"{_INVALID}; {change.explanation}")
+    return replace(change, verdict=ChangeVerdict.UNDECIDED, explanation=f"{INVALID_WORDS}; {change.explanation}")
 
 
 def _by_yardstick(
