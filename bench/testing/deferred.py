@@ -19,6 +19,7 @@ from ..spec import (
     parse_duration_ns,
     parse_python,
 )
+from ..store import StoredRun
 from .marked import Conditions, Request
 from .measured import Measured
 
@@ -82,7 +83,8 @@ class Deferred:
             arguments.update(dict.fromkeys(_argument(variant) for variant in [*variants, *others]))
         if not chosen:
             return
-        everything = list(dict.fromkeys(choice for choices in wanted.values() for choice in choices))
+        # By their text: a delegate's options make it unhashable.
+        everything = list({repr(choice): choice for choices in wanted.values() for choice in choices}.values())
         try:
             run = self._run(everything, tuple(arguments), requests[0].conditions)
         except EdgebenchError as error:
@@ -91,7 +93,7 @@ class Deferred:
         for request, choices in chosen.items():
             self._done[request] = Measured(tuple(_found(run.record.cases, choices)), run)
 
-    def _run(self, choices: list[CaseChoice], models: tuple[str, ...], conditions: Conditions):  # type: ignore[no-untyped-def]
+    def _run(self, choices: list[CaseChoice], models: tuple[str, ...], conditions: Conditions) -> StoredRun:
         from ..api import run_spec
 
         spec = Spec(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ..errors import UsageError
@@ -35,7 +35,7 @@ class Limits:
     max_size_mb: float | None = None
     min_top1: float | None = None
     min_balanced: float | None = None
-    min_recall: Mapping[str, float] = field(default_factory=dict)
+    min_recall: tuple[tuple[str, float], ...] = ()
     ratio_to: str | None = None
     max_ratio: float | None = None
     gates: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ def _limits(given: Mapping[str, Any]) -> Limits:
     gates: Iterable[Any] = (gate,) if isinstance(gate, str) else gate
     return Limits(
         **plain,
-        min_recall={str(label): _number(f"min_recall[{label}]", value) for label, value in recall.items()},
+        min_recall=tuple((str(label), _number(f"min_recall[{label}]", value)) for label, value in recall.items()),
         ratio_to=None if ratio is None else ratio[0],
         max_ratio=None if ratio is None else _number("max_ratio", ratio[1]),
         gates=tuple(str(text) for text in gates),
