@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from .analysis.gating import Judgement
     from .testing.deferred import Deferred
     from .testing.marked import Request
     from .testing.measured import Measure, Measured
@@ -85,13 +86,13 @@ def edgebench(request: pytest.FixtureRequest) -> Measure:
     item, config = request.node, request.config
 
     def measure(model: Any = None, /, **keywords: Any) -> Measured:
+        own = model is None and not keywords
         try:
-            if model is None and not keywords:
-                return _measure(item, _request(item))
-            asked = make_request({"model": model, **keywords}, **_defaults(config))
+            asked = _request(item) if own else make_request({"model": model, **keywords}, **_defaults(config))
             return _measure(item, asked)
         except EdgebenchError as error:
-            pytest.fail(str(error), pytrace=False)
+            said = str(error)
+        pytest.fail(said, pytrace=False)  # outside of the handler, whose error would be shown as well
 
     if item.get_closest_marker(_MARK) is not None:
         measured = measure()
@@ -181,25 +182,25 @@ def _judge(item: pytest.Item) -> None:
     from .analysis.gating import GateOutcome
     from .errors import EdgebenchError
     from .report.gates import gate_message
+    from .testing import UndecidedWarning
     from .testing.limits import judge_limits
 
+    judged: tuple[Judgement, ...] = ()
     try:
         asked = _request(item)
         measured = _measure(item, asked)
         broken = [f"{case.case_id}: {case.failure.message}" for case in measured.cases if case.failure is not None]
         judged = () if broken else judge_limits(measured, asked.limits, timed=_deferred(item.config).timed)
     except EdgebenchError as error:
-        pytest.fail(str(error), pytrace=False)
+        broken = [str(error)]
     lines = {
         outcome: [f"{one.case_id}: {gate_message(one)}" for one in judged if one.outcome is outcome]
         for outcome in GateOutcome
     }
-    undecided = lines[GateOutcome.UNDECIDED]
+    undecided = [f"undecided: {line}" for line in lines[GateOutcome.UNDECIDED]]
     strict = (item.config.getoption("--edgebench-undecided") or item.config.getini("edgebench_undecided")) == "fail"
-    failing = [*broken, *lines[GateOutcome.FAIL], *([f"undecided: {line}" for line in undecided] if strict else [])]
+    failing = [*broken, *lines[GateOutcome.FAIL], *(undecided if strict else [])]
     if failing:
         pytest.fail("\n".join(failing), pytrace=False)
     for line in undecided:
-        from .testing import UndecidedWarning
-
-        warnings.warn_explicit(f"undecided: {line}", UndecidedWarning, str(item.path), item.location[1] or 1)
+        warnings.warn_explicit(line, UndecidedWarning, str(item.path), (item.location[1] or 0) + 1)

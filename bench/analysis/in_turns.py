@@ -19,7 +19,7 @@ from ..records import CaseResult, RunRecord
 from .answer_changes import answer_changes
 from .between_runs import QUANTILES, Noises, Sides, all_noises, exact_size, undecided, varying
 from .comparison import MIN_BLOCKS, BurstKey, Interval, block_log_ratios, burst_value, t_interval
-from .figures import VARYING
+from .figures import PERCENTILES, VARYING, figure_of
 from .run_noise import find_case
 from .two_runs import ratio_verdict
 from .what_differs import case_doubts, file_note
@@ -88,7 +88,7 @@ def _case_change(run: StoredRun, base: CaseResult, new: CaseResult, noises: Nois
     changes = [exact_size(sides)]
     latency = _latencies(run, sides)
     for metric in VARYING:
-        change = latency.get(metric) or varying(metric, sides, noises)
+        change = latency.get(metric) or _too_short(metric, sides) or varying(metric, sides, noises)
         doubtful = (sides.undecidable(metric) and metric not in latency) or _emulated(sides)
         changes += [] if change is None else [undecided(change) if doubtful else change]
     answered = answer_changes(base, new, run.predictions, run.predictions)
@@ -97,6 +97,17 @@ def _case_change(run: StoredRun, base: CaseResult, new: CaseResult, noises: Nois
     doubts = (*case_doubts(base, new, same_settings=True), *answered.doubts)
     older = replace(base, case_id=new.case_id, variant=new.variant)  # under the name that both have
     return CaseChange(new.case_id, older, new, tuple(together), doubts)
+
+
+def _too_short(metric: Metric, sides: Sides) -> Change | None:
+    """Return a change of latency that has no interval, None of another figure or where a side lacks it."""
+    base, new = figure_of(sides.base, metric), figure_of(sides.new, metric)
+    if metric not in PERCENTILES or not base or not new:
+        return None
+    reason = (
+        f"fewer than {MIN_BLOCKS} blocks with enough samples; a longer --budget, or more --blocks, gives an interval"
+    )
+    return Change(metric, None, base, new, new / base, basis=Basis.IN_TURNS, unavailable={"interval": reason})
 
 
 def _emulated(sides: Sides) -> bool:
