@@ -242,7 +242,7 @@ def _record(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> RunR
         data=job.evaluator.info() if job.evaluator else None,
         rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in job.plan.rejected),
         interrupted=interrupted,
-        warnings=_warnings(job.spec),
+        warnings=_warnings(job.spec) + job.plan.notes,
         rule=job.spec.data.rule if job.spec.data else None,
     )
 

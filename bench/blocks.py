@@ -82,10 +82,14 @@ class BlockTimer:
             self._progress.advance()
 
     def _groups(self, alive: list[Outcome]) -> Iterator[list[Outcome]]:
-        """Yield cases of one model that fit into memory together; each group has its model's baseline."""
+        """Yield cases of one baseline that fit into memory together; each group has that baseline.
+
+        Pairs of a base and a new file stay by themselves: of two that take turns each is first as often, of more than
+        two a case's neighbour in the order is before it in most rounds.
+        """
         budget = memory_budget(self._available_bytes())
-        for model in dict.fromkeys(outcome.case.variant.model for outcome in alive):
-            members = [outcome for outcome in alive if outcome.case.variant.model == model]
+        for shared in dict.fromkeys(_shared_baseline(outcome) for outcome in alive):
+            members = [outcome for outcome in alive if _shared_baseline(outcome) == shared]
             baseline = _baseline(members)
             start = [baseline] if baseline is not None else []
             group = list(start)
@@ -160,6 +164,11 @@ def _state(outcome: Outcome, session: Session) -> Mapping[str, Any] | None:
     except WorkerError as error:
         outcome.unread = str(error)
         return None
+
+
+def _shared_baseline(outcome: Outcome) -> str:
+    """Return the id of the case that it is compared with, its own where it is compared with none."""
+    return (outcome.baseline or outcome).case.case_id
 
 
 def _baseline(members: list[Outcome]) -> Outcome | None:

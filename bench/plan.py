@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .card import CARD_NAME, Card, read_card
 from .errors import ModelError, UsageError, WorkerError
 from .model_file import read_model_file
 from .records import CaseResult, Delegate, DelegateKind, Engine, Failure, ModelFile, RuntimeInfo, Status
-from .spec import PythonTarget, Spec
+from .spec import CaseChoice, PythonTarget, Spec
+
+#: What the variant of a base's case is called after, so that its id differs from the new one's.
+BASE_MARK = "~base"
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """Cases to run, models that cannot be measured with the reason, and each case's baseline by id."""
+    """Cases to run, models that cannot be measured with the reason, and each case's baseline by id.
+
+    ``notes`` are lines on what a person may not expect of the plan.
+    """
 
     cases: tuple[Case, ...]
     rejected: tuple[ModelError, ...] = ()
     baselines: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 ProbeRuntime = Callable[[PythonTarget], RuntimeInfo]
@@ -91,6 +98,10 @@ def case_id(
     if delegate.kind is DelegateKind.EXTERNAL and delegate.library:
         asked = f"external-{Path(delegate.library).name.split('.')[0].removeprefix('lib')}"
     text = f"{model}/{variant}{chosen}@{device}/{engine.value}.{runtime}{named}+{asked}/t{threads}"
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
@@ -98,7 +109,7 @@ def make_plan(spec: Spec, device: str, default_python: str, probe: ProbeRuntime)
     """Return the plan.
 
     Raises:
-        UsageError, ModelError: nothing could run, or two cases would share an id.
+        UsageError, ModelError: nothing could run, two cases would share an id, or a case chosen alone is not there.
     """
     variants, rejected = find_variants(spec.models)
     if not variants:
@@ -137,7 +148,95 @@ def make_plan(spec: Spec, device: str, default_python: str, probe: ProbeRuntime)
     if not cases:
         raise UsageError("; ".join(left_out_reasons(spec)))
     _refuse_twins(cases)
+    if spec.only:
+        cases = _chosen(cases, spec.only)
+    if spec.against:
+        return _against_base(cases, rejected, spec)
     return Plan(tuple(cases), tuple(rejected), choose_baselines(cases, spec.baseline))
+
+
+def _chosen(cases: Sequence[Case], choices: Sequence[CaseChoice]) -> list[Case]:
+    """Return the cases that any of the choices names. Raises UsageError where one names none."""
+    for choice in choices:
+        if not any(_matches(case, choice) for case in cases):
+            raise UsageError(f"{choice.text}: no such case among those of the models, delegates and threads given")
+    return [case for case in cases if any(_matches(case, choice) for choice in choices)]
+
+
+def _matches(case: Case, choice: CaseChoice) -> bool:
+    return (
+        (case.variant.model, case.variant.variant) == (choice.model, choice.variant)
+        and (case.engine, case.delegate, case.threads) == (choice.engine, choice.delegate, choice.threads)
+        and choice.python in (None, case.python.path)
+    )
+
+
+def _against_base(cases: Sequence[Case], rejected: Sequence[ModelError], spec: Spec) -> Plan:
+    """Return the plan in which each case follows its twin: the same of the base's file that has the same names.
+
+    Raises:
+        UsageError, ModelError: the base has no file for any case, or two of the same names.
+    """
+    variants, unread = find_variants(spec.against)
+    if not variants:
+        raise unread[0] if len(unread) == 1 else _all_rejected(unread)
+    bases = _by_names(variants)
+    planned: list[Case] = []
+    baselines: dict[str, str] = {}
+    for case in cases:
+        base = bases.get((case.variant.model, case.variant.variant))
+        if base is not None:
+            twin = _twin(case, base)
+            baselines[case.case_id] = twin.case_id
+            planned.append(twin)
+        planned.append(case)
+    if not baselines:
+        raise UsageError(
+            f"the base has {_names(variants)}, the new one {_names(case.variant for case in cases)}: nothing to compare; "
+            "name them alike, for instance MODEL/VARIANT=FILE"
+        )
+    _refuse_twins(planned)
+    return Plan(tuple(planned), (*rejected, *unread), baselines, _pairing_notes(cases, bases))
+
+
+def _by_names(variants: Iterable[ModelVariant]) -> dict[tuple[str, str], ModelVariant]:
+    found: dict[tuple[str, str], ModelVariant] = {}
+    for variant in variants:
+        names = (variant.model, variant.variant)
+        other = found.setdefault(names, variant)
+        if other is not variant:
+            raise UsageError(
+                f"{other.file.path} and {variant.file.path} are both called {'/'.join(names)} in the base: name one "
+                f"of them, or leave it out"
+            )
+    return found
+
+
+def _twin(case: Case, base: ModelVariant) -> Case:
+    """Return the case with the base's file, called after it."""
+    names = _printable(f"{base.model}/{base.variant}")
+    return replace(
+        case,
+        case_id=f"{names}{BASE_MARK}{case.case_id.removeprefix(names)}",
+        variant=replace(base, variant=f"{base.variant}{BASE_MARK}"),
+    )
+
+
+def _names(variants: Iterable[ModelVariant]) -> str:
+    return ", ".join(dict.fromkeys(f"{variant.model}/{variant.variant}" for variant in variants))
+
+
+def _pairing_notes(cases: Sequence[Case], bases: Mapping[tuple[str, str], ModelVariant]) -> tuple[str, ...]:
+    notes = []
+    new = _by_names({case.variant.file.path: case.variant for case in cases}.values())
+    for names, variant in new.items():
+        base = bases.get(names)
+        if base is None:
+            notes.append(f"{'/'.join(names)}: the base has no such file, so it was measured alone")
+        elif base.file.sha256 == variant.file.sha256:
+            notes.append(f"{'/'.join(names)}: base and new are the same file ({variant.file.sha256[:12]})")
+    notes += [f"{'/'.join(names)}: only the base has it, so it was not measured" for names in bases if names not in new]
+    return tuple(notes)
 
 
 def left_out(engine: Engine, delegate: Delegate) -> str | None:

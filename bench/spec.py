@@ -98,8 +98,31 @@ class WaitSpec:
 
 
 @dataclass(frozen=True)
+class CaseChoice:
+    """One case by what it consists of. ``python`` is the interpreter's path, None for whichever there is."""
+
+    model: str
+    variant: str
+    engine: Engine
+    delegate: Delegate
+    threads: int
+    python: str | None = None
+
+    @property
+    def text(self) -> str:
+        """How the case is told to a person."""
+        under = "" if self.python is None else f" under {self.python}"
+        how = f"{self.engine.value}+{self.delegate.kind.value}/t{self.threads}"
+        return f"{self.model}/{self.variant} with {how}{under}"
+
+
+@dataclass(frozen=True)
 class Spec:
-    """One run as asked for: every model with every engine, delegate, thread count and Python."""
+    """One run as asked for: every model with every engine, delegate, thread count and Python.
+
+    ``only`` keeps these cases of all of them, where it is not empty. ``against`` are MODEL arguments of a base: each
+    case of ``models`` is then compared with the same case of the base's file of the same names.
+    """
 
     models: tuple[str, ...]
     engines: tuple[Engine, ...] = (Engine.INTERPRETER,)
@@ -113,6 +136,8 @@ class Spec:
     waits: WaitSpec | None = None
     settings: Settings = DEFAULT_SETTINGS
     command: tuple[str, ...] = field(default_factory=tuple)
+    only: tuple[CaseChoice, ...] = ()
+    against: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -123,6 +148,8 @@ class Spec:
         for count in self.threads:
             if not 1 <= count <= 256:
                 raise UsageError(f"--threads {count}: must be between 1 and 256")
+        if self.baseline is not None and self.against:
+            raise UsageError(f"--baseline {self.baseline}: each case is compared with its base; leave --baseline out")
         _check_settings(self.settings)
         _check_data(self.data)
         _check_waits(self.waits)
