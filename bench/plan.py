@@ -192,8 +192,8 @@ def _against_base(cases: Sequence[Case], rejected: Sequence[ModelError], spec: S
         planned.append(case)
     if not baselines:
         raise UsageError(
-            f"the base has {_names(variants)}, the new one {_names(case.variant for case in cases)}: nothing to compare; "
-            "name them alike, for instance MODEL/VARIANT=FILE"
+            f"the base has {_names(variants)}, the new one {_names(case.variant for case in cases)}: nothing in common; "
+            "name them alike: MODEL/VARIANT=FILE"
         )
     _refuse_twins(planned)
     return Plan(tuple(planned), (*rejected, *unread), baselines, _pairing_notes(cases, bases))

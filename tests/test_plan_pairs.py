@@ -93,7 +93,7 @@ def test_names_with_odd_signs_have_twins_too(tmp_path: Path) -> None:
 
 def test_bases_without_a_name_in_common_are_refused(tmp_path: Path) -> None:
     old, new = copies(tmp_path, "old", "new")
-    with pytest.raises(UsageError, match=r"the base has old/float32, the new one new/float32: nothing to compare"):
+    with pytest.raises(UsageError, match=r"the base has old/float32, the new one new/float32: nothing in common"):
         plan_of(Spec((new,), against=(old,)))
 
 
