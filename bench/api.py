@@ -1,4 +1,4 @@
-"""``edgebench.run``, ``resume`` and ``load``: what the commands do, for Python programs and notebooks."""
+"""``edgebench.run``, ``resume``, ``load`` and ``compare``: what the commands do, for Python programs and notebooks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from . import __version__
+from .changes import RunChange
+from .comparing import compare_stored
 from .devices.base import Device
 from .devices.local import LocalDevice
 from .entries import Header, JournalObserver
@@ -18,6 +20,7 @@ from .frames import predictions_frame, samples_frame
 from .images.cache import GrayscalePolicy
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
+from .kept_models import keep_models
 from .pictures import evaluated_pictures, no_pictures
 from .plan import Plan, left_out_reasons, make_plan
 from .progress import Progress
@@ -61,10 +64,13 @@ def run_spec(
     progress: Progress | None = None,
     now: datetime | None = None,
     page_images: bool = True,
+    keep: bool = False,
 ) -> StoredRun:
     """Measure everything a Spec asks for, store it below ``out`` (None: do not) and return it.
 
     The page shows small pictures of images whose answers changed, unless ``page_images`` is false.
+
+    With ``keep`` a copy of each model is kept below ``out``, so that it can be measured again after its file changed.
 
     A Ctrl-C during the measurement is not raised: what was measured is stored, and the record says so.
 
@@ -79,6 +85,8 @@ def run_spec(
         interrupted = _ended_early(job.runner.run)
         return _gathered(job, run_id, created.isoformat(timespec="seconds"), interrupted)
     prepare_out(out)
+    if keep:
+        keep_models((case.variant.file for case in job.plan.cases), out)
     with start(out, run_id, lambda name: _header(job, name, created)) as kept:
         return _measure(job, kept, page_images)
 
@@ -242,7 +250,7 @@ def _record(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> RunR
         data=job.evaluator.info() if job.evaluator else None,
         rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in job.plan.rejected),
         interrupted=interrupted,
-        warnings=_warnings(job.spec) + job.plan.notes,
+        warnings=_warnings(job.spec),
         rule=job.spec.data.rule if job.spec.data else None,
     )
 
@@ -389,6 +397,29 @@ def load(run: str | Path, results: str | Path = "results") -> StoredRun:
         StoreError: there is none, or it is damaged.
     """
     return load_folder(find_run(str(run), Path(results)))
+
+
+def compare(
+    base: str | Path | StoredRun,
+    new: str | Path | StoredRun,
+    results: str | Path = "results",
+    *,
+    noise: float | None = None,
+    cross_device: bool = False,
+) -> RunChange:
+    """Return what changed from one stored run to another, as ``edgebench compare`` shows it.
+
+    Args:
+        base, new: runs as :func:`run` and :func:`load` return them, a folder, an id below ``results``, or ``latest``.
+        results: the folder whose runs tell how far runs of this machine differ for no reason.
+        noise: that difference (standard deviation of one run's times, 0.1 = 10 %), instead of what those runs show.
+        cross_device: compare runs of unlike devices, case by case without the device's name.
+
+    Raises:
+        StoreError: a run does not exist or is damaged.
+        UsageError: unlike devices without ``cross_device``, or no case in common.
+    """
+    return compare_stored(base, new, Path(results), noise=noise, cross_device=cross_device)
 
 
 def _bounded(settings: Settings, budget: str | None, blocks: int | None) -> Settings:

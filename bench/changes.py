@@ -12,6 +12,14 @@ from enum import Enum
 
 from .records import CaseResult
 
+#: Follows a variant's name in the case of its older build, where both were measured in turns.
+BASE_MARK = "~base"
+
+
+def is_older_self(case: CaseResult) -> bool:
+    """Tell whether a case was measured only so that its newer build could be compared with it."""
+    return case.variant.endswith(BASE_MARK)
+
 
 class Metric(str, Enum):
     """A figure that can change. Times in ns, memory and sizes in bytes, accuracy as a share (0 to 1)."""
@@ -75,7 +83,9 @@ class Change:
     ``high`` bound it with 95 % confidence, ``one_sided_low`` and ``one_sided_high`` each with 95 % on their side alone.
     ``basis`` says where the interval comes from and ``explanation`` tells it in words with its figures. ``effort_ns``
     is the time that went into the interval and would shrink it as 1 / sqrt, None where more time is of no use;
-    ``images`` is that for accuracy. A ``value`` without interval has the reason in ``unavailable``, under ``interval``.
+    ``images`` is that for accuracy; ``lost`` counts images that only the base answers rightly, ``gained`` those that
+    only the new one does. A ``value`` without interval has the reason in ``unavailable``, under ``interval``; a figure
+    that only one side has, under ``value``.
     """
 
     metric: Metric
@@ -93,6 +103,8 @@ class Change:
     effort_ns: int | None = None
     images: int | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    lost: int | None = None
+    gained: int | None = None
 
     @property
     def name(self) -> str:

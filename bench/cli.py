@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from . import __version__
+from .compare_cli import add_compare
 from .data_cli import add_recommend
 from .diagnose_cli import add_diagnose
 from .errors import EdgebenchError, UsageError
@@ -96,6 +97,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_run(commands)
     _add_report(commands)
+    add_compare(commands)
     add_profile(commands)
     add_diagnose(commands)
     _add_doctor(commands)

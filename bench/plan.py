@@ -7,13 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .card import CARD_NAME, Card, read_card
+from .changes import BASE_MARK
 from .errors import ModelError, UsageError, WorkerError
 from .model_file import read_model_file
 from .records import CaseResult, Delegate, DelegateKind, Engine, Failure, ModelFile, RuntimeInfo, Status
 from .spec import CaseChoice, PythonTarget, Spec
-
-#: What the variant of a base's case is called after, so that its id differs from the new one's.
-BASE_MARK = "~base"
 
 
 @dataclass(frozen=True)
@@ -61,15 +59,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """Cases to run, models that cannot be measured with the reason, and each case's baseline by id.
-
-    ``notes`` are lines on what a person may not expect of the plan.
-    """
+    """Cases to run, models that cannot be measured with the reason, and each case's baseline by id."""
 
     cases: tuple[Case, ...]
     rejected: tuple[ModelError, ...] = ()
     baselines: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 ProbeRuntime = Callable[[PythonTarget], RuntimeInfo]
@@ -98,10 +92,6 @@ def case_id(
     if delegate.kind is DelegateKind.EXTERNAL and delegate.library:
         asked = f"external-{Path(delegate.library).name.split('.')[0].removeprefix('lib')}"
     text = f"{model}/{variant}{chosen}@{device}/{engine.value}.{runtime}{named}+{asked}/t{threads}"
-    return _printable(text)
-
-
-def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
@@ -109,35 +99,35 @@ def make_plan(spec: Spec, device: str, default_python: str, probe: ProbeRuntime)
     """Return the plan.
 
     Raises:
-        UsageError, ModelError: nothing could run, two cases would share an id, or a case chosen alone is not there.
+        UsageError, ModelError: nothing could run, or two cases would share an id.
     """
     variants, rejected = find_variants(spec.models)
     if not variants:
         raise rejected[0] if len(rejected) == 1 else _all_rejected(rejected)
     pythons = spec.pythons or (PythonTarget(default_python),)
     runtimes = {python: _probe(probe, python) for python in pythons}
-    cases = [
-        Case(
-            case_id=case_id(
-                variant.model,
-                variant.variant,
-                device,
-                engine,
-                runtimes[python].name,
-                delegate,
-                threads,
-                signature=spec.signature,
-                python_name=python.name,
-            ),
-            variant=variant,
-            device=device,
-            engine=engine,
-            delegate=delegate,
-            threads=threads,
-            signature=spec.signature,
-            python=python,
-            runtime=spec.runtime,
-        )
+    cases = _chosen(_combined(spec, device, variants, pythons, runtimes), spec.only)
+    if not cases:
+        raise UsageError("; ".join(left_out_reasons(spec)))
+    if spec.against:
+        older, damaged = find_variants(spec.against)
+        twins = _twins(cases, older, damaged, runtimes)
+        _refuse_twins([*cases, *twins.values()])
+        pairs = [case for new in cases for case in (twins.get(new.case_id), new) if case is not None]
+        return Plan(tuple(pairs), tuple(rejected), {new: base.case_id for new, base in twins.items()})
+    _refuse_twins(cases)
+    return Plan(tuple(cases), tuple(rejected), choose_baselines(cases, spec.baseline))
+
+
+def _combined(
+    spec: Spec,
+    device: str,
+    variants: Sequence[ModelVariant],
+    pythons: Sequence[PythonTarget],
+    runtimes: Mapping[PythonTarget, RuntimeInfo],
+) -> list[Case]:
+    return [
+        _case(variant, device, engine, delegate, threads, spec, python, runtimes[python].name)
         for variant in variants
         for python in pythons
         for engine in spec.engines
@@ -145,98 +135,91 @@ def make_plan(spec: Spec, device: str, default_python: str, probe: ProbeRuntime)
         for threads in spec.threads
         if left_out(engine, delegate) is None
     ]
-    if not cases:
-        raise UsageError("; ".join(left_out_reasons(spec)))
-    _refuse_twins(cases)
-    if spec.only:
-        cases = _chosen(cases, spec.only)
-    if spec.against:
-        return _against_base(cases, rejected, spec)
-    return Plan(tuple(cases), tuple(rejected), choose_baselines(cases, spec.baseline))
 
 
-def _chosen(cases: Sequence[Case], choices: Sequence[CaseChoice]) -> list[Case]:
-    """Return the cases that any of the choices names. Raises UsageError where one names none."""
-    for choice in choices:
-        if not any(_matches(case, choice) for case in cases):
-            raise UsageError(f"{choice.text}: no such case among those of the models, delegates and threads given")
-    return [case for case in cases if any(_matches(case, choice) for choice in choices)]
-
-
-def _matches(case: Case, choice: CaseChoice) -> bool:
-    return (
-        (case.variant.model, case.variant.variant) == (choice.model, choice.variant)
-        and (case.engine, case.delegate, case.threads) == (choice.engine, choice.delegate, choice.threads)
-        and choice.python in (None, case.python.path)
+def _case(
+    variant: ModelVariant,
+    device: str,
+    engine: Engine,
+    delegate: Delegate,
+    threads: int,
+    spec: Spec,
+    python: PythonTarget,
+    runtime: str,
+) -> Case:
+    identity = case_id(
+        variant.model,
+        variant.variant,
+        device,
+        engine,
+        runtime,
+        delegate,
+        threads,
+        signature=spec.signature,
+        python_name=python.name,
     )
+    return Case(identity, variant, device, engine, delegate, threads, spec.signature, python, spec.runtime)
 
 
-def _against_base(cases: Sequence[Case], rejected: Sequence[ModelError], spec: Spec) -> Plan:
-    """Return the plan in which each case follows its twin: the same of the base's file that has the same names.
+def _chosen(cases: list[Case], only: Sequence[CaseChoice]) -> list[Case]:
+    """Return the cases that ``only`` names, all where it names none. Raises UsageError where it names none that is."""
+    if not only:
+        return cases
+    for choice in only:
+        if not any(_is(case, choice) for case in cases):
+            named = f"{choice.model}/{choice.variant} with {choice.engine.value}, {choice.delegate.kind.value}"
+            there = ", ".join(dict.fromkeys(f"{case.variant.model}/{case.variant.variant}" for case in cases))
+            raise UsageError(f"{named}, {choice.threads} threads: there is no such case (models: {there})")
+    return [case for case in cases if any(_is(case, choice) for choice in only)]
+
+
+def _is(case: Case, choice: CaseChoice) -> bool:
+    wanted = (choice.model, choice.variant, choice.engine, choice.delegate, choice.threads)
+    found = (case.variant.model, case.variant.variant, case.engine, case.delegate, case.threads)
+    return wanted == found and choice.python in (None, case.python.path)
+
+
+def _twins(
+    cases: Iterable[Case],
+    older: Sequence[ModelVariant],
+    damaged: Sequence[ModelError],
+    runtimes: Mapping[PythonTarget, RuntimeInfo],
+) -> dict[str, Case]:
+    """Return the older self of each case that has one, by the new one's id.
 
     Raises:
-        UsageError, ModelError: the base has no file for any case, or two of the same names.
+        UsageError, ModelError: no case has one.
     """
-    variants, unread = find_variants(spec.against)
-    if not variants:
-        raise unread[0] if len(unread) == 1 else _all_rejected(unread)
-    bases = _by_names(variants)
-    planned: list[Case] = []
-    baselines: dict[str, str] = {}
+    by_name = {(variant.model, variant.variant): variant for variant in older}
+    found: dict[str, Case] = {}
+    names = []
     for case in cases:
-        base = bases.get((case.variant.model, case.variant.variant))
+        mine = case.variant
+        names.append(f"{mine.model}/{mine.variant}")
+        base = by_name.get((mine.model, mine.variant))
         if base is not None:
-            twin = _twin(case, base)
-            baselines[case.case_id] = twin.case_id
-            planned.append(twin)
-        planned.append(case)
-    if not baselines:
-        raise UsageError(
-            f"the base has {_names(variants)}, the new one {_names(case.variant for case in cases)}: nothing in common; "
-            "name them alike: MODEL/VARIANT=FILE"
-        )
-    _refuse_twins(planned)
-    return Plan(tuple(planned), (*rejected, *unread), baselines, _pairing_notes(cases, bases))
-
-
-def _by_names(variants: Iterable[ModelVariant]) -> dict[tuple[str, str], ModelVariant]:
-    found: dict[tuple[str, str], ModelVariant] = {}
-    for variant in variants:
-        names = (variant.model, variant.variant)
-        other = found.setdefault(names, variant)
-        if other is not variant:
-            raise UsageError(
-                f"{other.file.path} and {variant.file.path} are both called {'/'.join(names)} in the base: name one "
-                f"of them, or leave it out"
+            twin = replace(base, variant=f"{base.variant}{BASE_MARK}")
+            identity = case_id(
+                twin.model,
+                twin.variant,
+                case.device,
+                case.engine,
+                runtimes[case.python].name,
+                case.delegate,
+                case.threads,
+                signature=case.signature,
+                python_name=case.python.name,
             )
-    return found
-
-
-def _twin(case: Case, base: ModelVariant) -> Case:
-    """Return the case with the base's file, called after it."""
-    names = _printable(f"{base.model}/{base.variant}")
-    return replace(
-        case,
-        case_id=f"{names}{BASE_MARK}{case.case_id.removeprefix(names)}",
-        variant=replace(base, variant=f"{base.variant}{BASE_MARK}"),
+            found[case.case_id] = replace(case, case_id=identity, variant=twin)
+    if found:
+        return found
+    if damaged:
+        raise damaged[0] if len(damaged) == 1 else _all_rejected(damaged)
+    there = ", ".join("/".join(name) for name in by_name)
+    raise UsageError(
+        f"base and new have no variant in common ({there}; {', '.join(dict.fromkeys(names))}): "
+        "name them alike with MODEL/VARIANT=FILE"
     )
-
-
-def _names(variants: Iterable[ModelVariant]) -> str:
-    return ", ".join(dict.fromkeys(f"{variant.model}/{variant.variant}" for variant in variants))
-
-
-def _pairing_notes(cases: Sequence[Case], bases: Mapping[tuple[str, str], ModelVariant]) -> tuple[str, ...]:
-    notes = []
-    new = _by_names({case.variant.file.path: case.variant for case in cases}.values())
-    for names, variant in new.items():
-        base = bases.get(names)
-        if base is None:
-            notes.append(f"{'/'.join(names)}: the base has no such file, so it was measured alone")
-        elif base.file.sha256 == variant.file.sha256:
-            notes.append(f"{'/'.join(names)}: base and new are the same file ({variant.file.sha256[:12]})")
-    notes += [f"{'/'.join(names)}: only the base has it, so it was not measured" for names in bases if names not in new]
-    return tuple(notes)
 
 
 def left_out(engine: Engine, delegate: Delegate) -> str | None:

@@ -99,7 +99,7 @@ class WaitSpec:
 
 @dataclass(frozen=True)
 class CaseChoice:
-    """One case by what it consists of. ``python`` is the interpreter's path, None for whichever there is."""
+    """One case of all that a Spec combines. ``python`` is an interpreter's path, None for any."""
 
     model: str
     variant: str
@@ -108,20 +108,13 @@ class CaseChoice:
     threads: int
     python: str | None = None
 
-    @property
-    def text(self) -> str:
-        """How the case is told to a person."""
-        under = "" if self.python is None else f" under {self.python}"
-        how = f"{self.engine.value}+{self.delegate.kind.value}/t{self.threads}"
-        return f"{self.model}/{self.variant} with {how}{under}"
-
 
 @dataclass(frozen=True)
 class Spec:
     """One run as asked for: every model with every engine, delegate, thread count and Python.
 
-    ``only`` keeps these cases of all of them, where it is not empty. ``against`` are MODEL arguments of a base: each
-    case of ``models`` is then compared with the same case of the base's file of the same names.
+    ``only`` keeps of these combinations the ones it names, where it names any. ``against`` are MODEL arguments with an
+    older build of the same variants: each case then takes turns with its own older self, which is its baseline.
     """
 
     models: tuple[str, ...]
@@ -148,8 +141,6 @@ class Spec:
         for count in self.threads:
             if not 1 <= count <= 256:
                 raise UsageError(f"--threads {count}: must be between 1 and 256")
-        if self.baseline is not None and self.against:
-            raise UsageError(f"--baseline {self.baseline}: each case is compared with its base; leave --baseline out")
         _check_settings(self.settings)
         _check_data(self.data)
         _check_waits(self.waits)

@@ -144,6 +144,11 @@ def _squeezed(text: str) -> str:
     return "\n".join("  ".join(line.ljust(len(rule))[span] for span in spans).rstrip() for line in lines)
 
 
+def section_text(section: Section, width: int | None) -> str:
+    """Return a section as plain text in lines of at most ``width`` characters, where given."""
+    return _section(section, width)
+
+
 def _section(section: Section, width: int | None) -> str:
     about = _wrap(section.about, width)
     grids = [text for grid in section.grids for text in _section_grids(grid, width)]
