@@ -66,6 +66,11 @@ def changes_within(run: StoredRun, repeats: Sequence[RunRecord] = ()) -> RunChan
     return RunChange("the baseline variant", run.record.run_id, tuple(found))
 
 
+def pair_in_turns(run: StoredRun, base: CaseResult, new: CaseResult) -> CaseChange:
+    """Return how two cases differ that one run measured in turns."""
+    return _case_change(run, base, new, all_noises((), None))
+
+
 def _older(record: RunRecord, case: CaseResult) -> CaseResult | None:
     """Return a case's older self as the plan paired it, also where the case has failed."""
     if is_older_self(case):
