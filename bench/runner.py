@@ -229,7 +229,7 @@ def _memory(
         "uss_bytes": (end, "uss_bytes"),
         "anonymous_bytes": (end, "anonymous_bytes"),
     }
-    values = {name: snapshot.get(key) for name, (snapshot, key) in sources.items()}
+    values: dict[str, Any] = {name: snapshot.get(key) for name, (snapshot, key) in sources.items()}
     reasons = {
         name: str(snapshot.get("unavailable", {}).get(key, "the worker did not say"))
         for name, (snapshot, key) in sources.items()
