@@ -32,6 +32,7 @@ def told(text: str) -> dict[str, Any]:
     return {change["name"]: change for change in case["changes"]}
 
 
+@pytest.mark.slow
 def test_two_real_files_are_measured_in_turns_and_stored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = (f"net/a={model('float32')}", f"net/a={model('int8')}")
     flags = ("--interleave", "--quiet", "--format", "json", "--out", str(tmp_path), *FLAGS)
