@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from .data_cli import add_accuracy_flags, add_image_flags
 from .errors import UsageError
 from .gates_cli import add_gate_flags, apply_gates, gates_of
-from .run_cli import add_time_flags, add_way_flags, folder_argument, terminal_width
+from .run_cli import add_time_flags, add_way_flags, end_as_interrupted, exit_code, folder_argument, terminal_width
 
 if TYPE_CHECKING:
     from .changes import RunChange
+    from .store import StoredRun
 
 _EXAMPLES = """\
 examples:
@@ -84,13 +86,27 @@ def _add_interleave_flags(compare: argparse.ArgumentParser) -> None:
 
 def _compare(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]) -> int:
     gates = gates_of(options, measuring=False)
-    changes = _interleaved(options, given) if options.interleave else _changes(parser, options)
+    if options.interleave:
+        changes, runs = _interleaved(options, given)
+    else:
+        changes, runs = _changes(parser, options), []
     print(_rendered(changes, options), end="")
-    return apply_gates(options, gates, changes, to_stderr=options.format != "table")
+    if runs and runs[-1].record.interrupted:  # not judged: a gate must not hold because nothing was measured
+        _say_how_to_go_on(runs[-1])
+        return exit_code(runs[-1])
+    judged = apply_gates(options, gates, changes, to_stderr=options.format != "table")
+    return judged or max(map(exit_code, runs), default=0)
 
 
-def _interleaved(options: argparse.Namespace, given: Sequence[str]) -> list[RunChange]:
-    """Return what changed, each NEW measured in turns with BASE now."""
+def _say_how_to_go_on(run: StoredRun) -> None:
+    from .store import continue_line, has_journal
+
+    if run.folder is not None and has_journal(run.folder):
+        print(continue_line(run.folder), file=sys.stderr)
+
+
+def _interleaved(options: argparse.Namespace, given: Sequence[str]) -> tuple[list[RunChange], list[StoredRun]]:
+    """Return what changed, each NEW measured in turns with BASE now, and the runs; an interrupt ends with that run."""
     from .console import ConsoleProgress
     from .interleave import interleave, interleaved_spec, open_side
     from .progress import Progress
@@ -105,14 +121,20 @@ def _interleaved(options: argparse.Namespace, given: Sequence[str]) -> list[RunC
     base, sides = open_side(options.base, options.out), [open_side(new, options.out) for new in options.new]
     asked = spec_of(options, given, (options.base,))
     specs = [interleaved_spec(base, side, asked, own_ways=own_ways) for side in sides]
+    end_as_interrupted()
     progress = Progress() if options.quiet else ConsoleProgress()
+    changes: list[RunChange] = []
+    runs: list[StoredRun] = []
     try:
-        return [
-            interleave(base, side, spec, out=options.out, noise=noise, progress=progress)[0]
-            for side, spec in zip(sides, specs, strict=True)
-        ]
+        for side, spec in zip(sides, specs, strict=True):
+            change, run = interleave(base, side, spec, out=options.out, noise=noise, progress=progress)
+            changes.append(change)
+            runs.append(run)
+            if run.record.interrupted:
+                break
     finally:
         progress.close()
+    return changes, runs
 
 
 def _changes(parser: argparse.ArgumentParser, options: argparse.Namespace) -> list[RunChange]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from .analysis.answer_changes import answer_changes
 from .analysis.in_turns import changes_in_turns
 from .api import run_spec
+from .card import CARD_NAME, LABELS_NAME, read_labels
 from .changes import CaseChange, RunChange, is_older_self
 from .devices.base import Device
 from .errors import StoreError, UsageError
@@ -17,7 +18,7 @@ from .plan import ModelVariant, find_variants
 from .progress import Progress
 from .records import CaseResult, Engine
 from .repeats import stored_repeats
-from .spec import CaseChoice, PythonTarget, Spec
+from .spec import CaseChoice, DataSpec, PythonTarget, Spec
 from .store import StoredRun, find_run, load
 
 Name = tuple[str, str]
@@ -35,6 +36,24 @@ class Side:
     def arguments(self) -> tuple[str, ...]:
         """The files as MODEL arguments that say their names."""
         return tuple(f"{model}/{variant}={path}" for (model, variant), path in self.files.items())
+
+    @property
+    def labels_alone(self) -> list[Path]:
+        """The ``labels.txt`` files without a card beside them, where they were the labels of a folder of models."""
+        if self.run is None:
+            belong = set(self.files) if Path(self.called).expanduser().is_dir() else set()
+        else:
+            belong = {
+                (case.model, case.variant)
+                for case in self.cases
+                if case.preprocessing and case.preprocessing.labels_from == "card"
+            }
+        folders = dict.fromkeys(path.parent for name, path in self.files.items() if name in belong)
+        return [
+            folder / LABELS_NAME
+            for folder in folders
+            if (folder / LABELS_NAME).exists() and not (folder / CARD_NAME).exists()
+        ]
 
     @property
     def cases(self) -> list[CaseResult]:
@@ -103,14 +122,39 @@ def interleaved_spec(base: Side, new: Side, asked: Spec, *, own_ways: bool) -> S
     ``own_ways`` these are the stored run's, the new one's before the base's; its cases alone are measured then.
     """
     new = named_alike(base, new)
+    _refuse_odd_names([*base.files, *new.files])
     common = {name: path for name, path in new.files.items() if name in base.files}
     spec = replace(
         asked,
+        data=_with_labels(asked.data, [base, new]),
         models=replace(new, files=common).arguments,
         against=replace(base, files={name: base.files[name] for name in common}).arguments,
     )
     cases = [case for case in new.cases or base.cases if (case.model, case.variant) in common]
     return _as_stored(spec, cases) if own_ways and cases else spec
+
+
+def _refuse_odd_names(names: Sequence[Name]) -> None:
+    for model, variant in names:
+        if "=" in f"{model}{variant}" or "/" in model:
+            raise UsageError(
+                f"{model}/{variant}: a name with '=', or a model's with '/', does not fit into MODEL/VARIANT=FILE; "
+                "give both sides as files with names of your own"
+            )
+
+
+def _with_labels(data: DataSpec | None, sides: Sequence[Side]) -> DataSpec | None:
+    """Return where the images are, with the labels of a folder that has them and no card: a file alone has none.
+
+    Raises:
+        UsageError, ModelError: the folders' labels are not the same, or cannot be read.
+    """
+    if data is None or data.labels is not None:
+        return data
+    found = {path: read_labels(path) for side in sides for path in side.labels_alone}
+    if len(set(found.values())) > 1:
+        raise UsageError(f"{' and '.join(map(str, found))} have other labels, or another order; choose with --labels")
+    return replace(data, labels=next(iter(found))) if found else data
 
 
 def _as_stored(spec: Spec, cases: Sequence[CaseResult]) -> Spec:
@@ -172,12 +216,20 @@ def interleave(
     repeats = stored_repeats(out, run.record).records if out is not None else ()
     found = changes_in_turns(run, base_name=base.called, new_name=new.called, repeats=repeats, noise=noise)
     missing = tuple(case.case_id for case in base.cases if case.case_id not in {item.case_id for item in found.cases})
-    notes = (f"measured in turns now{f', stored as {run.record.run_id}' if run.folder else ''}", *found.notes)
+    stored = f", stored as {run.record.run_id}" if run.folder else ""
+    notes = (f"measured in turns now{stored}", *_one_sided(base, named_alike(base, new)), *found.notes)
     found = replace(found, missing=missing if new.run else (), notes=notes)
     if spec.data is None and base.run is not None and new.run is not None:
         cases = tuple(_with_stored_answers(case, base.run, new.run) for case in found.cases)
         found = replace(found, cases=cases)
     return found, run
+
+
+def _one_sided(base: Side, new: Side) -> list[str]:
+    """Return a line for each file that has no counterpart, and therefore was not measured."""
+    only = [(name, "base") for name in base.files if name not in new.files]
+    only += [(name, "new side") for name in new.files if name not in base.files]
+    return [f"{'/'.join(name)}: only the {side} has it, so it was not measured" for name, side in only]
 
 
 def _with_stored_answers(change: CaseChange, base: StoredRun, new: StoredRun) -> CaseChange:

@@ -45,7 +45,7 @@ def keep_models(files: Iterable[ModelFile], out: Path) -> None:
 def _copy(model: Path, place: Path) -> None:
     shutil.copyfile(model, place / _MODEL_NAME)
     folder = model.parent.resolve()
-    card = read_card(folder) if (folder / CARD_NAME).exists() else None
+    card = read_card(folder)
     if card is None:
         return
     beside = [folder / CARD_NAME, folder / LABELS_NAME, *([card.split.path] if card.split else [])]

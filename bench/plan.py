@@ -59,11 +59,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """Cases to run, models that cannot be measured with the reason, and each case's baseline by id."""
+    """Cases to run, models that cannot be measured with the reason, and each case's baseline by id.
+
+    ``paired``: baselines are older selves, and what differs between them is the question.
+    """
 
     cases: tuple[Case, ...]
     rejected: tuple[ModelError, ...] = ()
     baselines: Mapping[str, str] = field(default_factory=dict)
+    paired: bool = False
 
 
 ProbeRuntime = Callable[[PythonTarget], RuntimeInfo]
@@ -114,7 +118,7 @@ def make_plan(spec: Spec, device: str, default_python: str, probe: ProbeRuntime)
         twins = _twins(cases, older, damaged, runtimes)
         _refuse_twins([*cases, *twins.values()])
         pairs = [case for new in cases for case in (twins.get(new.case_id), new) if case is not None]
-        return Plan(tuple(pairs), tuple(rejected), {new: base.case_id for new, base in twins.items()})
+        return Plan(tuple(pairs), tuple(rejected), {new: base.case_id for new, base in twins.items()}, paired=True)
     _refuse_twins(cases)
     return Plan(tuple(cases), tuple(rejected), choose_baselines(cases, spec.baseline))
 
@@ -188,9 +192,9 @@ def _twins(
     """Return the older self of each case that has one, by the new one's id.
 
     Raises:
-        UsageError, ModelError: no case has one.
+        UsageError, ModelError: no case has one, or two older files go by the same names.
     """
-    by_name = {(variant.model, variant.variant): variant for variant in older}
+    by_name = _by_name(older)
     found: dict[str, Case] = {}
     names = []
     for case in cases:
@@ -220,6 +224,19 @@ def _twins(
         f"base and new have no variant in common ({there}; {', '.join(dict.fromkeys(names))}): "
         "name them alike with MODEL/VARIANT=FILE"
     )
+
+
+def _by_name(older: Sequence[ModelVariant]) -> dict[tuple[str, str], ModelVariant]:
+    found: dict[tuple[str, str], ModelVariant] = {}
+    for variant in older:
+        name = (variant.model, variant.variant)
+        other = found.setdefault(name, variant)
+        if other is not variant:
+            raise UsageError(
+                f"{other.file.path} and {variant.file.path} of the base are both called {'/'.join(name)}: "
+                "leave one of them out, or name it with MODEL/VARIANT=FILE"
+            )
+    return found
 
 
 def left_out(engine: Engine, delegate: Delegate) -> str | None:

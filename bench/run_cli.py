@@ -145,8 +145,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
 
     gates = gates_of(options, measuring=options.resume is None)
     measure = _what_to_do(parser, options, given)
-    # A time limit (CI, systemd, timeout(1)) asks with SIGTERM: what was measured is kept then, too.
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    end_as_interrupted()
     progress = Progress() if options.quiet or options.json else ConsoleProgress()
     try:
         stored = measure(progress)
@@ -211,6 +210,11 @@ def join_values(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(text)
     return joined
+
+
+def end_as_interrupted() -> None:
+    """Take SIGTERM for Ctrl-C: a time limit (CI, systemd, timeout(1)) asks so, and what was measured is kept then."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
 
 
 def _as_interrupt(_number: int, _frame: object) -> NoReturn:

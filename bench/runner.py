@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from .blocks import BlockTimer
@@ -18,7 +19,7 @@ from .observer import Observer, Timed
 from .outcome import Outcome, guarded
 from .plan import Case, Plan
 from .progress import Progress
-from .records import DelegateKind, Delegation, Failure, Memory, RuntimeInfo, Settings, Status
+from .records import DelegateKind, Delegation, Failure, Memory, MemoryRepeat, RuntimeInfo, Settings, Status
 from .session import ImageNeeds, Session
 from .spec import PythonTarget, WaitSpec
 from .waits.meter import WaitMeter
@@ -26,6 +27,8 @@ from .waits.meter import WaitMeter
 #: Runs after the first one in the memory process: buffers that only a second run allocates show up.
 _MEMORY_RUNS = 5
 _MEMORY_TIME_NS = 1_000_000_000
+#: Clean processes of each side, where memory is compared with an older self's: three give an interval.
+_MEMORY_PROCESSES = 3
 
 
 class Runner:
@@ -45,6 +48,7 @@ class Runner:
         self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
         self._settings = settings
         self._phase = ""
+        self._paired = plan.paired
         self._observer = Observer()
         self._evaluator = evaluator
         self._progress = progress or Progress()
@@ -72,6 +76,7 @@ class Runner:
         self._observer = observer or Observer()
         try:
             self._each("checking, measuring memory", self.outcomes, self._inspect)
+            self._repeat_memory()
             self._decode_images()
             self._time(timed or Timed())
             if self._waits is not None:
@@ -145,6 +150,30 @@ class Runner:
                 outcome.reading = reading = self._evaluator.read(outcome.case.variant, _image_needs(outcome, session))
                 outcome.update(preprocessing=reading.preprocessing, notes=outcome.result.notes + reading.notes)
 
+    def _repeat_memory(self) -> None:
+        """Measure the memory of pairs again: one process a side cannot tell a difference from chance.
+
+        Cases follow their older selves in the plan, so both sides take turns.
+        """
+        if not self._paired:
+            return
+        for number in range(2, _MEMORY_PROCESSES + 1):
+            pairs = [o for o in self._alive() if o.is_baseline or (o.baseline is not None and o.baseline.alive)]
+            self._each(f"measuring memory again, {number} of {_MEMORY_PROCESSES}", pairs, self._measure_memory)
+
+    def _measure_memory(self, outcome: Outcome) -> None:
+        first = outcome.result.memory or Memory()
+        with self._launcher.open(outcome.case) as session:
+            session.hello(outcome.case.runtime)
+            before = session.memory()
+            self._launcher.load(outcome.case, session)
+            session.memory()  # asked as often as in the first process
+            session.first(self._settings.seed)
+            session.memory()
+            session.burst(1, _MEMORY_RUNS, _MEMORY_TIME_NS)
+            repeat = MemoryRepeat(before.get("rss_bytes"), session.memory().get("peak_rss_bytes"))
+        outcome.update(memory=replace(first, repeats=(*first.repeats, repeat)))
+
     def _decode_images(self) -> None:
         for outcome in self._alive():
             if self._evaluator is not None and outcome.reading is not None:
@@ -200,7 +229,7 @@ def _memory(
         "uss_bytes": (end, "uss_bytes"),
         "anonymous_bytes": (end, "anonymous_bytes"),
     }
-    values = {name: snapshot.get(key) for name, (snapshot, key) in sources.items()}
+    values: dict[str, Any] = {name: snapshot.get(key) for name, (snapshot, key) in sources.items()}
     reasons = {
         name: str(snapshot.get("unavailable", {}).get(key, "the worker did not say"))
         for name, (snapshot, key) in sources.items()

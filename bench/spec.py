@@ -141,6 +141,8 @@ class Spec:
         for count in self.threads:
             if not 1 <= count <= 256:
                 raise UsageError(f"--threads {count}: must be between 1 and 256")
+        if self.baseline is not None and self.against:
+            raise UsageError(f"--baseline {self.baseline}: each case is compared with its older self; leave it out")
         _check_settings(self.settings)
         _check_data(self.data)
         _check_waits(self.waits)

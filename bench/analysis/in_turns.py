@@ -1,7 +1,8 @@
 """What changed between two builds of the same cases that were measured in turns, in one run.
 
-Latency is compared block by block (:mod:`.comparison`), so that whatever slowed the machine down hit both. Memory and
-times of loading were taken once a side: their intervals are those of two runs (:mod:`.between_runs`).
+Latency is compared block by block (:mod:`.comparison`), so that whatever slowed the machine down hit both. Memory
+was measured in several processes a side (:mod:`.memory_in_turns`). Times of loading were taken once a side: their
+intervals are those of two runs (:mod:`.between_runs`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from ..records import CaseResult, RunRecord
 from .answer_changes import answer_changes
 from .between_runs import QUANTILES, Noises, Sides, all_noises, exact_size, undecided, varying
 from .comparison import MIN_BLOCKS, BurstKey, Interval, block_log_ratios, burst_value, t_interval
-from .figures import PERCENTILES, VARYING, figure_of
+from .figures import MEMORY, PERCENTILES, VARYING, figure_of
+from .memory_in_turns import memory_in_turns
 from .run_noise import find_case
 from .two_runs import ratio_verdict
 from .what_differs import case_doubts, file_note
@@ -73,8 +75,13 @@ def _older(record: RunRecord, case: CaseResult) -> CaseResult | None:
     """Return a case's older self as the plan paired it, also where the case has failed."""
     if is_older_self(case):
         return None
-    wanted = case.case_id.replace(f"/{case.variant}", f"/{case.variant}{BASE_MARK}", 1)
-    return find_case(record, wanted)
+    wanted = (f"{case.variant}{BASE_MARK}", *_how(case))
+    return next((other for other in record.cases if (other.variant, *_how(other)) == wanted), None)
+
+
+def _how(case: CaseResult) -> tuple[object, ...]:
+    ran = case.model, case.device, case.engine, case.delegate, case.threads, case.signature
+    return *ran, case.python_path, case.python_name
 
 
 def _file_note(change: CaseChange) -> str | None:
@@ -88,7 +95,8 @@ def _case_change(run: StoredRun, base: CaseResult, new: CaseResult, noises: Nois
     changes = [exact_size(sides)]
     latency = _latencies(run, sides)
     for metric in VARYING:
-        change = latency.get(metric) or _too_short(metric, sides) or varying(metric, sides, noises)
+        in_turns = latency.get(metric) or (memory_in_turns(metric, base, new) if metric in MEMORY else None)
+        change = in_turns or _too_short(metric, sides) or varying(metric, sides, noises)
         doubtful = (sides.undecidable(metric) and metric not in latency) or _emulated(sides)
         changes += [] if change is None else [undecided(change) if doubtful else change]
     answered = answer_changes(base, new, run.predictions, run.predictions)
