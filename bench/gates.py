@@ -93,9 +93,7 @@ def parse_gates(
                                for text in texts))  # fmt: skip
 
 
-def parse_gate(
-    text: str, *, model: str = "*", variant: str = "*", device: str = "*", flag: str = "--gate"
-) -> Gate:
+def parse_gate(text: str, *, model: str = "*", variant: str = "*", device: str = "*", flag: str = "--gate") -> Gate:
     """Return the gate that a text writes; see :func:`parse_gates`."""
     found = _GATE.fullmatch(text.strip())
     about = f"{flag} {text.strip()}"

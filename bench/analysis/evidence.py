@@ -53,6 +53,16 @@ class Evidence:
         step = error * float(stats.t.ppf(CONFIDENCE, freedom) + stats.t.ppf(POWER, freedom))
         return math.expm1(step) if self.log else step
 
+    def scaled(self, limit: float, level: float) -> tuple[float, float, float, float]:
+        """Return the estimate, its one-sided bounds at ``level``, and the limit, on the scale where distances add up."""
+        from scipy import stats
+
+        middle, halves = self._scaled(self.value), []
+        for one_sided, two_sided in ((self.lower, self.low), (self.upper, self.high)):
+            error, freedom = self._shape(one_sided, two_sided)
+            halves.append(error * float(stats.t.ppf(level, freedom)))
+        return middle, middle - halves[0], middle + halves[1], self._scaled(limit)
+
     def _doubt(self, distance: float, one_sided: float, two_sided: float) -> float:
         from scipy import stats
 
