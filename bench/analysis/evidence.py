@@ -54,7 +54,7 @@ class Evidence:
         return math.expm1(step) if self.log else step
 
     def scaled(self, limit: float, level: float) -> tuple[float, float, float, float]:
-        """Return the estimate, its one-sided bounds at ``level``, and the limit, on the scale where distances add up."""
+        """Return the estimate, its one-sided bounds at ``level``, and the limit, where distances add up."""
         from scipy import stats
 
         middle, halves = self._scaled(self.value), []

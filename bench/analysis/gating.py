@@ -50,8 +50,8 @@ class GateResult:
     ``name`` is the figure (``recall[mel]``), ``value`` what was judged, in the gate's kind (a ratio, a difference of
     shares, or the metric's unit), with its 95 % interval ``low`` to ``high``; ``base`` and ``new`` are the figure on
     both sides. ``reason`` says where the interval comes from, or why there is no answer. ``needs`` says what would
-    decide, ``detectable`` is the smallest step beyond a limit that data like these show 4 times in 5: relative (0.01 = 1 %) for
-    costs, in shares for shares. ``doubt`` is the chance of such a value where the limit is kept, unadjusted.
+    decide, ``detectable`` is the smallest step beyond a limit that data like these show 4 times in 5: relative
+    (0.01 = 1 %) for costs, in shares for shares. ``doubt`` is the chance of such a value where the limit is kept, unadjusted.
     """
 
     gate: Gate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree  # noqa: S405 - it writes here, and reads nothing
+from xml.etree import ElementTree
 
 from ..analysis.gating import GateResult, Judgement, Outcome
 from .gates import case_name, result_text
