@@ -149,19 +149,18 @@ def _paired_changes(paired: Paired, base_right: Array, right: Array, truth: Arra
     recalls = [(float(base_right[rows].mean()), float(right[rows].mean())) for rows in classes.values()]
     balanced = tuple(float(np.mean([pair[side] for pair in recalls])) for side in (0, 1))
     overall = (
-        paired_change(Metric.TOP1, None, paired.top1, float(base_right.mean()), float(right.mean())),
-        paired_change(Metric.BALANCED, None, paired.balanced_accuracy, balanced[0], balanced[1]),
+        _paired_change(Metric.TOP1, None, paired.top1, float(base_right.mean()), float(right.mean())),
+        _paired_change(Metric.BALANCED, None, paired.balanced_accuracy, balanced[0], balanced[1]),
     )
     by_class = [
-        paired_change(Metric.RECALL, item.name, item, float(base_right[rows].mean()), float(right[rows].mean()))
+        _paired_change(Metric.RECALL, item.name, item, float(base_right[rows].mean()), float(right[rows].mean()))
         for item in paired.classes
         if (rows := classes.get(item.name)) is not None
     ]
     return [*overall, *by_class]
 
 
-def paired_change(metric: Metric, label: str | None, item: PairedDifference, base: float, new: float) -> Change:
-    """Return the change that a paired difference tells, with the figure on both sides."""
+def _paired_change(metric: Metric, label: str | None, item: PairedDifference, base: float, new: float) -> Change:
     return Change(
         metric=metric,
         label=label,

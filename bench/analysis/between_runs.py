@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..changes import Basis, CaseChange, Change, ChangeVerdict, Metric, RunChange
-from ..findings import Verdict
+from ..findings import Code, Severity, Verdict
 from ..records import CaseResult, RunRecord
 from .answer_changes import answer_changes
-from .figures import MEMORY, PERCENTILES, VARYING, figure_of, is_invalid, reason_of
+from .figures import MEMORY, PERCENTILES, VARYING, figure_of, reason_of
 from .matching import match_cases
 from .resampling import RESAMPLES
 from .run_noise import RunNoise, find_case, identity, metric_noise, ratio_noise, settings_key, usable_repeats
@@ -46,6 +46,11 @@ SAME_RUN = "base and new are the same run"
 _INVALID = "undecided, because a measurement is INVALID"
 
 
+#: Findings after which nothing of a measurement is the device's own. The others are about time: memory is read in a
+#: process of its own, and whoever took the processor away from it changed nothing of that.
+_ELSEWHERE = frozenset({Code.EMULATED, Code.SOFTWARE_GPU, Code.OUTPUTS_DIFFER})
+
+
 @dataclass(frozen=True)
 class _Noises:
     """How far each figure varies from run to run."""
@@ -69,7 +74,13 @@ class _Sides:
 
     def undecidable(self, metric: Metric) -> bool:
         """Return True where what speaks against a measurement speaks against this figure, too."""
-        return any(is_invalid(case, metric) for case in (self.base, self.new))
+        for case in (self.base, self.new):
+            if case.verdict is not Verdict.INVALID:
+                continue
+            codes = {item.code for item in case.findings if item.severity is Severity.INVALID and not item.silenced}
+            if metric not in MEMORY or not codes or codes & _ELSEWHERE:
+                return True
+        return False
 
 
 def compare_runs(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..changes import Metric
-from ..findings import Code, Severity, Verdict
 from ..records import CaseResult
 
 PERCENTILES = (Metric.P50, Metric.P90, Metric.P95, Metric.P99)
@@ -13,10 +12,6 @@ TIMES = (*PERCENTILES, Metric.LOAD, Metric.FIRST)
 MEMORY = (Metric.PEAK_RSS, Metric.MODEL_ADDS)
 #: Figures that vary from run to run though nothing changed.
 VARYING = (*TIMES, *MEMORY)
-
-#: Findings after which nothing of a measurement is the device's own. The others are about time: memory is read in a
-#: process of its own, and whoever took the processor away from it changed nothing of that.
-_ELSEWHERE = frozenset({Code.EMULATED, Code.SOFTWARE_GPU, Code.OUTPUTS_DIFFER})
 
 
 def figure_of(case: CaseResult, metric: Metric) -> float | None:
@@ -38,14 +33,6 @@ def reason_of(case: CaseResult, metric: Metric) -> str:
             return case.unavailable.get("accuracy", "accuracy was not measured")
         return case.accuracy.unavailable.get(_OF_ACCURACY[metric], "not recorded")
     return "not measured"
-
-
-def is_invalid(case: CaseResult, metric: Metric) -> bool:
-    """Return True where a case is INVALID for reasons that speak against this figure, of those that vary, too."""
-    if case.verdict is not Verdict.INVALID:
-        return False
-    codes = {item.code for item in case.findings if item.severity is Severity.INVALID and not item.silenced}
-    return metric not in MEMORY or not codes or bool(codes & _ELSEWHERE)
 
 
 def _percentile(metric: Metric) -> Callable[[CaseResult], float | None]:

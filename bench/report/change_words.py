@@ -15,14 +15,14 @@ MARKS: Mapping[ChangeVerdict, str] = {
     ChangeVerdict.SAME: "=",
     ChangeVerdict.UNDECIDED: "≈",
 }
-MEMORY = (Metric.PEAK_RSS, Metric.MODEL_ADDS, Metric.SIZE)
+_MEMORY = (Metric.PEAK_RSS, Metric.MODEL_ADDS, Metric.SIZE)
 
 
 def shown(metric: Metric, value: float | None) -> str:
     """Return a figure without its unit: ms, MB, or a share."""
     if value is None or not known(value):
         return ABSENT
-    show: Callable[[float], str] = ratio if metric.is_share else megabytes if metric in MEMORY else milliseconds
+    show: Callable[[float], str] = ratio if metric.is_share else megabytes if metric in _MEMORY else milliseconds
     return show(value)
 
 
