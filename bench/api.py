@@ -20,6 +20,7 @@ from .frames import predictions_frame, samples_frame
 from .images.cache import GrayscalePolicy
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
+from .kept_models import keep_models
 from .pictures import evaluated_pictures, no_pictures
 from .plan import Plan, left_out_reasons, make_plan
 from .progress import Progress
@@ -63,10 +64,13 @@ def run_spec(
     progress: Progress | None = None,
     now: datetime | None = None,
     page_images: bool = True,
+    keep: bool = False,
 ) -> StoredRun:
     """Measure everything a Spec asks for, store it below ``out`` (None: do not) and return it.
 
     The page shows small pictures of images whose answers changed, unless ``page_images`` is false.
+
+    With ``keep`` a copy of each model is kept below ``out``, so that it can be measured again after its file changed.
 
     A Ctrl-C during the measurement is not raised: what was measured is stored, and the record says so.
 
@@ -81,6 +85,8 @@ def run_spec(
         interrupted = _ended_early(job.runner.run)
         return _gathered(job, run_id, created.isoformat(timespec="seconds"), interrupted)
     prepare_out(out)
+    if keep:
+        keep_models((case.variant.file for case in job.plan.cases), out)
     with start(out, run_id, lambda name: _header(job, name, created)) as kept:
         return _measure(job, kept, page_images)
 

@@ -12,6 +12,14 @@ from enum import Enum
 
 from .records import CaseResult
 
+#: Follows a variant's name in the case of its older build, where both were measured in turns.
+BASE_MARK = "~base"
+
+
+def is_older_self(case: CaseResult) -> bool:
+    """Tell whether a case was measured only so that its newer build could be compared with it."""
+    return case.variant.endswith(BASE_MARK)
+
 
 class Metric(str, Enum):
     """A figure that can change. Times in ns, memory and sizes in bytes, accuracy as a share (0 to 1)."""

@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .data_cli import add_accuracy_flags, add_image_flags, data_spec
 from .errors import UsageError
+from .gates_cli import add_gate_flags, apply_gates, gates_of
 
 if TYPE_CHECKING:
+    from .gates import Gate
     from .progress import Progress
     from .spec import Spec, WaitSpec
     from .store import StoredRun
 
 #: What goes with --resume: where the run is, and what is shown of it.
-_BESIDE_RESUME = frozenset({"help", "resume", "out", "json", "quiet", "debug", "no_images"})
+_BESIDE_RESUME = frozenset(
+    {"help", "resume", "out", "json", "quiet", "debug", "no_images"}
+    | {"gate", "undecided", "junit", "summary", "github_benchmark"}
+)
 _EXIT_OK, _EXIT_CASES_FAILED, _EXIT_INTERRUPTED = 0, 3, 130
 
 _RUN_EXAMPLES = """\
@@ -48,6 +53,19 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         "models", nargs="*", metavar="MODEL", help="a .tflite file, a folder of them, or MODEL/VARIANT=FILE to name it"
     )
     what = run.add_argument_group("what runs the model")
+    add_way_flags(what)
+    what.add_argument("--baseline", metavar="VARIANT", help="compare with this variant (default: float32)")
+    accuracy = run.add_argument_group("accuracy")
+    add_image_flags(accuracy)
+    add_accuracy_flags(accuracy)
+    add_time_flags(run.add_argument_group("how long"))
+    _add_wait_flags(run.add_argument_group("what a user waits for"))
+    add_gate_flags(run.add_argument_group("gates, against the baseline variant of the same run"))
+    _add_output_flags(run.add_argument_group("output"))
+
+
+def add_way_flags(what: argparse._ArgumentGroup) -> None:
+    """Add the flags that say by what a model is run."""
     what.add_argument("--engine", action="append", metavar="NAME", help="interpreter (default), compiled")
     what.add_argument(
         "--delegate",
@@ -58,7 +76,6 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     what.add_argument("--require-full", action="store_true", help="a delegate that leaves operators to the CPU fails")
     what.add_argument("--delegate-option", action="append", default=[], metavar="KEY=VALUE", help="for external")
     what.add_argument("--threads", default="1", metavar="N[,N]", help="thread counts (default 1)")
-    what.add_argument("--baseline", metavar="VARIANT", help="compare with this variant (default: float32)")
     what.add_argument("--signature", metavar="NAME", help="run this signature of the model")
     what.add_argument(
         "--python",
@@ -68,15 +85,10 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         help="run workers under this Python (repeatable)",
     )
     what.add_argument("--runtime", choices=("litert", "tflite", "tf"), help="which runtime of that Python")
-    accuracy = run.add_argument_group("accuracy")
-    add_image_flags(accuracy)
-    add_accuracy_flags(accuracy)
-    _add_time_flags(run.add_argument_group("how long"))
-    _add_wait_flags(run.add_argument_group("what a user waits for"))
-    _add_output_flags(run.add_argument_group("output"))
 
 
-def _add_time_flags(time: argparse._ArgumentGroup) -> None:
+def add_time_flags(time: argparse._ArgumentGroup) -> None:
+    """Add the flags that say how long and how precisely to measure."""
     time.add_argument("--min-runs", type=int, metavar="N", help="at least N samples (64: enough for p90)")
     time.add_argument("--max-runs", type=int, default=20_000, metavar="N", help="at most N samples (20000)")
     time.add_argument("--min-time", metavar="T", help="at least T inside the model (1s)")
@@ -112,6 +124,11 @@ def _add_output_flags(output: argparse._ArgumentGroup) -> None:
     )
     output.add_argument("--resume", metavar="RUN", help="go on with a run that was cut off: a folder, an id or latest")
     output.add_argument(
+        "--keep-models",
+        action="store_true",
+        help="keep a copy of each model beside the runs, to measure it again later",
+    )
+    output.add_argument(
         "--silence", action="append", metavar="CODE[,CODE]", help="findings that shall not count towards the verdict"
     )
     output.add_argument("--no-images", action="store_true", help="no small pictures of changed images in the page")
@@ -126,6 +143,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
     from .progress import Progress
     from .store import StoredRun
 
+    gates = gates_of(options, measuring=options.resume is None)
     measure = _what_to_do(parser, options, given)
     # A time limit (CI, systemd, timeout(1)) asks with SIGTERM: what was measured is kept then, too.
     signal.signal(signal.SIGTERM, _as_interrupt)
@@ -139,7 +157,18 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
     finally:
         progress.close()
     show_run(stored, as_json=options.json)
-    return exit_code(stored)
+    return _judged(options, gates, stored) or exit_code(stored)
+
+
+def _judged(options: argparse.Namespace, gates: Sequence[Gate], stored: StoredRun) -> int:
+    """Apply the gates to a run's cases, each against its baseline. An interrupted run is not judged."""
+    from .analysis.in_turns import changes_within
+    from .repeats import stored_repeats
+
+    if stored.record.interrupted or not (gates or options.github_benchmark):
+        return 0
+    repeats = stored_repeats(options.out, stored.record).records if gates else ()
+    return apply_gates(options, gates, [changes_within(stored, repeats)], to_stderr=options.json)
 
 
 def _what_to_do(
@@ -154,10 +183,12 @@ def _what_to_do(
         return lambda progress: resume_run(options.resume, options.out, progress=progress, page_images=page_images)
     if not options.models:
         parser.error("the following arguments are required: MODEL")
-    spec = _spec(options, given)
+    spec = spec_of(options, given, options.models)
     from .api import run_spec
 
-    return lambda progress: run_spec(spec, out=options.out, progress=progress, page_images=page_images)
+    return lambda progress: run_spec(
+        spec, out=options.out, progress=progress, page_images=page_images, keep=options.keep_models
+    )
 
 
 def _refuse_others(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
@@ -186,7 +217,8 @@ def _as_interrupt(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
+def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[str]) -> Spec:
+    """Return what the flags ask for. Raises UsageError where one of them is wrong."""
     from .records import Engine, Settings
     from .spec import (
         DEFAULT_SETTINGS,
@@ -204,7 +236,7 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
     engines = _split(options.engine, "interpreter")
     min_time_ns, max_time_ns = _time_bounds(options)
     return Spec(
-        models=tuple(options.models),
+        models=tuple(models),
         engines=tuple(parse_choice(Engine, name, "--engine") for name in engines),
         delegates=parse_delegates(_split(options.delegate, "default"), options.delegate_option),
         threads=parse_threads(options.threads),

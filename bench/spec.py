@@ -98,8 +98,24 @@ class WaitSpec:
 
 
 @dataclass(frozen=True)
+class CaseChoice:
+    """One case of all that a Spec combines. ``python`` is an interpreter's path, None for any."""
+
+    model: str
+    variant: str
+    engine: Engine
+    delegate: Delegate
+    threads: int
+    python: str | None = None
+
+
+@dataclass(frozen=True)
 class Spec:
-    """One run as asked for: every model with every engine, delegate, thread count and Python."""
+    """One run as asked for: every model with every engine, delegate, thread count and Python.
+
+    ``only`` keeps of these combinations the ones it names, where it names any. ``against`` are MODEL arguments with an
+    older build of the same variants: each case then takes turns with its own older self, which is its baseline.
+    """
 
     models: tuple[str, ...]
     engines: tuple[Engine, ...] = (Engine.INTERPRETER,)
@@ -113,6 +129,8 @@ class Spec:
     waits: WaitSpec | None = None
     settings: Settings = DEFAULT_SETTINGS
     command: tuple[str, ...] = field(default_factory=tuple)
+    only: tuple[CaseChoice, ...] = ()
+    against: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.models:

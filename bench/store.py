@@ -302,8 +302,9 @@ def from_dict(data: Any, origin: str) -> RunRecord:
         raise StoreError(f"{origin}: does not fit the schema: {where}") from error
 
 
+@functools.cache  # it writes code for every class on first use: for many records that is done once
 def strict_converter() -> cattrs.Converter:
-    """Return a converter that takes ``null`` or ``"1"`` neither for text nor for a number."""
+    """Return the one converter that takes ``null`` or ``"1"`` neither for text nor for a number."""
     import cattrs
 
     converter = cattrs.Converter()

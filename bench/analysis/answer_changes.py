@@ -106,7 +106,7 @@ def _answered(case: CaseResult, predictions: pd.DataFrame | None) -> _Answered |
     scores = rows[columns].to_numpy(dtype=np.float64)
     if not len(rows) or not np.isfinite(scores).all():
         return None
-    lesions = [None if value is None or value != value else str(value) for value in rows["lesion_id"].tolist()]
+    lesions = [value if isinstance(value, str) else None for value in rows["lesion_id"].tolist()]
     return _Answered(
         case.accuracy.labels,
         [str(value) for value in rows["image_id"]],
@@ -128,9 +128,9 @@ def _common(base: _Answered, new: _Answered) -> tuple[_Common | None, tuple[str,
             f"{len(both):,} in common"
         )
     if len(alike) < len(both):
-        doubts.append(
-            f"accuracy: {len(both) - len(alike):,} images have other labels in the two runs and were left out"
-        )
+        apart = len(both) - len(alike)
+        images = "1 image has another label" if apart == 1 else f"{apart:,} images have other labels"
+        doubts.append(f"accuracy: {images} in the other run; left out")
     if not alike:
         return None, tuple(doubts)
     rows, new_rows = [one for one, _ in alike], [other for _, other in alike]

@@ -38,12 +38,13 @@ if TYPE_CHECKING:
 
     from ..store import StoredRun
 
-_QUANTILES = {Metric.P90: 0.90, Metric.P95: 0.95, Metric.P99: 0.99}
+QUANTILES = {Metric.P90: 0.90, Metric.P95: 0.95, Metric.P99: 0.99}
 _NO_SAMPLES = "no samples are stored for this case in both runs: figures of a summary are shown, never judged"
 _NOT_POSITIVE = "one of the figures is not above 0, so there is no ratio"
 #: The note of a run that was compared with itself.
 SAME_RUN = "base and new are the same run"
-_INVALID = "undecided, because a measurement is INVALID"
+#: How the explanation begins of a change that an INVALID measurement leaves undecided.
+INVALID_WORDS = "undecided, because a measurement is INVALID"
 
 
 #: Findings after which nothing of a measurement is the device's own. The others are about time: memory is read in a
@@ -52,7 +53,7 @@ _ELSEWHERE = frozenset({Code.EMULATED, Code.SOFTWARE_GPU, Code.OUTPUTS_DIFFER})
 
 
 @dataclass(frozen=True)
-class _Noises:
+class Noises:
     """How far each figure varies from run to run."""
 
     by_metric: Mapping[Metric, RunNoise]
@@ -60,13 +61,18 @@ class _Noises:
 
 
 @dataclass(frozen=True)
-class _Sides:
+class Sides:
     """One case in both runs, with its steady samples."""
 
     base: CaseResult
     new: CaseResult
     base_samples: pd.DataFrame
     new_samples: pd.DataFrame
+
+    @staticmethod
+    def of(base: StoredRun, one: CaseResult, new: StoredRun, other: CaseResult) -> Sides:
+        """Return a case of one run and a case of another, or of the same."""
+        return Sides(one, other, _steady(base, one), _steady(new, other))
 
     @property
     def sampled(self) -> bool:
@@ -111,7 +117,7 @@ def compare_runs(
     if identity(base.record) == identity(new.record):
         return _same_run(base, new, names, resamples)
     matched = match_cases(base.record, new.record, cross_device=cross_device)
-    noises = _noises(usable_repeats(repeats, base.record, new.record), noise)
+    noises = all_noises(usable_repeats(repeats, base.record, new.record), noise)
     unlike = () if matched.unlike is None else (f"unlike devices: {matched.unlike}; times compare devices, not builds",)
     found, notes = [], []
     for one, other in matched.pairs:
@@ -130,9 +136,10 @@ def compare_runs(
     )
 
 
-def _noises(repeats: Sequence[RunRecord], noise: float | None) -> _Noises:
+def all_noises(repeats: Sequence[RunRecord], noise: float | None) -> Noises:
+    """Return how far figures vary as repeated runs tell, or ``noise`` says of times."""
     known = {metric: metric_noise(metric, repeats, noise) for metric in VARYING}
-    return _Noises(known, ratio_noise(repeats))
+    return Noises(known, ratio_noise(repeats))
 
 
 def _run_notes(base: RunRecord, new: RunRecord) -> list[str]:
@@ -145,18 +152,18 @@ def _case_change(
     new: StoredRun,
     one: CaseResult,
     other: CaseResult,
-    noises: _Noises,
+    noises: Noises,
     resamples: int,
     *,
     across: bool,
 ) -> CaseChange:
-    sides = _Sides(one, other, _steady(base, one), _steady(new, other))
-    changes = [_size(sides)]
+    sides = Sides.of(base, one, new, other)
+    changes = [exact_size(sides)]
     for metric in VARYING:
-        change = _varying(metric, sides, noises)
+        change = varying(metric, sides, noises)
         if metric is Metric.P50 and not across and sides.sampled:
             change = _by_yardstick(change, base.record, new.record, sides, noises.of_ratios) or change
-        changes += [] if change is None else [_undecided(change) if sides.undecidable(metric) else change]
+        changes += [] if change is None else [undecided(change) if sides.undecidable(metric) else change]
     answered = answer_changes(one, other, base.predictions, new.predictions, resamples=resamples)
     order = list(Metric)
     changes = sorted([*changes, *answered.changes], key=lambda change: order.index(change.metric))
@@ -170,7 +177,8 @@ def _steady(run: StoredRun, case: CaseResult) -> pd.DataFrame:
     return samples[(samples["case"] == case.case_id) & ~samples["warmup"]]
 
 
-def _size(sides: _Sides) -> Change:
+def exact_size(sides: Sides) -> Change:
+    """Return the change of the model file's size."""
     base, new = sides.base.file.size_bytes, sides.new.file.size_bytes
     if base <= 0:
         return Change(Metric.SIZE, base=base, new=new, basis=Basis.EXACT, unavailable={"value": _NOT_POSITIVE})
@@ -194,7 +202,7 @@ def _exact(metric: Metric, base: float, new: float, value: float, verdict: Chang
     )
 
 
-def _varying(metric: Metric, sides: _Sides, noises: _Noises) -> Change | None:
+def varying(metric: Metric, sides: Sides, noises: Noises) -> Change | None:
     """Return the change of a figure that varies from run to run, None where neither side has it."""
     base, new = figure_of(sides.base, metric), figure_of(sides.new, metric)
     if base is None and new is None:
@@ -214,7 +222,7 @@ def _varying(metric: Metric, sides: _Sides, noises: _Noises) -> Change | None:
     return _between(change, ratio_interval(readings[0], readings[1], noise), _words(metric, noise))
 
 
-def _with_samples(sides: _Sides) -> tuple[tuple[CaseResult, pd.DataFrame], ...]:
+def _with_samples(sides: Sides) -> tuple[tuple[CaseResult, pd.DataFrame], ...]:
     return (sides.base, sides.base_samples), (sides.new, sides.new_samples)
 
 
@@ -222,12 +230,12 @@ def _reading(metric: Metric, case: CaseResult, samples: pd.DataFrame) -> Reading
     value = figure_of(case, metric) or 1.0
     if metric is Metric.P50:
         return typical_reading(samples) or Reading(math.log(value))
-    if metric in _QUANTILES:
-        return percentile_reading(samples, _QUANTILES[metric], value)
+    if metric in QUANTILES:
+        return percentile_reading(samples, QUANTILES[metric], value)
     return Reading(math.log(value))
 
 
-def _of_the_whole(noise: RunNoise, sides: _Sides) -> RunNoise:
+def _of_the_whole(noise: RunNoise, sides: Sides) -> RunNoise:
     """Return what is assumed of the whole process, as a share of the part of it that the model adds."""
     if noise.freedom is not None:
         return noise
@@ -259,15 +267,15 @@ def _between(change: Change, found: RatioInterval, explanation: str) -> Change:
     )
 
 
-def _undecided(change: Change) -> Change:
+def undecided(change: Change) -> Change:
     """Return a change that an INVALID measurement cannot decide; its interval is what the figures gave."""
     if change.verdict is None:
         return change
-    return replace(change, verdict=ChangeVerdict.UNDECIDED, explanation=f"{_INVALID}; {change.explanation}")
+    return replace(change, verdict=ChangeVerdict.UNDECIDED, explanation=f"{INVALID_WORDS}; {change.explanation}")
 
 
 def _by_yardstick(
-    change: Change | None, base: RunRecord, new: RunRecord, sides: _Sides, noise: RunNoise
+    change: Change | None, base: RunRecord, new: RunRecord, sides: Sides, noise: RunNoise
 ) -> Change | None:
     """Return the change by ratios to a case that is still the same, None where there is no such case."""
     if change is None or change.base is None or change.new is None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..changes import is_older_self
 from ..errors import UsageError
 from ..records import CaseResult, RunRecord
 from .what_differs import unlike_machines
@@ -62,10 +63,11 @@ def _unlike(base: RunRecord, new: RunRecord) -> str | None:
 
 def _keys(cases: Sequence[CaseResult], *, cross_device: bool) -> Mapping[str, CaseResult]:
     """Return cases by what tells them apart; a run of several devices keeps the device's name where it must."""
-    counts = Counter(_without_device(case) for case in cases)
+    own = [case for case in cases if not is_older_self(case)]
+    counts = Counter(_without_device(case) for case in own)
     return {
         _without_device(case) if cross_device and counts[_without_device(case)] == 1 else case.case_id: case
-        for case in cases
+        for case in own
     }
 
 

@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..analysis.between_runs import SAME_RUN
+from ..analysis.between_runs import INVALID_WORDS, SAME_RUN
 from ..changes import Basis, CaseChange, Change, ChangeVerdict, Metric, RunChange
-from ..findings import Verdict
 from ..records import CaseResult
 from .change_words import MARKS, bounded, difference, factor, sides, sign
 from .naming import Names, name_cases
@@ -100,7 +99,7 @@ def _latency(change: RunChange, names: Names) -> list[str]:
     if not said:
         said.append(f"No latency is shown to have changed ({total}).")
     same, open_ones = _with(timed, ChangeVerdict.SAME), _with(timed, ChangeVerdict.UNDECIDED)
-    undecided = [pair for pair in open_ones if not _invalid(pair[0])]
+    undecided = [pair for pair in open_ones if not pair[1].explanation.startswith(INVALID_WORDS)]
     if same:
         said.append(f"{count(len(same), 'latency is', 'latencies are')} the same.")
     if undecided:
@@ -111,10 +110,6 @@ def _latency(change: RunChange, names: Names) -> list[str]:
         invalid = count(len(open_ones) - len(undecided), "latency", "latencies")
         said.append(f"{invalid} undecided because a measurement is INVALID: measure again.")
     return said
-
-
-def _invalid(case: CaseChange) -> bool:
-    return Verdict.INVALID in (case.base.verdict, case.new.verdict)
 
 
 def _why(undecided: Sequence[Change]) -> str:

@@ -93,7 +93,7 @@ def test_images_with_other_labels_are_left_out_and_that_is_a_doubt() -> None:
     assert new.predictions is not None
     labels = new.predictions["label"].where(new.predictions["image_id"] != "image-00000", "nv")
     case = compared(base, replace(new, predictions=new.predictions.assign(label=labels)))
-    assert case.doubts == ("accuracy: 1 images have other labels in the two runs and were left out",)
+    assert case.doubts == ("accuracy: 1 image has another label in the other run; left out",)
     assert changed(case, Metric.RECALL, "mel").images == 99
 
 

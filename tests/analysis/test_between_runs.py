@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -143,6 +144,25 @@ def test_percentiles_load_and_first_have_intervals_too() -> None:
     assert [change.metric for change in case.changes] == sorted(
         (change.metric for change in case.changes), key=list(Metric).index
     )
+
+
+def with_p90(stored: StoredRun, p90_ns: float) -> StoredRun:
+    latency = stored.record.cases[0].latency
+    assert latency is not None
+    return edited(stored, "float32", latency=replace(latency, p90_ns=p90_ns))
+
+
+def test_a_percentile_that_blocks_cannot_place_has_the_interval_of_runs_alone() -> None:
+    found = compare_runs(with_p90(run(1), 6e6), with_p90(run(2), 7e6))
+    change = changed(found.cases[0], Metric.P90)
+    assert change.value == pytest.approx(7 / 6)
+    assert change.low == pytest.approx(7 / 6 / math.exp(1.96 * 0.1 * math.sqrt(2)), rel=0.001)
+
+
+def test_findings_about_the_machine_are_part_of_the_environment() -> None:
+    finding = Finding(Code.GOVERNOR, Severity.SUSPECT, "the clock follows the load (governor powersave on 2 CPUs)", "")
+    found = compare_runs(run(1), edited(run(2), "float32", findings=(finding,)))
+    assert found.environment == ("governor: nothing found → the clock follows the load (governor powersave on 2 CPUs)",)
 
 
 def test_size_is_exact() -> None:

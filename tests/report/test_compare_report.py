@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from edgebench.analysis.between_runs import compare_runs
+from edgebench.analysis.between_runs import compare_runs, undecided
 from edgebench.changes import Basis, CaseChange, Change, ChangeVerdict, Metric, RunChange
 from edgebench.findings import Code, Finding, Severity, Verdict
 from edgebench.report.change_words import bounded, difference, factor, sides, sign
@@ -64,9 +64,12 @@ def test_undecided_latency_names_the_way_out() -> None:
 def test_invalid_measurements_are_told_apart() -> None:
     change = comparison(P50)
     case = change.cases[0]
-    invalid = replace(change, cases=(replace(case, new=replace(case.new, verdict=Verdict.INVALID)),))
-    assert "1 latency undecided because a measurement is INVALID" in said(invalid)
-    assert "no reason" not in said(invalid)
+    invalid = replace(case.new, verdict=Verdict.INVALID)
+    text = said(replace(change, cases=(replace(case, new=invalid, changes=(undecided(P50),)),)))
+    assert "1 latency undecided because a measurement is INVALID" in text
+    assert "no reason" not in text
+    in_turns = replace(case, new=invalid, changes=(replace(P50, basis=Basis.IN_TURNS),))
+    assert "measure for longer" in said(replace(change, cases=(in_turns,)))
 
 
 def test_what_changed_is_said_with_its_interval() -> None:

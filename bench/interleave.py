@@ -1,0 +1,193 @@
+"""Measuring two builds of the same cases side by side now, in turns: the fair way to compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .analysis.answer_changes import answer_changes
+from .analysis.in_turns import changes_in_turns
+from .api import run_spec
+from .changes import CaseChange, RunChange, is_older_self
+from .devices.base import Device
+from .errors import StoreError, UsageError
+from .kept_models import find_model
+from .plan import ModelVariant, find_variants
+from .progress import Progress
+from .records import CaseResult, Engine
+from .repeats import stored_repeats
+from .spec import CaseChoice, PythonTarget, Spec
+from .store import StoredRun, find_run, load
+
+Name = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side's files as MODEL arguments by (model, variant), and the stored run that they come from, if any."""
+
+    called: str
+    files: dict[Name, Path]
+    run: StoredRun | None = None
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The files as MODEL arguments that say their names."""
+        return tuple(f"{model}/{variant}={path}" for (model, variant), path in self.files.items())
+
+    @property
+    def cases(self) -> list[CaseResult]:
+        """The cases of the stored run; older selves in a run of pairs are no cases of their own."""
+        return [case for case in self.run.record.cases if not is_older_self(case)] if self.run else []
+
+
+def open_side(text: str, out: Path) -> Side:
+    """Return the side that ``text`` names: a stored run, or a MODEL argument (file, folder, ``MODEL/VARIANT=FILE``).
+
+    Raises:
+        StoreError, ModelError: neither is there, or the files of the run have changed since and were not kept.
+    """
+    try:
+        run = load(find_run(text, out))
+    except StoreError as error:
+        variants, rejected = find_variants([text])
+        if not variants:
+            raise (error if _no_path(text) else rejected[0]) from None
+        return Side(text, {(item.model, item.variant): _path(item) for item in variants})
+    side = Side(text, {}, run)
+    return replace(side, files={(case.model, case.variant): find_model(case.file, out) for case in side.cases})
+
+
+def _no_path(text: str) -> bool:
+    return "=" not in text and not Path(text).expanduser().exists()
+
+
+def _path(variant: ModelVariant) -> Path:
+    return Path(variant.file.path)
+
+
+def named_alike(base: Side, new: Side) -> Side:
+    """Return the new side under the base's names, by which cases are paired.
+
+    Where a file goes by another model's name, it is paired by its variant if that leaves no choice.
+
+    Raises:
+        UsageError: it leaves one.
+    """
+    if base.files.keys() & new.files.keys():
+        return new
+    models = {model for model, _ in base.files}
+    variants = [variant for _, variant in new.files]
+    (model,) = models if len(models) == 1 else (None,)
+    if model is not None and len(base.files) == len(new.files) == 1:
+        return replace(new, files=dict(zip(base.files, new.files.values(), strict=True)))
+    if (
+        model is not None
+        and len(set(variants)) == len(variants)
+        and {(model, name) for name in variants} & set(base.files)
+    ):
+        return replace(new, files={(model, name): path for (_, name), path in new.files.items()})
+    there, here = (", ".join("/".join(name) for name in side.files) for side in (base, new))
+    example = "/".join(next(iter(base.files)))
+    raise UsageError(
+        f"{base.called} has {there}, {new.called} has {here}: which belong together? Name the new file as the base "
+        f"has it, for instance {example}={next(iter(new.files.values()))}"
+    )
+
+
+def interleaved_spec(base: Side, new: Side, asked: Spec, *, own_ways: bool) -> Spec:
+    """Return what to measure: every case of the new side with its older self.
+
+    ``asked`` says how: data and settings, and unless ``own_ways`` also engines, delegates, threads and Pythons. With
+    ``own_ways`` these are the stored run's, the new one's before the base's; its cases alone are measured then.
+    """
+    new = named_alike(base, new)
+    common = {name: path for name, path in new.files.items() if name in base.files}
+    spec = replace(
+        asked,
+        models=replace(new, files=common).arguments,
+        against=replace(base, files={name: base.files[name] for name in common}).arguments,
+    )
+    cases = [case for case in new.cases or base.cases if (case.model, case.variant) in common]
+    return _as_stored(spec, cases) if own_ways and cases else spec
+
+
+def _as_stored(spec: Spec, cases: Sequence[CaseResult]) -> Spec:
+    engines: dict[Engine, None] = dict.fromkeys(case.engine for case in cases)
+    delegates = list({repr(case.delegate): case.delegate for case in cases}.values())
+    pythons = _pythons(cases)
+    named = {python.path for python in pythons}
+    return replace(
+        spec,
+        engines=tuple(engines),
+        delegates=tuple(delegates),
+        threads=tuple(dict.fromkeys(case.threads for case in cases)),
+        pythons=pythons,
+        signature=cases[0].signature,
+        only=tuple(
+            CaseChoice(
+                case.model,
+                case.variant,
+                case.engine,
+                case.delegate,
+                case.threads,
+                case.python_path if case.python_path in named else None,
+            )
+            for case in cases
+        ),
+    )
+
+
+def _pythons(cases: Sequence[CaseResult]) -> tuple[PythonTarget, ...]:
+    """Return the Pythons that a person had chosen: several of them, or one with a name; else the default is meant."""
+    found = dict.fromkeys(PythonTarget(case.python_path or "", case.python_name) for case in cases)
+    if len(found) == 1 and next(iter(found)).name is None:
+        return ()
+    for python in found:
+        if not Path(python.path).exists():
+            raise UsageError(f"{python.path}: this Python measured the stored run and is not there any more; name one "
+                             "with --python")  # fmt: skip
+    return tuple(found)
+
+
+def interleave(
+    base: Side,
+    new: Side,
+    spec: Spec,
+    *,
+    out: Path | None,
+    noise: float | None = None,
+    device: Device | None = None,
+    progress: Progress | None = None,
+) -> tuple[RunChange, StoredRun]:
+    """Measure both sides in turns, store that as a run below ``out`` (None: do not), and return what changed.
+
+    Where no images were classified now, accuracy is that of the two stored runs, if both sides are such.
+
+    Raises:
+        UsageError, InputError: nothing was measured.
+    """
+    run = run_spec(spec, out=out, device=device, progress=progress)
+    repeats = stored_repeats(out, run.record).records if out is not None else ()
+    found = changes_in_turns(run, base_name=base.called, new_name=new.called, repeats=repeats, noise=noise)
+    missing = tuple(case.case_id for case in base.cases if case.case_id not in {item.case_id for item in found.cases})
+    notes = (f"measured in turns now{f', stored as {run.record.run_id}' if run.folder else ''}", *found.notes)
+    found = replace(found, missing=missing if new.run else (), notes=notes)
+    if spec.data is None and base.run is not None and new.run is not None:
+        cases = tuple(_with_stored_answers(case, base.run, new.run) for case in found.cases)
+        found = replace(found, cases=cases)
+    return found, run
+
+
+def _with_stored_answers(change: CaseChange, base: StoredRun, new: StoredRun) -> CaseChange:
+    """Return the change with accuracy from the two stored runs, of the same files."""
+    one, other = (_case(run, change.case_id) for run in (base, new))
+    if one is None or other is None:
+        return change
+    answered = answer_changes(one, other, base.predictions, new.predictions)
+    return replace(change, changes=change.changes + answered.changes, doubts=change.doubts + answered.doubts)
+
+
+def _case(run: StoredRun, case_id: str) -> CaseResult | None:
+    return next((case for case in run.record.cases if case.case_id == case_id), None)
