@@ -48,7 +48,8 @@ class Gate:
     """One limit. ``limit`` is a ratio, a difference of shares, or a figure in the metric's unit, as ``kind`` says.
 
     A share must not be below it, anything else not above. ``label`` is the class, or :data:`EVERY`. The patterns are
-    globs of the names in a case's id.
+    globs of the names in a case's id. An ``optional`` gate, of a file that is about more than one measurement, may be
+    about nothing that was measured.
     """
 
     text: str
@@ -59,6 +60,7 @@ class Gate:
     model: str = EVERY
     variant: str = EVERY
     device: str = EVERY
+    optional: bool = False
 
     def covers(self, case: CaseResult) -> bool:
         """Tell whether the gate is about a case."""

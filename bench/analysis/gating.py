@@ -96,18 +96,24 @@ def _of_gate(gate: Gate, change: RunChange) -> list[Judgement]:
     covered = [case for case in change.cases if gate.covers(case.new)]
     lost = [case_id for case_id in change.missing if _covers_id(gate, case_id)]
     if not covered and not lost:
+        if gate.optional:
+            return []
         names = ", ".join(f"{case.new.model}/{case.new.variant}@{case.new.device}" for case in change.cases)
         raise UsageError(f"gate {gate.text!r}: is about none of the cases ({names or 'none'})")
     missing = [_missing(gate, case_id) for case_id in lost]
     if gate.metric.is_share and all(_never_classified(case) for case in covered):
+        if gate.optional:
+            return missing
         raise UsageError(f"gate {gate.text!r}: no accuracy was measured; add --data SOURCE")
     judged = [*(item for case in covered for item in _judged(gate, case)), *missing]
-    if not judged:
+    if not judged and not gate.optional:
         raise UsageError(f"gate {gate.text!r}: is about the baseline alone, which is compared with nothing here")
     if gate.label not in (None, EVERY) and all(gate.label not in _labels(case) for case in covered):
         there = list(dict.fromkeys(label for case in covered for label in _labels(case)))
         if there:
-            raise UsageError(f"gate {gate.text!r}: there is no class {gate.label}; {did_you_mean(gate.label or '', there)}")
+            raise UsageError(
+                f"gate {gate.text!r}: there is no class {gate.label}; {did_you_mean(gate.label or '', there)}"
+            )
     return judged
 
 
