@@ -46,39 +46,33 @@ class Evidence:
 
         It is a relative difference (0.01 = 1 %) of a figure with ``log``, else one in its unit.
         """
-        from scipy import stats
-
         one_sided, two_sided = (self.lower, self.low) if above else (self.upper, self.high)
         error, freedom = self._shape(one_sided, two_sided)
-        step = error * float(stats.t.ppf(CONFIDENCE, freedom) + stats.t.ppf(POWER, freedom))
+        step = error * (_quantile(CONFIDENCE, freedom) + _quantile(POWER, freedom))
         return math.expm1(step) if self.log else step
 
     def scaled(self, limit: float, level: float) -> tuple[float, float, float, float]:
         """Return the estimate, its one-sided bounds at ``level``, and the limit, where distances add up."""
-        from scipy import stats
-
         middle, halves = self._scaled(self.value), []
         for one_sided, two_sided in ((self.lower, self.low), (self.upper, self.high)):
             error, freedom = self._shape(one_sided, two_sided)
-            halves.append(error * float(stats.t.ppf(level, freedom)))
+            halves.append(error * _quantile(level, freedom))
         return middle, middle - halves[0], middle + halves[1], self._scaled(limit)
 
     def _doubt(self, distance: float, one_sided: float, two_sided: float) -> float:
-        from scipy import stats
+        from scipy.special import stdtr
 
         error, freedom = self._shape(one_sided, two_sided)
         if error == 0:
             return 0.0 if distance > 0 else 1.0
-        return float(stats.t.sf(distance / error, freedom))
+        return float(stdtr(freedom, -distance / error))
 
     def _shape(self, one_sided: float, two_sided: float) -> tuple[float, float]:
         """Return the standard error and the degrees of freedom that two bounds of one side come from."""
-        from scipy import stats
-
         middle = self._scaled(self.value)
         alone, both = (abs(middle - self._scaled(bound)) for bound in (one_sided, two_sided))
         freedom = _freedom(both / alone) if alone > 0 else _MOST_FREEDOM
-        return alone / float(stats.t.ppf(CONFIDENCE, freedom)), freedom
+        return alone / _quantile(CONFIDENCE, freedom), freedom
 
     def _scaled(self, value: float) -> float:
         if not self.log:
@@ -93,23 +87,27 @@ def exactly(value: float) -> Evidence:
 
 def of_blocks(low: float, high: float, blocks: int) -> Evidence:
     """Return what a Student's t interval of logarithms over blocks says; its middle is the estimate."""
-    from scipy import stats
-
     middle = math.sqrt(low * high)
     freedom = max(1, blocks - 1)
-    ratio = float(stats.t.ppf(CONFIDENCE, freedom) / stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    ratio = _quantile(CONFIDENCE, freedom) / _quantile((1 + CONFIDENCE) / 2, freedom)
     alone = math.exp(math.log(high / low) / 2 * ratio)
     return Evidence(middle, low, high, middle / alone, middle * alone, log=True)
 
 
+def _quantile(level: float, freedom: float) -> float:
+    from scipy.special import stdtrit  # a hundred times as fast as scipy.stats, and asked for often
+
+    return float(stdtrit(freedom, level))
+
+
 def _freedom(ratio: float) -> float:
     """Return the degrees of freedom at which t's 97.5 % point is ``ratio`` times its 95 % point."""
-    from scipy import optimize, stats
+    from scipy.optimize import brentq
 
     def off(freedom: float) -> float:
-        return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) / stats.t.ppf(CONFIDENCE, freedom)) - ratio
+        return _quantile((1 + CONFIDENCE) / 2, freedom) / _quantile(CONFIDENCE, freedom) - ratio
 
-    solve: Callable[..., float] = optimize.brentq
+    solve: Callable[..., float] = brentq
     if off(_MOST_FREEDOM) >= 0:
         return _MOST_FREEDOM
     return _LEAST_FREEDOM if off(_LEAST_FREEDOM) <= 0 else float(solve(off, _LEAST_FREEDOM, _MOST_FREEDOM))

@@ -119,7 +119,8 @@ def _of_gate(gate: Gate, change: RunChange) -> list[Judgement]:
 
 def _never_classified(case: CaseChange) -> bool:
     """Return True where nobody asked for accuracy: a case that failed would have had it."""
-    return case.new.status is not Status.FAILED and case.new.accuracy is None and case.base.accuracy is None
+    known = any(side.accuracy is not None for side in (case.new, case.base))
+    return case.new.status is not Status.FAILED and not known and not any(item.metric.is_share for item in case.changes)
 
 
 def _covers_id(gate: Gate, case_id: str) -> bool:
