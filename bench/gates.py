@@ -48,7 +48,8 @@ class Gate:
     """One limit. ``limit`` is a ratio, a difference of shares, or a figure in the metric's unit, as ``kind`` says.
 
     A share must not be below it, anything else not above. ``label`` is the class, or :data:`EVERY`. The patterns are
-    globs of the names in a case's id.
+    globs of the names in a case's id. An ``optional`` gate, of a file that is about more than one measurement, may be
+    about nothing that was measured.
     """
 
     text: str
@@ -59,10 +60,15 @@ class Gate:
     model: str = EVERY
     variant: str = EVERY
     device: str = EVERY
+    optional: bool = False
 
     def covers(self, case: CaseResult) -> bool:
         """Tell whether the gate is about a case."""
-        names = ((case.model, self.model), (case.variant, self.variant), (case.device, self.device))
+        return self.covers_names(case.model, case.variant, case.device)
+
+    def covers_names(self, model: str, variant: str, device: str) -> bool:
+        """Tell whether the gate is about a case of these names."""
+        names = ((model, self.model), (variant, self.variant), (device, self.device))
         return all(fnmatchcase(name, pattern) for name, pattern in names)
 
 
@@ -160,6 +166,6 @@ def _placed(gate: Gate, where: str | None, about: str) -> Gate:
         return gate
     names, _, device = where.partition("@")
     model, slash, variant = names.rpartition("/")
-    if not names or (slash and not model):
+    if not where.strip("@") or (slash and not model):
         raise UsageError(f"{about}: write which cases it is about as [MODEL/]VARIANT[@DEVICE], before the colon")
-    return replace(gate, model=model or EVERY, variant=variant, device=device or EVERY)
+    return replace(gate, model=model or EVERY, variant=variant or EVERY, device=device or EVERY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ def add_gate_flags(gates: argparse._ArgumentGroup) -> None:
         "'size <= 3MB', 'recall[mel] >= -2pt', 'int8*@pi*: p50 <= 20ms' (repeatable; [[gate]] in edgebench.toml adds)",
     )
     gates.add_argument(
-        "--undecided", choices=("pass", "fail"), help="what an undecided gate does to the exit code (pass)"
+        "--undecided", choices=("pass", "fail"), help="what an undecided gate does to the exit code (default: pass)"
     )
     gates.add_argument("--junit", type=Path, metavar="FILE", help="write the gates as JUnit XML")
     gates.add_argument("--summary", type=Path, metavar="FILE", help="append Markdown, for $GITHUB_STEP_SUMMARY")
@@ -35,20 +36,49 @@ def add_gate_flags(gates: argparse._ArgumentGroup) -> None:
 
 
 def gates_of(options: argparse.Namespace, *, measuring: bool) -> tuple[Gate, ...]:
-    """Return the gates that flags write; raises UsageError before anything is measured.
+    """Return the gates that flags and edgebench.toml write; raises UsageError before anything is measured.
 
     ``measuring`` without images cannot judge accuracy; stored runs may have it.
     """
     from .gates import parse_gates
 
-    gates = parse_gates(options.gate or ())
+    flagged = parse_gates(options.gate or ())
+    gates = (*flagged, *(gate for gate in _configured(options) if gate not in flagged))
     for name in ("junit", "summary", "undecided"):
         if getattr(options, name) is not None and not gates:
             raise UsageError(f"--{name}: is about gates; name some with --gate")
-    shares = [gate for gate in gates if gate.metric.is_share]
+    shares = [gate for gate in flagged if gate.metric.is_share]
     if measuring and shares and options.data is None:
         raise UsageError(f"--gate {shares[0].text!r}: is about accuracy; add --data SOURCE")
     return gates
+
+
+def _configured(options: argparse.Namespace) -> list[Gate]:
+    """Return the gates of edgebench.toml. They may be about other models and devices than those at hand."""
+    from .config import load_config
+    from .gates import parse_gate, with_patterns
+
+    config = load_config(getattr(options, "config", None))
+    return [
+        replace(
+            with_patterns(
+                parse_gate(text, f"{config.path}: [[gate]]"),
+                model=table.model,
+                variant=table.variant,
+                device=table.device,
+            ),
+            optional=True,
+        )
+        for table in config.gates
+        for text in table.check
+    ]
+
+
+def without_changes(gates: Sequence[Gate]) -> tuple[Gate, ...]:
+    """Return the gates that one run is judged by: those of edgebench.toml about a change are meant for two builds."""
+    from .gates import GateKind
+
+    return tuple(gate for gate in gates if not gate.optional or gate.kind is GateKind.ABSOLUTE)
 
 
 def apply_gates(
@@ -60,7 +90,7 @@ def apply_gates(
         UsageError: a gate is about no case.
         StoreError: a file could not be written.
     """
-    from .analysis.gating import GateOutcome, judge_gates
+    from .analysis.gating import GateOutcome, judge_together
     from .report.gates import action_benchmark, gate_lines, gate_sentence, gates_junit, gates_markdown
 
     if options.github_benchmark is not None:
@@ -68,8 +98,13 @@ def apply_gates(
     if not gates:
         return 0
     strict = options.undecided == "fail"
-    judged = [(change, judge_gates(gates, change)) for change in changes]
+    judged = list(zip(changes, judge_together(gates, changes), strict=True))
     everything = [item for _, items in judged for item in items]
+    for gate in gates:
+        if all(item.gate != gate for item in everything):
+            print(
+                f"edgebench: gate {gate.text!r} of edgebench.toml is about nothing that was measured", file=sys.stderr
+            )
     stream = sys.stderr if to_stderr else sys.stdout
     print(f"\n{gate_sentence(everything, undecided_fails=strict)}", file=stream)
     for line in gate_lines(everything):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .data_cli import add_accuracy_flags, add_image_flags, data_spec
 from .errors import UsageError
-from .gates_cli import add_gate_flags, apply_gates, gates_of
+from .gates_cli import add_gate_flags, apply_gates, gates_of, without_changes
 
 if TYPE_CHECKING:
     from .gates import Gate
@@ -143,7 +143,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
     from .progress import Progress
     from .store import StoredRun
 
-    gates = gates_of(options, measuring=options.resume is None)
+    gates = without_changes(gates_of(options, measuring=options.resume is None))
     measure = _what_to_do(parser, options, given)
     end_as_interrupted()
     progress = Progress() if options.quiet or options.json else ConsoleProgress()

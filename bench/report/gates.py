@@ -30,7 +30,9 @@ def gate_sentence(judged: Sequence[Judgement], *, undecided_fails: bool) -> str:
             f"{counts[GateOutcome.UNDECIDED]} undecided ({'fails' if undecided_fails else 'does not fail'} the run)"
         )
     parts.append(f"{counts[GateOutcome.PASS]} passed")
-    return f"Gates: {', '.join(parts)}."
+    family = sum(item.doubt is not None for item in judged)
+    together = f" {family} that chance has a part in are judged together: a false alarm in at most 1 of 20 runs."
+    return f"Gates: {', '.join(parts)}.{together if family > 1 else ''}"
 
 
 def gate_lines(judged: Sequence[Judgement]) -> list[str]:
@@ -49,8 +51,16 @@ def gate_message(item: Judgement) -> str:
     if item.value is None:
         return f"{item.name}: {item.reason or 'no figure'}; allowed: {limit}"
     figure = f"{item.name} {_figure(item.gate, item.value)}{_range(item)}{_against(item.gate)}, allowed: {limit}"
-    tail = "; ".join(part for part in (_between(item), item.reason, item.needs) if part)
+    tail = "; ".join(part for part in (_between(item), item.reason, item.needs, _blind_spot(item)) if part)
     return f"{figure}{f'; {tail}' if tail else ''}"
+
+
+def _blind_spot(item: Judgement) -> str:
+    """Tell what could have been shown where no failure was."""
+    if item.outcome is GateOutcome.FAIL or not item.detectable:
+        return ""
+    unit = " points" if item.gate.metric.is_share else " %"
+    return f"{100 * item.detectable:.2g}{unit} beyond the limit would be shown 4 times in 5"
 
 
 def _range(item: Judgement) -> str:
@@ -135,6 +145,11 @@ def gates_junit(judged: Sequence[Judgement], *, undecided_fails: bool) -> str:
 def _testcase(suite: ElementTree.Element, item: Judgement, undecided_fails: bool) -> None:
     name = item.gate.text if item.name in item.gate.text else f"{item.gate.text} ({item.name})"
     case = ElementTree.SubElement(suite, "testcase", classname=_xml(item.case_id), name=_xml(name))
+    properties = ElementTree.SubElement(case, "properties")
+    for key in ("value", "low", "high", "doubt", "detectable"):
+        if (figure := getattr(item, key)) is not None:
+            ElementTree.SubElement(properties, "property", name=key, value=repr(figure))
+    ElementTree.SubElement(properties, "property", name="limit", value=repr(item.gate.limit))
     message = _xml(gate_message(item))
     if _fails(item, undecided_fails):
         ElementTree.SubElement(case, "failure", message=message, type=item.outcome.value).text = message
