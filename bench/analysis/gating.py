@@ -156,7 +156,7 @@ def _closed(item: Judgement, least: float, family: int) -> Judgement:
     if item.doubt is None or item.doubt <= least:
         return replace(item, outcome=GateOutcome.FAIL)
     item = replace(item, needs=_needs(item, evidence, family))
-    if item.doubt > 1 - CONFIDENCE:
+    if item.doubt is not None and item.doubt > 1 - CONFIDENCE:
         return item
     alone = f"alone it would fail, but {family} are judged together, and one of them looks so by chance"
     return replace(item, reason="; ".join(part for part in (item.reason, alone) if part))

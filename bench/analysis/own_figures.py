@@ -69,5 +69,5 @@ def _one_reading(case: CaseResult, metric: Metric, value: float) -> Evidence | N
     if metric is Metric.MODEL_ADDS:  # what is assumed is a share of the whole process, of which this is a part
         spread *= max(1.0, (figure_of(case, Metric.PEAK_RSS) or value) / value)
     both, alone = (float(stats.norm.ppf(level)) * spread for level in ((1 + CONFIDENCE) / 2, CONFIDENCE))
-    bounds = [value * math.exp(step) for step in (-both, both, -alone, alone)]
-    return Evidence(value, *bounds, log=True)
+    low, high, lower, upper = (value * math.exp(step) for step in (-both, both, -alone, alone))
+    return Evidence(value, low, high, lower, upper, log=True)
