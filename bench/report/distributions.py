@@ -12,6 +12,7 @@ from .charts import Chart, Choice, Trace, label
 from .palette import NEUTRAL, colours
 from .tables import Row
 from .text import clean, count, milliseconds, shortened
+from .thinning import thinned
 
 #: A step as wide as this is about a pixel on a phone.
 _BINS = 60
@@ -19,8 +20,10 @@ _BINS = 60
 _DRAWN_SHARE = 0.995
 #: Cases of one model that ran alike and can still be told apart when drawn over each other.
 _TOGETHER = 6
-#: Below zero: block medians, and nothing else.
-_MEDIANS_Y = -7.0
+#: Of warm-up, at even ranks.
+_WARMUP_POINTS = 60
+#: Below zero, where no step is.
+_MEDIANS_Y, _WARMUP_Y = -7.0, -15.0
 _PER_CASE = 3
 _Values = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -49,20 +52,20 @@ def distribution_chart(rows: Sequence[Row], by_case: Mapping[str, pd.DataFrame])
         "barmode": "overlay",
         "bargap": 0,
         "xaxis": {"title": {"text": "latency, ms"}},
-        "yaxis": {"title": {"text": "runs, % of the fullest step"}, "range": [-13, 106],
+        "yaxis": {"title": {"text": "runs, % of the fullest step"}, "range": [-20, 106],
                   "tickvals": [0, 25, 50, 75, 100]},
         "legend": {"orientation": "h", "y": -0.2},
     }  # fmt: skip
     about = (
-        f"All runs, counted in {_BINS} steps. Filled: steady runs; dotted: warm-up in the same steps; diamonds below: "
-        "the median of each block of fresh workers. The slowest 0.5 % lie to the right of what is drawn; hover or tap "
-        "a diamond for their number and the slowest."
+        f"All steady runs, counted in {_BINS} steps. Below: diamonds, the median of each block of fresh workers; "
+        f"circles, warm-up, up to {_WARMUP_POINTS} runs at even ranks. The slowest 0.5 % lie to the right of what is "
+        "drawn: hover or tap a diamond for their number and the slowest."
     )
     return Chart("distribution", "All runs, case by case", about, traces, layout, 430, choices)
 
 
 def choices_of(rows: Sequence[Row], per_row: int = _PER_CASE) -> tuple[Choice, ...]:
-    """Return what a reader can choose of figures with ``per_row`` traces a row: cases that ran alike, then each alone."""
+    """Return what to choose of a figure with ``per_row`` traces a row: cases that ran alike, then each alone."""
     together: dict[tuple[str, str, str], list[int]] = {}
     for place, row in enumerate(rows):
         together.setdefault((row.case.model, row.case.device, row.how), []).append(place)
@@ -126,20 +129,21 @@ def _steady(row: Row, steady: _Values, edges: _Values, colour: str) -> Trace:
         "width": float(f"{edges[1] - edges[0]:.4g}"),
         "customdata": counts.tolist(),
         "marker": {"color": colour, "opacity": 0.55, "line": {"width": 0}},
-        "hovertemplate": f"{_named(row)}<br>about %{{x:.4~g}} ms: %{{customdata:,}} of {steady.size:,} runs<extra></extra>",
+        "hovertemplate": f"{_named(row)}<br>about %{{x:.4~g}} ms: %{{customdata:,}} of {count(steady.size, 'run')}"
+        "<extra></extra>",
     }
 
 
 def _warmup(before: _Values, edges: _Values, colour: str) -> Trace:
-    counts = _counts(before, edges)
+    drawn = thinned(before[before <= edges[-1]], _WARMUP_POINTS)
     return {
         "type": "scatter",
-        "mode": "lines",
+        "mode": "markers",
         "name": "warm-up",
         "showlegend": False,
-        "x": _centres(edges),
-        "y": _heights(counts),
-        "line": {"shape": "hvh", "dash": "dot", "width": 1.5, "color": colour},
+        "x": [float(f"{value:.5g}") for value in drawn],
+        "y": [_WARMUP_Y] * drawn.size,
+        "marker": {"symbol": "circle-open", "size": 6, "color": colour, "opacity": 0.7},
         "hoverinfo": "skip",
     }
 
@@ -156,7 +160,8 @@ def _medians(row: Row, medians: pd.DataFrame, beyond: str, colour: str) -> Trace
         "y": [_MEDIANS_Y] * len(sizes),
         "marker": {"symbol": "diamond", "size": 9, "color": colour, "line": {"width": 1, "color": NEUTRAL}},
         "hovertext": [
-            f"<b>{label(row.label)}</b><br>block {place + 1}: median {milliseconds(value)} ms of {size:,} runs<br>{beyond}"
+            f"<b>{label(row.label)}</b><br>block {place + 1}: median {milliseconds(value)} ms of {count(size, 'run')}"
+            f"<br>{beyond}"
             for place, (value, size) in enumerate(zip(values, sizes, strict=True))
         ],
         "hoverinfo": "text",

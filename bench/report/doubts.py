@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 
@@ -16,6 +17,8 @@ _SKIPPED_SHOWN = 50
 _FIGURES_SHOWN = 6
 #: Units that names of fields end in.
 _UNITS = ("_ns", "_bytes")
+#: Each percentile needs another number of samples; what there were says enough, and they share a line.
+_NEEDED = re.compile(r"^(n too small: [\d,]+ samples?), [\d,]+ needed$")
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,10 @@ def doubts(record: RunRecord, table: Table) -> list[Doubts]:
     found = [
         Doubts("failures", "Did not finish", tuple(map(str, failures(record, names)))),
         Doubts("verdicts", "Verdicts", verdicts.lines, verdicts.about) if verdicts else None,
-        Doubts("notes", "Warnings and notes", tuple([*notes(record, names), *_comparisons(record)])),
+        Doubts("notes", "Warnings and notes", (*notes(record, names), *_comparisons(record))),
         Doubts("absent", "Figures that are not known", tuple(_unknown(record, table))),
         Doubts("skipped", "Skipped images", tuple(skipped_lines(record, _SKIPPED_SHOWN))),
-        Doubts("untested", "What was not tested", (tested(record),) if len(table.rows) > 1 else ()),
+        Doubts("tested", "What was tested, and what was not", (tested(record),) if len(table.rows) > 1 else ()),
     ]
     return [item for item in found if item is not None and (item.lines or item.about)]
 
@@ -49,7 +52,7 @@ def _comparisons(record: RunRecord) -> Iterator[str]:
 
 
 def _unknown(record: RunRecord, table: Table) -> Iterator[str]:
-    """Yield a line for each reason and the figures that lack for it, then what only the main table knows to be absent."""
+    """Yield a line for each reason with its figures and cases, then what only the main table knows to be absent."""
     by_reason: dict[str, dict[str, dict[str, CaseResult]]] = {}
     for case in record.cases:
         for figure, reason in _absent(case):
@@ -84,7 +87,7 @@ def _absent(holder: object, place: str = "") -> Iterator[tuple[str, str]]:
 
 def _named(place: str, items: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for name, reason in items:
-        yield clean(f"{place} {_words(name)}".strip()), clean(reason)
+        yield clean(f"{place} {_words(name)}".strip()), _NEEDED.sub(r"\1", clean(reason))
 
 
 def _words(name: str) -> str:

@@ -12,6 +12,7 @@ from .distributions import choices_of, distribution_chart
 from .palette import colours
 from .tables import Row, Table
 from .text import shortened
+from .thinning import thinned
 
 #: Points kept per case: enough for the shape, few enough for fifty cases on one page.
 _POINTS = 120
@@ -28,14 +29,6 @@ def latency_charts(table: Table, samples: pd.DataFrame) -> list[Chart]:
     rows = [row for row in table.rows if row.case.case_id in by_case]
     found = (_spread(rows, by_case), distribution_chart(rows, by_case), _warmup(rows, by_case))
     return [chart for chart in found if chart]
-
-
-def thinned(values: _Values, limit: int = _POINTS) -> _Values:
-    """Return at most ``limit`` of the values at even ranks, sorted, smallest and largest among them."""
-    ordered = np.sort(values)
-    if ordered.size <= limit:
-        return ordered
-    return ordered[np.linspace(0, ordered.size - 1, limit).round().astype(np.int64)]
 
 
 def _spread(rows: list[Row], by_case: dict[str, pd.DataFrame]) -> Chart | None:
@@ -80,7 +73,7 @@ def _box(row: Row, position: int, steady_ms: _Values, colour: str) -> Trace:
         "name": label(shortened(row.label, 44)),
         "y": [position],
         "width": 0.4,
-        "x": [_short(thinned(steady_ms))],
+        "x": [_short(thinned(steady_ms, _POINTS))],
         "lowerfence": [low],
         "q1": [q1],
         "median": [median],

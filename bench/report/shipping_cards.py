@@ -1,4 +1,4 @@
-"""What to ship at a glance: the chosen case of each model and device, with what it costs, for the page's first screen."""
+"""What to ship at a glance, for the page's first screen: the chosen case of each model and device with its figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as large as a page has to carry: fifty cases, 20,000 samples and 1,502 answers each, seeded, nothing measured."""
+"""A run as large as a page has to carry: fifty cases, 20,000 samples and 1,502 answers each. Seeded, not measured."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 import pytest
 from edgebench.records import CaseResult
 from edgebench.report.html import render_html
+from large_run import large_run
 from plotly.offline import get_plotlyjs
 from samples import HOSTILE, accuracy_from, confusion_from, empty_samples, make_case, make_record, samples_of
 
@@ -214,6 +215,16 @@ def test_fifty_cases_stay_small_and_text_comes_first(big_page: str) -> None:
     assert len(big_page.encode()) < 6_000_000
     assert big_page.index("<script") < 400_000
     assert packed(big_page) == get_plotlyjs()
+
+
+def test_a_run_with_everything_and_a_million_samples_stays_small() -> None:
+    run = large_run()
+    assert len(run.samples) == 1_000_000
+    page = render_html(run.record, run.samples, run.predictions)
+    assert len(page.encode()) < 6_000_000
+    # What is read before the first paint; a third of a page is plotly.js, which lies behind it.
+    assert page.index("<script") < 1_000_000
+    read(page)
 
 
 def test_spread_excludes_warmup_and_is_bounded(big_page: str) -> None:
