@@ -39,6 +39,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("edgebench_data", "images for all marked tests, as --data of edgebench run has it", default="")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> None:
+    """Add the suite's options where it is named as a package: its conftest is found too late for them."""
+    if any(text.split("::")[0] == "edgebench.suite" for text in args):
+        from .testing.suite_options import add_suite_options
+
+        add_suite_options(parser)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known, and check what would only show at the end."""
     config.addinivalue_line(
@@ -108,6 +117,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if item.get_closest_marker(_MARK) is not None:
         _judge(item)
     return result
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say where runs are stored, and show figures where no pytest-benchmark does."""
+    if _DEFERRED not in config.stash:
+        return
+    lines = config.stash[_DEFERRED].summary(figures=not config.pluginmanager.hasplugin("benchmark"))
+    if lines:
+        terminalreporter.section("edgebench")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 def _request(item: pytest.Item) -> Request:

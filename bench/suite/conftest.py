@@ -1,18 +1,21 @@
-"""Options of this suite alone: names as short as these may belong to other plugins elsewhere."""
+"""Options of this suite alone, and times even where a project's own tests have none."""
 
 from __future__ import annotations
 
 import pytest
+from edgebench import pytest_plugin
+from edgebench.testing.suite_options import add_suite_options
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what says which models run, and how."""
-    group = parser.getgroup("edgebench suite")
-    group.addoption("--models", action="append", default=[], metavar="MODEL", help="a .tflite file or a folder of them")
-    group.addoption("--data", metavar="SOURCE", help="images to classify: folder:DIR, ham10000:DIR, phantom")
-    group.addoption("--engine", default="interpreter", metavar="NAME[,NAME]", help="interpreter, compiled")
-    group.addoption("--delegate", default="default", metavar="NAME[,NAME]", help="default, xnnpack, none, gpu")
-    group.addoption("--threads", default="1", metavar="N[,N]", help="thread counts")
-    group.addoption("--device", default="local", metavar="DEVICE", help="where to run: local")
-    group.addoption("--python", metavar="PATH", help="run workers under this Python")
-    group.addoption("--blocks", type=int, metavar="N", help="exactly N blocks of fresh workers, for a quick look")
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the suite's options, and the plugin where no installed package brought it."""
+    if not pluginmanager.is_registered(pytest_plugin):
+        pluginmanager.register(pytest_plugin, "edgebench")
+    add_suite_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure, unless the command line says not to: a project's ``addopts`` are for its own tests."""
+    if "--benchmark-disable" not in config.invocation_params.args and hasattr(config.option, "benchmark_disable"):
+        config.option.benchmark_disable = False

@@ -27,7 +27,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _cases(config: pytest.Config, model: str) -> list[object]:
-    shared = {name: config.getoption(f"--{name}") for name in ("data", "python", "blocks")}
+    shared = {name: config.getoption(f"--{name}") for name in ("data", "python", "budget", "blocks")}
     asked = {name: value for name, value in shared.items() if value is not None}
     variants, rejected = _variants(model)
     found: list[object] = [

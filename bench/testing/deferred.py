@@ -66,6 +66,17 @@ class Deferred:
             raise found
         return found
 
+    def summary(self, *, figures: bool) -> list[str]:
+        """Return where runs are stored, and with ``figures`` one line for each case."""
+        runs = {id(item.run): item.run for item in self._done.values() if isinstance(item, Measured)}
+        lines = []
+        for run in runs.values():
+            if figures and self.timed:
+                lines += [_line(case) for case in run.record.cases]
+            if run.folder is not None:
+                lines.append(f"stored in {run.folder}")
+        return lines
+
     def _measure(self, requests: list[Request]) -> None:
         chosen: dict[Request, list[CaseChoice]] = {}
         wanted: dict[Request, list[CaseChoice]] = {}
@@ -111,6 +122,13 @@ class Deferred:
         if run.record.interrupted:
             raise KeyboardInterrupt
         return run
+
+
+def _line(case: CaseResult) -> str:
+    if case.latency is None or case.latency.p50_ns is None:
+        return f"{case.case_id}: {case.failure.message if case.failure else 'too few samples for a median'}"
+    verdict = f", {case.verdict.value}" if case.verdict else ""
+    return f"{case.case_id}: p50 {case.latency.p50_ns / 1e6:.4g} ms of {case.latency.count:,} samples{verdict}"
 
 
 def _key(request: Request) -> Request:
