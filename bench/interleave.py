@@ -75,7 +75,8 @@ def open_side(text: str, out: Path) -> Side:
             raise (error if _no_path(text) else rejected[0]) from None
         return Side(text, {(item.model, item.variant): _path(item) for item in variants})
     side = Side(text, {}, run)
-    return replace(side, files={(case.model, case.variant): find_model(case.file, out) for case in side.cases})
+    kept = out if run.folder is None else run.folder.parent
+    return replace(side, files={(case.model, case.variant): find_model(case.file, kept) for case in side.cases})
 
 
 def _no_path(text: str) -> bool:

@@ -163,7 +163,7 @@ def _reason(error: Exception) -> str:
 
 
 def find_run(name: str, out: Path) -> Path:
-    """Return the folder of a run given its path, its id below ``out``, or ``latest``.
+    """Return the folder of a run given its path, its id below ``out``, ``latest``, or ``DIR/latest``.
 
     Raises:
         StoreError: there is no such run.
@@ -171,6 +171,8 @@ def find_run(name: str, out: Path) -> Path:
     try:
         if name == "latest":
             return _latest(out)
+        if Path(name).name == "latest" and user_path(name).parent.is_dir() and not user_path(name).exists():
+            return _latest(user_path(name).parent)
         for path in (user_path(name), out / name):
             if path.name == RUN_FILE and path.is_file():
                 return path.parent
