@@ -232,7 +232,7 @@ class Page:
         """Press a key where the focus is."""
         text = {"Enter": "\r", " ": " "}.get(key, "")
         for kind in ("keyDown", "keyUp"):
-            event = {"type": kind, "key": key, "code": {" ": "Space"}.get(key, key)}
+            event: dict[str, Any] = {"type": kind, "key": key, "code": {" ": "Space"}.get(key, key)}
             code = {"Enter": 13, " ": 32, "Tab": 9}.get(key)
             if code:
                 event |= {"windowsVirtualKeyCode": code}

@@ -65,9 +65,10 @@ def _unknown(record: RunRecord, table: Table) -> Iterator[str]:
         for figure, cases in by_figure.items():
             together.setdefault(tuple(cases), []).append(figure)
         for figures in together.values():
-            named = cases_named(table.names, list(by_figure[figures[0]].values()), record.cases)
-            yield f"{joined(figures, _FIGURES_SHOWN)}: {reason} ({named})"
-    yield from (line for line in table.absences if not any(reason in line for reason in by_reason))
+            lacking = list(by_figure[figures[0]].values())
+            yield f"{joined(figures, _FIGURES_SHOWN)}: {reason} ({cases_named(table.names, lacking, record.cases)})"
+    told = [reason for reason in by_reason if reason]
+    yield from (line for line in table.absences if not any(f": {reason}" in line for reason in told))
 
 
 def _absent(holder: object, place: str = "") -> Iterator[tuple[str, str]]:
