@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import DataError, StoreError
 from .images.files import user_path
@@ -37,6 +37,8 @@ _OWN_FILES = frozenset({RUN_FILE, SAMPLES_FILE, PREDICTIONS_FILE, PAGE_FILE, JOU
 _STAMPED = re.compile(r"\d{8}-\d{6}-")
 _SAMPLE_COLUMNS = ("case", "block", "round", "start_ns", "latency_ns", "warmup")
 _PREDICTION_COLUMNS = ("case", "image_id", "lesion_id", "label")
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -275,17 +277,30 @@ def _check_columns(frame: pd.DataFrame, needed: Iterable[str], name: str) -> Non
 
 def read_record(path: Path) -> RunRecord:
     """Return the record in a ``run.json``. Raises StoreError where it cannot be read."""
+    return from_dict(read_json(path), str(path))
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds. Raises StoreError where it cannot be read."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(f"{path}: no such file") from None
     except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path}: cannot be read: {_first_line(error)}") from error
-    return from_dict(data, str(path))
 
 
 def from_dict(data: Any, origin: str) -> RunRecord:
     """Return the record that ``to_json`` wrote; ``origin`` is named in errors."""
+    return structure(data, origin, RunRecord)
+
+
+def structure(data: Any, origin: str, kind: type[Kind]) -> Kind:
+    """Return a ``run.json``'s content as a ``kind``: a RunRecord, or a dataclass with only some of its fields.
+
+    Raises:
+        StoreError: it is no run, of a newer schema, or does not fit; ``origin`` is named.
+    """
     import cattrs
 
     version = data.get("schema_version") if isinstance(data, dict) else None
@@ -296,12 +311,13 @@ def from_dict(data: Any, origin: str) -> RunRecord:
             f"{origin}: has schema version {version}, this edgebench knows {SCHEMA_VERSION}: update edgebench"
         )
     try:
-        return strict_converter().structure(data, RunRecord)
+        return strict_converter().structure(data, kind)
     except cattrs.BaseValidationError as error:
         where = "; ".join(cattrs.transform_error(error)[:2])
         raise StoreError(f"{origin}: does not fit the schema: {where}") from error
 
 
+@functools.cache  # it learns each class once, which takes ten times as long as one record
 def strict_converter() -> cattrs.Converter:
     """Return a converter that takes ``null`` or ``"1"`` neither for text nor for a number."""
     import cattrs
