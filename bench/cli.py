@@ -15,6 +15,7 @@ from . import __version__
 from .data_cli import add_recommend
 from .diagnose_cli import add_diagnose
 from .errors import EdgebenchError, UsageError
+from .history_cli import add_history
 from .profile_cli import add_profile
 from .run_cli import add_run, folder_argument, join_values, terminal_width
 from .selftest_cli import add_selftest
@@ -96,6 +97,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_run(commands)
     _add_report(commands)
+    add_history(commands)
     add_profile(commands)
     add_diagnose(commands)
     _add_doctor(commands)

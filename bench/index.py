@@ -5,13 +5,13 @@ Reading a whole record takes several times as long; hundreds of runs are read he
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
 from .errors import StoreError
-from .findings import Verdict
+from .findings import Code, Severity, Verdict
 from .records import Environment, ModelFile, RuntimeInfo, Settings, Status
 from .store import RUN_FILE, read_json, structure
 
@@ -40,7 +40,7 @@ class Row:
 
     ``created`` is in UTC. ``p50_ns`` is in nanoseconds, ``peak_rss_bytes`` and ``size_bytes`` are bytes, the rest are
     shares from 0 to 1. ``verdict`` is None where nothing was timed, or by an edgebench that gave none. ``images`` is
-    how many images of ``data`` were evaluated.
+    how many images of ``data`` were evaluated. ``invalid_codes`` are why the verdict is INVALID, where it is.
     """
 
     run_id: str
@@ -59,6 +59,7 @@ class Row:
     runtime: RuntimeInfo | None
     settings: Settings
     verdict: Verdict | None = None
+    invalid_codes: tuple[Code, ...] = ()
     p50_ns: Estimate | None = None
     peak_rss_bytes: int | None = None
     data: str | None = None
@@ -109,6 +110,13 @@ class _Accuracy:
 
 
 @dataclass(frozen=True)
+class _Finding:
+    code: Code
+    severity: Severity
+    silenced: bool = False
+
+
+@dataclass(frozen=True)
 class _Case:
     case_id: str
     model: str
@@ -121,6 +129,7 @@ class _Case:
     memory: _Memory | None = None
     accuracy: _Accuracy | None = None
     verdict: Verdict | None = None
+    findings: tuple[_Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,6 +219,7 @@ def _rows(run: _Run, folder: Path, created: datetime) -> Iterator[Row]:
             runtime=case.runtime,
             settings=run.settings,
             verdict=case.verdict,
+            invalid_codes=tuple(_invalid(case.findings)),
             p50_ns=_estimate(case.latency.p50_ns, case.latency.intervals, "p50_ns") if case.latency else None,
             peak_rss_bytes=case.memory.peak_rss_bytes if case.memory else None,
             data=run.data.source if run.data and accuracy else None,
@@ -218,6 +228,10 @@ def _rows(run: _Run, folder: Path, created: datetime) -> Iterator[Row]:
             balanced_accuracy=_balanced(accuracy) if accuracy else None,
             recalls=dict(_recalls(accuracy)) if accuracy else {},
         )
+
+
+def _invalid(findings: Iterable[_Finding]) -> Iterator[Code]:
+    return (item.code for item in findings if item.severity is Severity.INVALID and not item.silenced)
 
 
 def _balanced(accuracy: _Accuracy) -> Estimate | None:

@@ -133,7 +133,7 @@ def _not_negative(number: int) -> int | None:
 
 
 def _rank_sum_counts(fewer: int, more: int) -> _Floats:
-    """Return how many of all orders have each value of Mann and Whitney's U: the coefficients of a Gaussian binomial."""
+    """Return how many orders have each value of Mann and Whitney's U: the coefficients of a Gaussian binomial."""
     size = fewer * more + 1
     counts = np.zeros(size)
     counts[0] = 1.0
