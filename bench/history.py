@@ -60,7 +60,7 @@ class ChangePoint:
 
 @dataclass(frozen=True)
 class Trend:
-    """The newest run against the runs before it at the same level.
+    """The newest run against the runs before it: those at the same level, and with one file among them.
 
     ``by`` as in :class:`ChangePoint`; ``usual`` is how far a further run of that level would lie from it at most, in 95
     of 100 cases: None where there are fewer than three runs before, or the figure is exact.
@@ -223,11 +223,19 @@ def _trend(points: Sequence[Point], found: Sequence[ChangePoint], metric: Metric
     if metric.exact:
         return Trend(_by(used[-2], used[-1], metric), None)
     first = next((i for i, point in enumerate(used) if found and point.row is found[-1].after), 0)
-    before = [math.log(point.estimate.value) for point in used[first:-1] if point.estimate is not None]
+    level = used[first:-1] or used[-2:-1]
+    before = [math.log(point.estimate.value) for point in _of_one_file(level) if point.estimate is not None]
     newest = used[-1].estimate
     if newest is None or not before:
         return None
     return Trend(math.expm1(math.log(newest.value) - math.fsum(before) / len(before)), _usual(before))
+
+
+def _of_one_file(level: Sequence[Point]) -> list[Point]:
+    """Return the runs with the file that the last of them has, back to where it was another."""
+    last = level[-1].row.model_sha256
+    same = itertools.takewhile(lambda point: point.row.model_sha256 == last, reversed(level))
+    return list(same)[::-1]
 
 
 def _usual(log_values: Sequence[float]) -> float | None:

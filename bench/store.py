@@ -33,8 +33,9 @@ PREDICTIONS_FILE = "predictions.parquet"
 PAGE_FILE = "report.html"
 #: A run that is under way, or was cut off, has a folder of its id and this, with its journal alone.
 UNFINISHED = ".unfinished"
-_OWN_FILES = frozenset({RUN_FILE, SAMPLES_FILE, PREDICTIONS_FILE, PAGE_FILE, JOURNAL_FILE})
-_STAMPED = re.compile(r"\d{8}-\d{6}-")
+OWN_FILES = frozenset({RUN_FILE, SAMPLES_FILE, PREDICTIONS_FILE, PAGE_FILE, JOURNAL_FILE})
+#: How the names of run folders begin.
+STAMP = re.compile(r"\d{8}-\d{6}-")
 _SAMPLE_COLUMNS = ("case", "block", "round", "start_ns", "latency_ns", "warmup")
 _PREDICTION_COLUMNS = ("case", "image_id", "lesion_id", "label")
 
@@ -122,7 +123,7 @@ def _replace(place: Path, partial: Path, record: RunRecord) -> Path:
     sync(*partial.iterdir(), partial)
     swap_folders(partial, place)
     for path in partial.iterdir():
-        if path.name not in _OWN_FILES:
+        if path.name not in OWN_FILES:
             path.rename(place / path.name)
     return place
 
@@ -161,7 +162,7 @@ def write_page(run: StoredRun, folder: Path, page: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or _first_line(error)
+    return getattr(error, "strerror", None) or first_line(error)
 
 
 def find_run(name: str, out: Path) -> Path:
@@ -205,7 +206,7 @@ def _latest(out: Path) -> Path:
 def newest(files: Iterable[Path]) -> Path:
     """Return the file whose folder is of the newest run."""
     listed = list(files)
-    stamped = [path for path in listed if _STAMPED.match(path.parent.name)]
+    stamped = [path for path in listed if STAMP.match(path.parent.name)]
     return max(stamped or listed, key=lambda path: (path.parent.name[:15], path.stat().st_mtime_ns))
 
 
@@ -265,7 +266,7 @@ def load(folder: Path) -> StoredRun:
         if predictions is not None:
             _check_columns(predictions, _PREDICTION_COLUMNS, PREDICTIONS_FILE)
     except (OSError, ValueError) as error:
-        raise StoreError(f"{folder}: its samples or predictions cannot be read: {_first_line(error)}") from error
+        raise StoreError(f"{folder}: its samples or predictions cannot be read: {first_line(error)}") from error
     return StoredRun(record, samples, predictions, folder)
 
 
@@ -287,7 +288,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise StoreError(f"{path}: no such file") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"{path}: cannot be read: {_first_line(error)}") from error
+        raise StoreError(f"{path}: cannot be read: {first_line(error)}") from error
 
 
 def from_dict(data: Any, origin: str) -> RunRecord:
@@ -341,5 +342,6 @@ def to_json(record: RunRecord) -> str:
     return json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, its kind where it says nothing."""
     return (str(error).splitlines() or [type(error).__name__])[0]

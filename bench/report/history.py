@@ -228,8 +228,8 @@ def _about_levels(history: History, *, whole: bool) -> list[str]:
     lines = []
     if not whole:
         lines.append(
-            "against before: the newest run against the mean of those before it at the same level; usual: how far a "
-            "further run of that level would lie from it, in 95 of 100 cases; ! is further."
+            "against before: the newest run against the mean of those before it, at one level and with one file; "
+            "usual: how far a further run like those would lie from it, in 95 of 100 cases; ! is further."
         )
     lines.append(
         f"Shifts of the level are told with a chance of {100 * FALSE_ALARMS:g} % of a false alarm a case and host, "

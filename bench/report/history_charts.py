@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from ..analysis.change_points import MIN_VALUES
 from ..findings import Verdict
 from ..history import ChangePoint, History, Point, Series
 from ..metrics import Metric, Unit
@@ -55,7 +56,9 @@ def _traces(series: Series, metric: Metric, name: str, colour: str) -> list[Trac
     traces = [_dots(series.used, metric, name, colour, "circle")] if series.used else []
     if aside:
         traces.append(_dots(aside, metric, f"{name}, no part of levels", colour, "x-thin-open"))
-    return [*traces, *_levels(series, metric, colour)]
+    # Where shifts cannot be told from chance, runs of several levels may look like one.
+    tested = metric.exact or len(series.used) >= MIN_VALUES
+    return [*traces, *(_levels(series, metric, colour) if tested else [])]
 
 
 def _dots(points: Sequence[Point], metric: Metric, name: str, colour: str, symbol: str) -> Trace:
