@@ -16,7 +16,9 @@ from .compare_cli import add_compare
 from .data_cli import add_recommend
 from .diagnose_cli import add_diagnose
 from .errors import EdgebenchError, UsageError
+from .history_cli import add_history
 from .profile_cli import add_profile
+from .results_cli import add_results
 from .run_cli import add_run, folder_argument, join_values, terminal_width
 from .selftest_cli import add_selftest
 
@@ -98,6 +100,8 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     add_run(commands)
     _add_report(commands)
     add_compare(commands)
+    add_history(commands)
+    add_results(commands)
     add_profile(commands)
     add_diagnose(commands)
     _add_doctor(commands)
