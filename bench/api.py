@@ -131,7 +131,7 @@ def _prepare(spec: Spec, device: Device, progress: Progress) -> _Job:
     plan = make_plan(spec, device.name, device.default_python(), probe)
     variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
     evaluator = Evaluator(spec.data, variants=variants, on_decode=progress.detail_count) if spec.data else None
-    runner = Runner(device, plan, spec.settings, evaluator, progress, waits=spec.waits)
+    runner = Runner(device, plan, spec.settings, evaluator, progress, waits=spec.waits, profile=spec.profile)
     return _Job(spec, device, plan, evaluator, runner, runtimes)
 
 
@@ -277,6 +277,7 @@ def run(
     gap: str | None = None,
     batches: int | Sequence[int] | None = None,
     workers: int | Sequence[int] | None = None,
+    profile: bool = False,
     budget: str | None = None,
     blocks: int | None = None,
     settings: Settings = DEFAULT_SETTINGS,
@@ -294,6 +295,7 @@ def run(
             ``batches``, ``workers``, or ``all``.
         gap, batches, workers: time between two inferences ("100ms"), items a run, and processes at once, for the
             waits ``idle-gap``, ``batches`` and ``workers``.
+        profile: whether to say after timing which operators each case's time goes to.
         data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too; ``images:DIR`` (no labels) to see
             how far variants agree.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
@@ -360,6 +362,7 @@ def run(
             workers=_counts_text(workers),
             with_data=data is not None,
         ),
+        profile=profile,
         settings=_bounded(settings, budget, blocks),
     )
     return run_spec(spec, out=Path(out) if out is not None else None, page_images=page_images)

@@ -73,6 +73,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     add_accuracy_flags(accuracy)
     _add_time_flags(run.add_argument_group("how long"))
     _add_wait_flags(run.add_argument_group("what a user waits for"))
+    _add_profile_flag(run.add_argument_group("where the time goes"))
     _add_output_flags(run.add_argument_group("output"))
 
 
@@ -104,6 +105,12 @@ def _add_wait_flags(waits: argparse._ArgumentGroup) -> None:
     waits.add_argument("--gap", metavar="T", help="for idle-gap: one inference every T (100ms)")
     waits.add_argument("--batches", metavar="N[,N]", help="for batches: items a run (1,2,4,8)")
     waits.add_argument("--workers", metavar="N[,N]", help="for workers: processes at once (1,2)")
+
+
+def _add_profile_flag(where: argparse._ArgumentGroup) -> None:
+    where.add_argument(
+        "--profile", action="store_true", help="after timing, say which operators each case's time goes to"
+    )
 
 
 def _add_output_flags(output: argparse._ArgumentGroup) -> None:
@@ -214,6 +221,7 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
         baseline=options.baseline,
         data=data_spec(options),
         waits=_wait_spec(options),
+        profile=options.profile,
         settings=Settings(
             seed=options.seed,
             min_runs=min(DEFAULT_SETTINGS.min_runs, options.max_runs) if options.min_runs is None else options.min_runs,

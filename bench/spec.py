@@ -99,7 +99,10 @@ class WaitSpec:
 
 @dataclass(frozen=True)
 class Spec:
-    """One run as asked for: every model with every engine, delegate, thread count and Python."""
+    """One run as asked for: every model with every engine, delegate, thread count and Python.
+
+    ``profile`` asks for each case's operators too, after timing.
+    """
 
     models: tuple[str, ...]
     engines: tuple[Engine, ...] = (Engine.INTERPRETER,)
@@ -111,6 +114,7 @@ class Spec:
     baseline: str | None = None
     data: DataSpec | None = None
     waits: WaitSpec | None = None
+    profile: bool = False
     settings: Settings = DEFAULT_SETTINGS
     command: tuple[str, ...] = field(default_factory=tuple)
 

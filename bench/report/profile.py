@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..profile_data import FailedProfile, Match, OperatorTime, Profile, TypeTime
+from ..operators import Match, OperatorTime, TypeTime
+from ..profile_data import FailedProfile, Profile
 from .explorer import graph_id, node_data
 from .plain import grid, wrapped
 from .text import ABSENT, clean, count, shortened, significant
