@@ -9,14 +9,16 @@ from .errors import EdgebenchError
 if TYPE_CHECKING:
     from .api import load, resume, run
     from .records import RunRecord, Settings
+    from .redaction import redact
     from .store import StoredRun
 
 __version__ = "0.1.0"
 
-__all__ = ["EdgebenchError", "RunRecord", "Settings", "StoredRun", "__version__", "load", "resume", "run"]
+__all__ = ["EdgebenchError", "RunRecord", "Settings", "StoredRun", "__version__", "load", "redact", "resume", "run"]
 
 _HOMES = {
     "load": "api",
+    "redact": "redaction",
     "resume": "api",
     "run": "api",
     "RunRecord": "records",

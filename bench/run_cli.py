@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from .store import StoredRun
 
 #: What goes with --resume: where the run is, and what is shown of it.
-_BESIDE_RESUME = frozenset({"help", "resume", "out", "json", "quiet", "debug", "no_images"})
+_BESIDE_RESUME = frozenset({"help", "resume", "out", "json", "quiet", "debug", "no_images", "redact"})
 _EXIT_OK, _EXIT_CASES_FAILED, _EXIT_INTERRUPTED = 0, 3, 130
+_WHOLE = "run.json and the parquet files are whole, share the page alone"
 
 _RUN_EXAMPLES = """\
 examples:
@@ -122,6 +123,11 @@ def _add_output_flags(output: argparse._ArgumentGroup) -> None:
         "--silence", action="append", metavar="CODE[,CODE]", help="findings that shall not count towards the verdict"
     )
     output.add_argument("--no-images", action="store_true", help="no small pictures of changed images in the page")
+    output.add_argument(
+        "--redact",
+        action="store_true",
+        help="no host and user names, paths or images in the page; run.json and what is printed stay whole",
+    )
     output.add_argument("--json", action="store_true", help="print the record as JSON on stdout, nothing else")
     output.add_argument("--quiet", action="store_true", help="no progress on stderr")
     output.add_argument("--debug", action="store_true", help="show the trace of an error")
@@ -146,25 +152,34 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
     finally:
         progress.close()
     show_run(stored, as_json=options.json)
+    if options.redact:
+        _say_redacted(stored)
     return exit_code(stored)
+
+
+def _say_redacted(stored: StoredRun) -> None:
+    from .redaction import redact_run
+    from .whereabouts import secrets_here
+
+    print(f"edgebench: the page is {redact_run(stored, secrets_here()).line}; {_WHOLE}", file=sys.stderr)
 
 
 def _what_to_do(
     parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]
 ) -> Callable[[Progress], StoredRun]:
     """Return what measures: a new run, or with ``--resume`` the rest of an old one, which knows all but its output."""
-    page_images = not options.no_images
+    page = {"page_images": not options.no_images, "redact_page": options.redact}
     if options.resume is not None:
         _refuse_others(parser, given)
         from .api import resume_run
 
-        return lambda progress: resume_run(options.resume, options.out, progress=progress, page_images=page_images)
+        return lambda progress: resume_run(options.resume, options.out, progress=progress, **page)
     if not options.models:
         parser.error("the following arguments are required: MODEL")
     spec = _spec(options, given)
     from .api import run_spec
 
-    return lambda progress: run_spec(spec, out=options.out, progress=progress, page_images=page_images)
+    return lambda progress: run_spec(spec, out=options.out, progress=progress, **page)
 
 
 def _refuse_others(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
