@@ -18,6 +18,8 @@ from .flips import Pictures
 from .glossary import glossary
 from .gpu import gpu_lines
 from .latency_charts import latency_charts
+from .operator_charts import operator_charts
+from .operators import slowest_nodes
 from .page import environment, own, plotly_js, policy, safe_json, template
 from .parts import compares_answers, sections, terms
 from .recall import recall_tables
@@ -51,6 +53,7 @@ def render_html(
     results = recall_tables(record, table.names)
     costs = cost_tables(record, table.names)
     figures = charts(table, results) + cost_charts(costs) + latency_charts(table, samples) + wait_charts(table)
+    figures += operator_charts(table)
     plotly, starter = (plotly_js(), template("report.js")) if figures else ("", "")
     return environment(estimate=estimate, interval=interval).get_template("report.html.j2").render(
         policy=policy([plotly, starter]),
@@ -107,6 +110,7 @@ def _background(record: RunRecord, table: Table) -> dict[str, Any]:
     data = record.data
     return {
         "delegates": [*lines.delegate_lines(record, table.names), *gpu_lines(record, table.names)],
+        "slowest_nodes": slowest_nodes(table),
         "sections": {section.key: section for section in sections(record, table, whole=True)},
         "environment": lines.environment_pairs(record),
         "settings": lines.settings_line(record),
