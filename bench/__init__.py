@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .api import compare, load, resume, run
     from .changes import RunChange
     from .records import RunRecord, Settings
+    from .redaction import redact
     from .store import StoredRun
 
 __version__ = "0.1.0"
@@ -23,6 +24,7 @@ __all__ = [
     "__version__",
     "compare",
     "load",
+    "redact",
     "resume",
     "run",
 ]
@@ -30,6 +32,7 @@ __all__ = [
 _HOMES = {
     "compare": "api",
     "load": "api",
+    "redact": "redaction",
     "resume": "api",
     "run": "api",
     "RunChange": "changes",

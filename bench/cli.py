@@ -24,7 +24,9 @@ from .selftest_cli import add_selftest
 
 if TYPE_CHECKING:
     from .records import RunRecord
+    from .report.flips import Pictures
     from .rule import Rule
+    from .store import StoredRun
 
 #: Entry points of this group are commands that other packages provide.
 COMMANDS_GROUP = "edgebench.commands"
@@ -154,6 +156,9 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
     report.add_argument(
         "--no-images", action="store_true", help="leave pictures of changed images out of --format html"
     )
+    report.add_argument(
+        "--redact", action="store_true", help="leave out host and user names, devices, paths, addresses and images"
+    )
     add_recommend(report)
     report.add_argument(
         "--out", type=folder_argument, default=Path("results"), metavar="DIR", help="where runs are (results/)"
@@ -181,8 +186,10 @@ def _report(options: argparse.Namespace, _given: Sequence[str]) -> int:
 
     asked = _asked_rule(options)
     stored = load(find_run(options.run, options.out))
-    rule = _known_rule(asked, stored.record)
     _say_unfinished(stored.folder, options.out if options.run == "latest" else None)
+    if options.redact:
+        stored = _redacted(stored)
+    rule = _known_rule(asked, stored.record)
     if options.format == "json":
         print(to_json(stored.record))
     elif options.format == "md":
@@ -198,16 +205,33 @@ def _report(options: argparse.Namespace, _given: Sequence[str]) -> int:
 
         print(render_flips_csv(stored.record, stored.predictions), end="")
     elif options.format == "html":
-        from .pictures import no_pictures, stored_pictures
         from .report.html import render_html
 
-        pictures = no_pictures() if options.no_images else stored_pictures(stored)
+        pictures = _pictures(stored, no_images=options.no_images, redact=options.redact)
         print(render_html(stored.record, stored.samples, stored.predictions, pictures, rule))
     else:
         from .report.terminal import render_table
 
         print(render_table(stored.record, predictions=stored.predictions, width=terminal_width(), rule=rule))
     return EXIT_OK
+
+
+def _redacted(stored: StoredRun) -> StoredRun:
+    """Return the run as it may be shown to others, and say on stderr what was removed."""
+    from .redaction import redact_run
+    from .whereabouts import secrets_here
+
+    redacted = redact_run(stored, secrets_here())
+    _say(f"edgebench: {redacted.line}")
+    return redacted.run
+
+
+def _pictures(stored: StoredRun, *, no_images: bool, redact: bool) -> Pictures:
+    from .pictures import REDACTED, no_pictures, stored_pictures
+
+    if redact:
+        return no_pictures(REDACTED)
+    return no_pictures() if no_images else stored_pictures(stored)
 
 
 def _asked_rule(options: argparse.Namespace) -> Rule | None:

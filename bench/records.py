@@ -9,7 +9,8 @@ Rules that hold everywhere:
 Schema history:
 
 1. first version
-2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory: absent in version 1
+2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory, operators: absent in
+   version 1
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from .findings import Code, Finding, Verdict
+from .operators import OperatorProfile
 from .rule import Rule
 
 SCHEMA_VERSION = 2
@@ -512,7 +514,8 @@ class CaseResult:
 
     ``findings`` are worst first and ``verdict`` is what they come to, None where nothing was timed; ``unchecked`` maps
     the code of a check that could not be made to the reason. ``unavailable`` maps ``accuracy`` to the reason where
-    images were classified and have no labels.
+    images were classified and have no labels, and ``operators`` to the reason where a profile was asked for and there
+    is none.
     """
 
     case_id: str
@@ -549,6 +552,7 @@ class CaseResult:
     notes: tuple[str, ...] = ()
     accuracy_comparison: AccuracyComparison | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
+    operators: OperatorProfile | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 #: What goes with --resume: where the run is, and what is shown of it.
 _BESIDE_RESUME = frozenset(
-    {"help", "resume", "out", "json", "quiet", "debug", "no_images"}
+    {"help", "resume", "out", "json", "quiet", "debug", "no_images", "redact"}
     | {"gate", "undecided", "junit", "summary", "github_benchmark"}
 )
 _EXIT_OK, _EXIT_CASES_FAILED, _EXIT_INTERRUPTED = 0, 3, 130
+_WHOLE = "run.json and the parquet files are whole, share the page alone"
 
 _RUN_EXAMPLES = """\
 examples:
@@ -60,6 +61,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     add_accuracy_flags(accuracy)
     add_time_flags(run.add_argument_group("how long"))
     _add_wait_flags(run.add_argument_group("what a user waits for"))
+    _add_profile_flag(run.add_argument_group("where the time goes"))
     add_gate_flags(run.add_argument_group("gates, against the baseline variant of the same run"))
     _add_output_flags(run.add_argument_group("output"))
 
@@ -118,6 +120,12 @@ def _add_wait_flags(waits: argparse._ArgumentGroup) -> None:
     waits.add_argument("--workers", metavar="N[,N]", help="for workers: processes at once (1,2)")
 
 
+def _add_profile_flag(where: argparse._ArgumentGroup) -> None:
+    where.add_argument(
+        "--profile", action="store_true", help="after timing, say which operators each case's time goes to"
+    )
+
+
 def _add_output_flags(output: argparse._ArgumentGroup) -> None:
     output.add_argument(
         "--out", type=folder_argument, default=Path("results"), metavar="DIR", help="where runs go (results/)"
@@ -132,6 +140,11 @@ def _add_output_flags(output: argparse._ArgumentGroup) -> None:
         "--silence", action="append", metavar="CODE[,CODE]", help="findings that shall not count towards the verdict"
     )
     output.add_argument("--no-images", action="store_true", help="no small pictures of changed images in the page")
+    output.add_argument(
+        "--redact",
+        action="store_true",
+        help="no host and user names, paths or images in the page; run.json and what is printed stay whole",
+    )
     output.add_argument("--json", action="store_true", help="print the record as JSON on stdout, nothing else")
     output.add_argument("--quiet", action="store_true", help="no progress on stderr")
     output.add_argument("--debug", action="store_true", help="show the trace of an error")
@@ -156,6 +169,8 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
     finally:
         progress.close()
     show_run(stored, as_json=options.json)
+    if options.redact:
+        _say_redacted(stored)
     return _judged(options, gates, stored) or exit_code(stored)
 
 
@@ -170,24 +185,29 @@ def _judged(options: argparse.Namespace, gates: Sequence[Gate], stored: StoredRu
     return apply_gates(options, gates, [changes_within(stored, repeats)], to_stderr=options.json)
 
 
+def _say_redacted(stored: StoredRun) -> None:
+    from .redaction import redact_run
+    from .whereabouts import secrets_here
+
+    print(f"edgebench: the page is {redact_run(stored, secrets_here()).line}; {_WHOLE}", file=sys.stderr)
+
+
 def _what_to_do(
     parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]
 ) -> Callable[[Progress], StoredRun]:
     """Return what measures: a new run, or with ``--resume`` the rest of an old one, which knows all but its output."""
-    page_images = not options.no_images
+    page = {"page_images": not options.no_images, "redact_page": options.redact}
     if options.resume is not None:
         _refuse_others(parser, given)
         from .api import resume_run
 
-        return lambda progress: resume_run(options.resume, options.out, progress=progress, page_images=page_images)
+        return lambda progress: resume_run(options.resume, options.out, progress=progress, **page)
     if not options.models:
         parser.error("the following arguments are required: MODEL")
     spec = spec_of(options, given, options.models)
     from .api import run_spec
 
-    return lambda progress: run_spec(
-        spec, out=options.out, progress=progress, page_images=page_images, keep=options.keep_models
-    )
+    return lambda progress: run_spec(spec, out=options.out, progress=progress, keep=options.keep_models, **page)
 
 
 def _refuse_others(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
@@ -250,6 +270,7 @@ def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[
         baseline=options.baseline,
         data=data_spec(options),
         waits=_wait_spec(options),
+        profile=options.profile,
         settings=Settings(
             seed=options.seed,
             min_runs=min(DEFAULT_SETTINGS.min_runs, options.max_runs) if options.min_runs is None else options.min_runs,

@@ -16,6 +16,7 @@ from .gpu_check import check_gpu
 from .judging_accuracy import judge_accuracy
 from .launch import Launcher
 from .observer import Observer, Timed
+from .operator_meter import OperatorMeter
 from .outcome import Outcome, guarded
 from .plan import Case, Plan
 from .progress import Progress
@@ -43,6 +44,8 @@ class Runner:
         progress: Progress | None = None,
         available_bytes: Callable[[], int | None] | None = None,
         waits: WaitSpec | None = None,
+        *,
+        profile: bool = False,
     ) -> None:
         self._device = device
         self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
@@ -58,6 +61,7 @@ class Runner:
             if waits
             else None
         )
+        self._profile = OperatorMeter(self._launcher, settings.seed) if profile else None
         self.outcomes = [Outcome(case, case.result(Status.INTERRUPTED)) for case in plan.cases]
         by_id = {outcome.case.case_id: outcome for outcome in self.outcomes}
         for case_id, baseline_id in plan.baselines.items():
@@ -81,6 +85,8 @@ class Runner:
             self._time(timed or Timed())
             if self._waits is not None:
                 self._each("measuring what a user waits for", self._alive(), self._waits.measure)
+            if self._profile is not None:
+                self._each("profiling operators", self._alive(), self._profile.measure)
             if self._evaluator is not None:
                 self._classify(self._evaluator)
             for outcome in self._alive():
@@ -192,8 +198,9 @@ class Runner:
         images = self._evaluator.image_count(outcome.reading)
         with classifier.crew(outcome, images, self._evaluator.workers) as crew:
             outcome.scored = self._evaluator.evaluate(outcome.reading, crew.classify)
-        unavailable = {} if outcome.scored.accuracy else {"accuracy": NO_LABELS}
-        outcome.update(accuracy=outcome.scored.accuracy, unavailable=unavailable, status=Status.OK)
+        if outcome.scored.accuracy is None:
+            outcome.lacks("accuracy", NO_LABELS)
+        outcome.update(accuracy=outcome.scored.accuracy, status=Status.OK)
 
 
 def _image_needs(outcome: Outcome, session: Session) -> ImageNeeds:

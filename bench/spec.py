@@ -115,6 +115,7 @@ class Spec:
 
     ``only`` keeps of these combinations the ones it names, where it names any. ``against`` are MODEL arguments with an
     older build of the same variants: each case then takes turns with its own older self, which is its baseline.
+    ``profile`` asks for each case's operators too, after timing.
     """
 
     models: tuple[str, ...]
@@ -127,6 +128,7 @@ class Spec:
     baseline: str | None = None
     data: DataSpec | None = None
     waits: WaitSpec | None = None
+    profile: bool = False
     settings: Settings = DEFAULT_SETTINGS
     command: tuple[str, ...] = field(default_factory=tuple)
     only: tuple[CaseChoice, ...] = ()

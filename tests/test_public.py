@@ -52,5 +52,5 @@ def test_no_module_hides_a_public_function() -> None:
     """Python sets a module of the package as its attribute, over a name that is imported on first use."""
     functions = {name for name in edgebench.__all__ if name.islower()} - {"__version__"}
     modules = {path.stem for path in Path(edgebench.__file__).parent.iterdir()}
-    assert functions == {"compare", "load", "resume", "run"}
+    assert functions == {"compare", "load", "redact", "resume", "run"}
     assert not functions & modules

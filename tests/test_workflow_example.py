@@ -34,7 +34,9 @@ def test_actions_are_pinned_and_commands_are_shell(steps: list[dict[str, Any]]) 
 
 
 def test_commands_of_edgebench_have_flags_that_exist(steps: list[dict[str, Any]]) -> None:
-    commands = [shlex.split(step["run"].replace("\\\n", " ")) for step in steps if step.get("run", "").startswith("edgebench ")]
+    commands = [
+        shlex.split(step["run"].replace("\\\n", " ")) for step in steps if step.get("run", "").startswith("edgebench ")
+    ]
     assert [command[1] for command in commands] == ["run", "compare"]
     for command in commands:
         options = _parser(command[1:]).parse_args(command[1:])

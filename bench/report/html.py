@@ -20,6 +20,8 @@ from .flips import Pictures
 from .glossary import glossary
 from .gpu import gpu_lines
 from .latency_charts import latency_charts
+from .operator_charts import operator_charts
+from .operators import slowest_nodes
 from .page import environment, own, scripts, template
 from .parts import compares_answers, sections, terms
 from .recall import recall_tables
@@ -32,7 +34,7 @@ from .wait_charts import wait_charts
 
 _BESIDE_HEIGHT = 420
 #: Sections that the template has a place of their own for; others stand before the environment, in their order.
-_PLACED = ("verdicts", "memory", "waits")
+_PLACED = ("verdicts", "memory", "waits", "operators")
 #: Verdicts sort from good to bad, not by their letters.
 _VERDICTS = {verdict: place for place, verdict in enumerate(Verdict)}
 
@@ -57,6 +59,7 @@ def render_html(
     results = recall_tables(record, table.names)
     costs = cost_tables(record, table.names)
     figures = charts(table, results) + cost_charts(costs) + latency_charts(table, samples) + wait_charts(table)
+    figures += operator_charts(table)
     shipping = shipping_section(record, table, rule, whole=True)
     return environment(estimate=estimate, interval=interval).get_template("report.html.j2").render(
         scripts=scripts(figures, sortable=len(table.rows) > 1),
@@ -135,6 +138,7 @@ def _background(record: RunRecord, table: Table) -> dict[str, Any]:
     found = sections(record, table, whole=True)
     return {
         "delegates": [*lines.delegate_lines(record, table.names), *gpu_lines(record, table.names)],
+        "slowest_nodes": slowest_nodes(table),
         "sections": {section.key: section for section in found if section.key in _PLACED},
         "others": [section for section in found if section.key not in _PLACED],
         "environment": lines.environment_pairs(record),
