@@ -51,11 +51,30 @@
     return unpacking;
   }
 
+  function below(layout) {
+    return Boolean(layout.legend) && layout.legend.y < 0;
+  }
+
+  // On a phone a legend has a line for each entry: room for that, before anything is drawn and moves.
+  function makeRoom(place) {
+    var figure = figures[place.dataset.figure];
+    if (!below(figure.layout)) return;
+    var entries = figure.data.filter(function (trace) {
+      return trace.showlegend !== false && trace.visible !== false;
+    });
+    place.style.height = parseInt(place.style.height, 10) + 19 * Math.max(entries.length - 3, 0) + "px";
+  }
+  if (narrow) waiting.forEach(makeRoom);
+
   function merged(own) {
     var layout = Object.assign({}, base, own);
     ["xaxis", "yaxis"].forEach(function (name) {
       layout[name] = Object.assign({ zeroline: false, automargin: true, fixedrange: true }, own[name]);
     });
+    if (narrow && below(own)) {
+      // A legend of many lines would reach up into the axis title.
+      layout.legend = Object.assign({}, own.legend, { yref: "container", y: 0, yanchor: "bottom" });
+    }
     return layout;
   }
 
