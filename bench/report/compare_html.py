@@ -9,7 +9,7 @@ from .change_words import bounded, difference, factor
 from .charts import Chart, Trace, label, rows_axis
 from .compare import CompareView, compare_view
 from .naming import name_cases
-from .page import environment, own, plotly_js, policy, safe_json, template
+from .page import environment, own, scripts, template
 from .palette import NEUTRAL
 from .text import clean, shortened
 
@@ -24,13 +24,9 @@ def render_compare_html(changes: Sequence[RunChange]) -> str:
     """Return the page as text, to be stored as UTF-8."""
     views = [compare_view(change, whole=True) for change in changes]
     figures = [chart for number, change in enumerate(changes) for chart in _charts(change, number)]
-    plotly, starter = (plotly_js(), template("report.js")) if figures else ("", "")
     return environment().get_template("compare.html.j2").render(
-        policy=policy([plotly, starter]),
+        scripts=scripts(figures),
         style=own(template("report.css")),
-        plotly=own(plotly),
-        starter=own(starter),
-        figures=own(safe_json({chart.key: {"data": chart.traces, "layout": chart.layout} for chart in figures})),
         charts={chart.key: chart for chart in figures},
         title=_title(changes, views),
         views=views,

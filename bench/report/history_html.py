@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..history import History
 from .history import host_line, notes_of, overview, runs, sentences
 from .history_charts import history_charts
-from .page import environment, own, plotly_js, policy, safe_json, template
+from .page import environment, own, scripts, template
 from .text import clean, count
 
 #: Beyond this, a page has the newest runs of each case in its tables; plots have all.
@@ -16,15 +16,11 @@ _TABLES_SHOWN = 8
 def render_history_html(history: History) -> str:
     """Return the page as text, to be stored as UTF-8."""
     figures = history_charts(history)
-    plotly, starter = plotly_js(), template("report.js")
     metric = history.metric
     whole = len(history.series) <= _TABLES_SHOWN
     return environment().get_template("history.html.j2").render(
-        policy=policy([plotly, starter]),
+        scripts=scripts(figures),
         style=own(template("report.css")),
-        plotly=own(plotly),
-        starter=own(starter),
-        figures=own(safe_json({chart.key: {"data": chart.traces, "layout": chart.layout} for chart in figures})),
         charts={chart.key: chart for chart in figures},
         title=f"{clean(metric.name)} over time",
         subtitle=_subtitle(history),
