@@ -6,12 +6,14 @@ The same secret has the same pseudonym everywhere: in ids, samples, predictions 
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, overload
 
+from . import records
 from .frames import SCORE_PREFIX, storable
 from .records import RunRecord
 from .redaction_fields import FIELDS, LONE_FLAGS, TELLING_FLAGS, Kind
@@ -20,8 +22,6 @@ from .store import StoredRun
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Run = TypeVar("Run", RunRecord, StoredRun)
 
 _SOURCES = ("folder", "ham10000", "images")
 _FIGURE = re.compile(r"[-+]?\d[\d.,:x]*\s*(?:%|ns|us|ms|s|m|min|h|[kMG]i?B|pt)?")
@@ -51,7 +51,11 @@ class Redacted:
         return f"redacted: {', '.join(told) or 'nothing here names a machine, a person or an image'}"
 
 
-def redact(run: Run) -> Run:
+@overload
+def redact(run: RunRecord) -> RunRecord: ...
+@overload
+def redact(run: StoredRun) -> StoredRun: ...
+def redact(run: RunRecord | StoredRun) -> RunRecord | StoredRun:
     """Return a record or a run without host and user names, devices, paths, addresses and ids of images.
 
     Figures, and the names of models, variants, classes and processors stay. A run's ``folder`` is None.
@@ -67,7 +71,7 @@ def redact_run(run: StoredRun, known: Secrets) -> Redacted:
     """Return a run without what tells of its place; ``known`` are secrets beside those that the record shows."""
     redactor = _Redactor(run.record, run.predictions, known)
     record = redactor.record()
-    samples = run.samples.assign(case=_mapped(run.samples["case"], redactor.case))
+    samples = run.samples.assign(case=_told(run.samples["case"], redactor.case).astype("category"))
     predictions = None if run.predictions is None else redactor.predictions(run.predictions)
     return Redacted(StoredRun(record, samples, predictions), redactor.removed())
 
@@ -88,6 +92,14 @@ def texts_of(value: object) -> Iterator[str]:
     elif is_dataclass(value):
         for one in fields(value):
             yield from texts_of(getattr(value, one.name))
+
+
+@functools.cache
+def own_words() -> frozenset[str]:
+    """Return the names of the record's fields and the values of its choices: nobody's, even where one is called so."""
+    kinds = [kind for kind in vars(records).values() if isinstance(kind, type)]
+    names = {one.name for kind in kinds if is_dataclass(kind) for one in fields(kind)}
+    return frozenset(names | {str(item.value) for kind in kinds if issubclass(kind, Enum) for item in kind})
 
 
 @dataclass
@@ -124,7 +136,7 @@ class _Redactor:
         secrets = _told_by(record) | secrets_in(texts) | known
         self._scrubber = Scrubber(secrets, "\n".join(texts), self._images, frozenset(named))
         self._name, self.case = _Names(self._scrubber), _Names(self._scrubber)
-        self._ways = {
+        self._ways: Mapping[Kind, Callable[[str], str]] = {
             Kind.WORD: self._scrubber.text,
             Kind.TEXT: self._scrubber.text,
             Kind.NAME: self._name,
@@ -152,10 +164,10 @@ class _Redactor:
             if name.startswith(SCORE_PREFIX)
         }
         return frame.assign(
-            case=_mapped(frame["case"], self.case),
-            image_id=[self._images[str(name)] for name in frame["image_id"]],
-            lesion_id=[None if _absent(name) else self._lesions[str(name)] for name in frame["lesion_id"]],
-            label=[None if _absent(label) else self._name(label) for label in frame["label"]],
+            case=_told(frame["case"], self.case).astype("category"),
+            image_id=_told(frame["image_id"], self._images.__getitem__),
+            lesion_id=_told(frame["lesion_id"], self._lesions.__getitem__),
+            label=_told(frame["label"], self._name),
         ).rename(columns=columns)
 
     def removed(self) -> dict[str, int]:
@@ -167,9 +179,9 @@ class _Redactor:
         if isinstance(value, Enum):
             return value
         if isinstance(value, str):
-            return self._ways[kind](value)
+            return value if kind is Kind.WORD and value in own_words() else self._ways[kind](value)
         if isinstance(value, Mapping):
-            return {self._walk(key, kind): self._walk(item, kind) for key, item in value.items()}
+            return {self._key(key, kind): self._walk(item, kind) for key, item in value.items()}
         if isinstance(value, tuple):
             if kind is Kind.COMMAND:
                 return tuple(self._command(value))
@@ -180,6 +192,9 @@ class _Redactor:
                 one.name: self._walk(getattr(value, one.name), kinds.get(one.name, Kind.TEXT)) for one in fields(value)
             })  # fmt: skip
         return value
+
+    def _key(self, key: Any, kind: Kind) -> Any:
+        return key if key in own_words() else self._walk(key, kind)
 
     def _source(self, source: str) -> str:
         kind, colon, folder = source.partition(":")
@@ -267,11 +282,7 @@ def _numbered(kind: str, names: Iterable[str]) -> dict[str, str]:
     return {name: f"{kind}-{number:0{width}d}" for number, name in enumerate(ordered, 1)}
 
 
-def _absent(value: object) -> bool:
-    return value is None or value != value  # NaN is what a data frame keeps for nothing
-
-
-def _mapped(column: pd.Series[Any], told: _Names) -> pd.Series[Any]:
-    """Return a column of case ids as they may be told, of the same kind."""
-    names = {name: told(str(name)) for name in column.unique().tolist()}
-    return column.astype("object").map(names).astype(column.dtype if column.dtype == "object" else "category")
+def _told(column: pd.Series[Any], tell: Callable[[str], str]) -> pd.Series[Any]:
+    """Return a column as it may be told; what is absent stays so."""
+    names = {name: tell(str(name)) for name in column.dropna().unique().tolist()}
+    return column.astype("object").map(names).where(column.notna(), None)

@@ -102,7 +102,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
 #: Flags of ``edgebench run`` whose value is a figure, a choice or a label: it stays. Of any other, known or not, the
 #: value is taken for a path.
 TELLING_FLAGS = frozenset({
-    "--engine", "--threads", "--baseline", "--signature", "--runtime", "--limit", "--balanced", "--normalize",
+    "--engine", "--threads", "--baseline", "--signature", "--runtime", "--limit", "--normalize",
     "--resize", "--grayscale", "--max-bad", "--split", "--operating-point", "--eval-workers", "--recommend",
     "--min-runs", "--max-runs", "--min-time", "--max-time", "--warmup-time", "--blocks", "--precision", "--budget",
     "--timeout", "--memory-limit", "--seed", "--waits", "--gap", "--batches", "--workers", "--silence",

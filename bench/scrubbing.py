@@ -17,6 +17,7 @@ _COMMON = frozenset({
     "home", "host", "int16x8", "int8", "litert", "local", "localhost", "nobody", "none", "pi", "root", "runner",
     "shell", "tf", "tflite", "ubuntu", "uint8", "user", "users", "vm",
 })  # fmt: skip
+_LEAST_LETTERS = 3
 #: What a file's name may keep: its kind says that it is one, and its name what was measured.
 _FILES = "tflite|so(?:\\.\\d+)*|dll|dylib|keras|h5|json|jsonl|txt|csv|parquet|html|md|py|whl|toml"
 _IMAGES = "jpe?g|png|bmp|gif|tiff?|webp|ppm"
@@ -29,6 +30,8 @@ PSEUDONYM = re.compile(r"(?:device|host|user|path|address|image|lesion)-\d+")
 
 _END = r"\s'\"`:;,()<>|\[\]"
 _ADDRESS = re.compile(rf"\b(?:ssh|adb)://[^{_END}/]+(?::\d+)?")
+#: In a case's id the engine follows its device.
+_BEHIND_DEVICE = re.compile(rf"(?P<device>device-\d+)(?P<path>/(?!(?:interpreter|compiled)\.)[^{_END}]+)")
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"`;,()<>|\[\]]+", re.IGNORECASE)
 _USER_AT_HOST = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*")
 _QUOTED_PATH = re.compile(r"(?<=['\"`])(?:~[\w.-]*|[A-Za-z]:)?[/\\][^'\"`\n]*(?=['\"`])")
@@ -185,6 +188,7 @@ class Scrubber:
     def _scrubbed(self, text: str) -> str:
         text = _replaced(self._devices, text, self.device)
         text = _ADDRESS.sub(lambda found: self.device(found[0]), text)
+        text = _BEHIND_DEVICE.sub(lambda found: f"{found['device']}/{self.path(found['path'])}", text)
         text = _URL.sub(lambda found: self._url(found[0]), text)
         text = _SERIAL.sub(lambda found: found["before"] + self._serial(found["found"]), text)
         text = _USER_AT_HOST.sub(lambda found: self._account(found[0]), text)
@@ -222,7 +226,7 @@ class Scrubber:
         ]
         found = []
         for kind, names in words.items():
-            telling = [name for name in names if name.lower() not in _COMMON and not PSEUDONYM.fullmatch(name)]
+            telling = [name for name in names if _tells(name)]
             pattern = _either(telling, after=_BEFORE_WORD, before="(?![A-Za-z0-9])", exact=kind == "image")
             if pattern is not None:
                 found.append((kind, pattern))
@@ -248,6 +252,11 @@ class Scrubber:
             if known in self.images:
                 return self.images[known]
         return self.name("path", path)
+
+
+def _tells(name: str) -> bool:
+    """Return whether a name can be looked for in sentences: short ones and common ones are words there."""
+    return len(name) >= _LEAST_LETTERS and name.lower() not in _COMMON and not PSEUDONYM.fullmatch(name)
 
 
 def is_file(name: str) -> bool:

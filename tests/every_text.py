@@ -34,7 +34,8 @@ def _filled(kind: Any, text: Callable[[], str]) -> Any:
         return kind(**{field.name: _filled(hints[field.name], text) for field in fields(kind)})
     if issubclass(kind, Enum):
         return next(iter(kind))
-    return {str: text, bool: lambda: True, int: lambda: 1, float: lambda: 0.5}[kind]()
+    plain: Mapping[type, Callable[[], Any]] = {str: text, bool: lambda: True, int: lambda: 1, float: lambda: 0.5}
+    return plain[kind]()
 
 
 def text_fields(kind: type) -> Iterator[tuple[str, str]]:

@@ -13,10 +13,11 @@ import edgebench
 import pandas as pd
 import pytest
 from colours import COLOURS, write_folder
-from edgebench.api import run_spec
+from edgebench.api import resume_run, run_spec
 from edgebench.cli import main
 from edgebench.devices.fake import FakeDevice, FakeModel
 from edgebench.pictures import REDACTED, no_pictures
+from edgebench.progress import Progress
 from edgebench.records import DataInfo, RunRecord, SkippedImage
 from edgebench.redaction import redact_run, texts_of
 from edgebench.redaction_fields import FIELDS, LONE_FLAGS, TELLING_FLAGS
@@ -128,8 +129,8 @@ class _New:
 def test_a_field_that_is_not_declared_is_found_and_scrubbed_all_the_same() -> None:
     assert undeclared(_New) == [("_New", "told"), ("_New", "maybe")]
     record = replace(filled(RunRecord, str), warnings=(_New({"/srv/clandestine": 1}, 1, (), "at hushbox"),))  # type: ignore[arg-type]
-    (found,) = redact_run(stored(record), KNOWN).run.record.warnings
-    assert found == _New({"path-2": 1}, 1, (), "at host-2")  # the first ones stand before it in the record
+    found: tuple[Any, ...] = redact_run(stored(record), KNOWN).run.record.warnings
+    assert found[0] == _New({"path-2": 1}, 1, (), "at host-2")  # the first ones stand before it in the record
 
 
 def figures(value: object) -> Iterator[object]:
@@ -156,6 +157,7 @@ def test_figures_stay_and_a_second_time_changes_nothing(mark: str) -> None:
     assert list(figures(once.record)) == list(figures(run.record))
     assert twice.run.record == once.record
     assert once.predictions is not None
+    assert twice.run.predictions is not None
     pd.testing.assert_frame_equal(twice.run.predictions, once.predictions)
 
 
@@ -308,12 +310,24 @@ def test_what_only_looks_like_a_secret_stays(text: str) -> None:
         ("10.0.0.7:5555 answered, 10.0.0.8 did not", "address-1 answered, address-2 did not"),
         ("photos of eve/1.jpg", "photos of path-1"),
         ("holiday.jpg: corrupt", "path-1: corrupt"),
+        ("ssh://eve@nas/home/eve/plans and ssh://eve@nas: gone", "device-1/path-1 and device-1: gone"),
+        ("scp eve@nas:/srv/plans", "scp address-1:path-1"),
         ("host HUSHBOX, hushbox.local", "host host-1, host-1.local"),
         (r"\\nas\share\eve and D:\x\y", "path-1 and path-2"),
     ],
 )
 def test_what_is_secret_in_a_sentence(text: str, told: str) -> None:
     assert scrub(text, hosts=("hushbox",)) == told
+
+
+def test_words_of_the_record_stay_whatever_people_are_called() -> None:
+    """A reason is found under the name of its field."""
+    record = filled(RunRecord, lambda n: f"w{n}")
+    case = replace(record.cases[0], unavailable={"accuracy": "max said no"}, unchecked={"hot": "no sensor"})
+    changed = StoredRun(replace(record, cases=(case,)), pd.DataFrame({"case": []}), None)
+    (told,) = redact_run(changed, Secrets(hosts=("hot",), users=("max", "accuracy"))).run.record.cases
+    assert told.unavailable == {"accuracy": "user-1 said no"}
+    assert told.unchecked == {"hot": "no sensor"}
 
 
 def test_a_word_that_is_also_an_images_name_stays() -> None:
@@ -352,7 +366,7 @@ def test_the_flags_that_stay_are_flags(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit):
         main(["run", "--help"])
     text = capsys.readouterr().out
-    assert [flag for flag in (*TELLING_FLAGS, *LONE_FLAGS) if flag not in text and flag != "--balanced"] == []
+    assert [flag for flag in (*TELLING_FLAGS, *LONE_FLAGS) if flag not in text] == []
 
 
 @pytest.fixture
@@ -388,6 +402,32 @@ def test_a_run_redacts_its_page_only(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "clandestine" in printed  # where it is stored
     assert err.startswith("edgebench: the page is redacted: ")
     assert "run.json and the parquet files are whole" in err
+
+
+def test_in_python_the_page_is_redacted_too_and_on_a_resumed_run(tmp_path: Path) -> None:
+    folder = tmp_path / "clandestine"
+    models = {"float32": FakeModel(), "int8": FakeModel()}
+    paths = copies(folder / "models", *models)
+    spec = Spec(tuple(f"skin/{name}={path}" for name, path in zip(models, paths, strict=True)), settings=ONE_BLOCK)
+    whole = run_spec(spec, out=folder / "results", device=Board(models), redact_page=True)
+    assert whole.folder is not None
+    page = (whole.folder / "report.html").read_text(encoding="utf-8")
+    assert [secret for secret in SECRET if secret in page] == []
+    assert whole.record.cases[0].device == Board.name
+    stopped = run_spec(spec, out=folder / "more", device=Board(models), progress=Stops(), redact_page=False)
+    assert stopped.record.interrupted
+    resumed = resume_run("latest", folder / "more", device=Board(models), redact_page=True)
+    assert resumed.folder is not None
+    page = (resumed.folder / "report.html").read_text(encoding="utf-8")
+    assert [secret for secret in SECRET if secret in page] == []
+
+
+class Stops(Progress):
+    """Ctrl-C once timing begins."""
+
+    def phase(self, name: str, total: int) -> None:
+        if name.startswith("timing"):
+            raise KeyboardInterrupt
 
 
 def test_texts_are_found_wherever_they_are() -> None:

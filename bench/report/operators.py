@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..operators import OperatorProfile, TypeTime
 from ..records import CaseResult
@@ -119,7 +119,7 @@ def _notes(table: Table) -> tuple[str, ...]:
     return tuple(_by_reason(table, cases, said, ""))
 
 
-def _by_reason(table: Table, cases: Sequence[CaseResult], said: dict[str, Sequence[str]], before: str) -> list[str]:
+def _by_reason(table: Table, cases: Sequence[CaseResult], said: Mapping[str, Sequence[str]], before: str) -> list[str]:
     """Return one line for each thing that is said, with the cases that it is said of."""
     found: dict[str, list[CaseResult]] = {}
     for case in cases:
