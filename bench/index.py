@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+from .changes import BASE_MARK
 from .errors import StoreError
 from .findings import Code, Severity, Verdict
 from .records import Environment, ModelFile, RuntimeInfo, Settings, Status
@@ -201,6 +202,8 @@ def created_at(text: str, folder: Path) -> datetime:
 def _rows(run: _Run, folder: Path, created: datetime) -> Iterator[Row]:
     machine = run.environment
     for case in run.cases:
+        if case.variant.endswith(BASE_MARK):
+            continue  # measured so that its newer build could be compared with it
         accuracy = case.accuracy
         yield Row(
             run_id=run.run_id,
