@@ -14,6 +14,8 @@ from .text import clean, count, shortened
 
 #: One fewer than there are colours: the rest is grey.
 _TYPES_SHOWN = 7
+#: Thinner than a line.
+_VISIBLE_SHARE = 0.005
 _OTHERS = "other operators"
 _BRACKETS = re.compile(r"\s*\([^)]*\)")
 
@@ -38,17 +40,26 @@ def operator_charts(table: Table) -> list[Chart]:
 
 
 def _traces(bars: Sequence[tuple[Row, OperatorProfile]]) -> list[Trace]:
-    totals: dict[str, float] = {}
-    for _, found in bars:
-        for item in found.types:
-            totals[family(item.tag)] = totals.get(family(item.tag), 0.0) + item.share
-    ranked = sorted(totals, key=lambda name: -totals[name])
+    shares = _largest(bars)
+    ranked = sorted(shares, key=lambda name: -shares[name])
+    seen = [name for name in ranked if shares[name] >= _VISIBLE_SHARE]
     # A single one more has room of its own: grey would not save any.
-    shown = ranked if len(ranked) <= _TYPES_SHOWN + 1 else ranked[:_TYPES_SHOWN]
+    shown = seen if len(ranked) <= _TYPES_SHOWN + 1 else seen[:_TYPES_SHOWN]
     paint = colours(shown)
     traces = [_trace(name, paint[clean(name)], bars, [name]) for name in shown]
     rest = [name for name in ranked if name not in shown]
     return [*traces, _trace(_OTHERS, NEUTRAL, bars, rest)] if rest else traces
+
+
+def _largest(bars: Sequence[tuple[Row, OperatorProfile]]) -> dict[str, float]:
+    """Return each family's share in the case where it has most of the time."""
+    found: dict[str, float] = {}
+    for _, profile in bars:
+        own: dict[str, float] = {}
+        for item in profile.types:
+            own[family(item.tag)] = own.get(family(item.tag), 0.0) + item.share
+        found |= {name: max(share, found.get(name, 0.0)) for name, share in own.items()}
+    return found
 
 
 def _trace(name: str, colour: str, bars: Sequence[tuple[Row, OperatorProfile]], families: Sequence[str]) -> Trace:

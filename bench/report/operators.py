@@ -13,6 +13,8 @@ from .text import ABSENT, clean, shortened
 
 _TYPES_SHOWN = 5
 _NODES_SHOWN = 10
+#: Of each of many cases only so many.
+_FEW_SHOWN, _MANY_CASES = 3, 8
 _NAME_WIDTH = 48
 _ABOUT = (
     "Shares of a run with LiteRT's profiler, measured through its C API after timing, in a process of its own: "
@@ -31,18 +33,26 @@ def operators_section(table: Table, *, whole: bool) -> Section | None:
     cases = profiled_cases(table)
     if not cases:
         return None
+    shown = _shown(cases, _TYPES_SHOWN)
     heads = [("variant", ""), ("operator", "type"), ("on", ""), ("count", ""), ("share", "%"), ("range", "%")]
     lines = [*_too_quick(table), *_unavailable(table, cases)]
     if not whole:
         lines += [f"{term}: {meaning}." for term, meaning in TERMS]
-    return Section("operators", "Where the time goes", _ABOUT, grouped(table, heads, _type_rows), tuple(lines))
+    return Section(
+        "operators",
+        "Where the time goes",
+        _ABOUT,
+        grouped(table, heads, lambda row: _type_rows(row, shown)),
+        tuple(lines),
+    )
 
 
 def slowest_nodes(table: Table) -> Section | None:
     """Return the operators with most time of each case, one by one, with their nodes; None where there are none."""
     heads = [("variant", ""), ("operator", ""), ("on", ""), ("share", "%"), ("range", "%"), ("time", "us a run"),
              ("node", ""), ("output", "")]  # fmt: skip
-    grids = grouped(table, heads, _node_rows)
+    shown = _shown(profiled_cases(table), _NODES_SHOWN)
+    grids = grouped(table, heads, lambda row: _node_rows(row, shown))
     if not grids:
         return None
     about = "A node is its index in the file and its operator; ~: matched by its place in XNNPACK's order."
@@ -59,12 +69,16 @@ def profiled_cases(table: Table) -> list[CaseResult]:
     return [row.case for row in table.rows if row.case.operators or "operators" in row.case.unavailable]
 
 
-def _type_rows(row: Row) -> list[tuple[str, ...]]:
+def _shown(cases: Sequence[CaseResult], most: int) -> int:
+    return most if len(cases) <= _MANY_CASES else _FEW_SHOWN
+
+
+def _type_rows(row: Row, shown: int) -> list[tuple[str, ...]]:
     found = row.case.operators
     if found is None:
         return []
-    rows = [_type_row(row, found, item) for item in found.types[:_TYPES_SHOWN]]
-    rest = found.types[_TYPES_SHOWN:]
+    rows = [_type_row(row, found, item) for item in found.types[:shown]]
+    rest = found.types[shown:]
     if rest:
         share = f"{100 * sum(item.share for item in rest):.1f}" if found.tells_shares else ABSENT
         rows.append((row.short, f"{len(rest)} more", "", str(sum(item.count for item in rest)), share, ""))
@@ -76,12 +90,12 @@ def _type_row(row: Row, found: OperatorProfile, item: TypeTime) -> tuple[str, ..
     return (row.short, name, runs_on(item.delegated), str(item.count), *share_cells(found, item))
 
 
-def _node_rows(row: Row) -> list[tuple[str, ...]]:
+def _node_rows(row: Row, shown: int) -> list[tuple[str, ...]]:
     found = row.case.operators
     if found is None:
         return []
     leaves = [item for item in found.operators if item.share is not None]
-    ranked = sorted(leaves, key=lambda item: -item.time_us)[:_NODES_SHOWN]
+    ranked = sorted(leaves, key=lambda item: -item.time_us)[:shown]
     outputs = without_common_folders([", ".join(item.output_names) for item in ranked])
     return [
         (

@@ -16,7 +16,7 @@ from edgebench.report.operators import operator_terms, operators_section, slowes
 from edgebench.report.palette import NEUTRAL
 from edgebench.report.tables import build_table
 from edgebench.report.terminal import render_table
-from samples import HOSTILE, empty_samples, four_variants
+from samples import HOSTILE, empty_samples, fifty_cases, four_variants
 
 Operators = Sequence[tuple[str, float, bool]]
 CONVOLUTIONS = (
@@ -174,6 +174,23 @@ def test_many_types_share_one_grey_bar() -> None:
     assert (chart.traces[-1]["name"], chart.traces[-1]["marker"]["color"]) == ("other operators", NEUTRAL)
     assert len({trace["marker"]["color"] for trace in chart.traces}) == 8
     assert abs(sum(trace["x"][0] for trace in chart.traces) - 100) < 0.1
+
+
+def test_what_is_too_thin_to_be_seen_is_grey() -> None:
+    (chart,) = operator_charts(build_table(profiled(profile_of([("ADD", 999.0, False), ("MEAN", 1.0, False)]))))
+    assert [(trace["name"], trace["x"]) for trace in chart.traces] == [("ADD", [99.9]), ("other operators", [0.1])]
+
+
+def test_many_cases_show_fewer_operators_each() -> None:
+    many = profile_of([(f"TYPE_{number}", 100.0 - number, False) for number in range(12)])
+    record = fifty_cases()
+    table = build_table(replace(record, cases=tuple(replace(case, operators=many) for case in record.cases)))
+    types, nodes = operators_section(table, whole=False), slowest_nodes(table)
+    assert types is not None
+    assert nodes is not None
+    count = len(table.rows)
+    assert sum(len(grid.rows) for grid in types.grids) == 4 * count  # three and the rest
+    assert sum(len(grid.rows) for grid in nodes.grids) == 3 * count
 
 
 def test_families_drop_what_numbers_are_made_of() -> None:
