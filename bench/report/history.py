@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ..analysis.change_points import FALSE_ALARMS, MIN_VALUES
 from ..findings import Verdict
@@ -10,12 +11,15 @@ from ..history import Change, ChangePoint, History, Point, Series
 from ..index import Host, Row
 from ..metrics import Metric, Unit
 from ..records import Status
-from .plain import grid, wrapped
+from .plain import grid, squeezed, wrapped
 from .tables import WORDS
 from .text import ABSENT, clean, count, megabytes, milliseconds, points, probability, ratio, shortened
 
 _NARROWEST_NAME = 24
 _FIGURES = ("runs", "against", "usual")
+#: Columns that may go where space is short, the first one first.
+_MINOR = ("usual", "last")
+Item = TypeVar("Item")
 #: A heading and its second line.
 Head = tuple[str, str]
 _UNITS = {Unit.NS: "ms", Unit.BYTES: "MB", Unit.SHARE: ""}
@@ -33,17 +37,32 @@ def render_history(history: History, *, whole: bool, width: int | None = None) -
 
 def _overview(history: History, width: int | None) -> str:
     heads, body = overview(history)
-    align = ["right" if name in _FIGURES or name == clean(history.metric.name) else "left" for name, _ in heads]
-    return grid(["\n".join(head) for head in heads], _fitted(heads, body, width), align)
-
-
-def _fitted(heads: Sequence[Head], body: Sequence[Sequence[str]], width: int | None) -> list[list[str]]:
-    """Return the rows with names as long as there is room for."""
+    left_out = []
+    for name in _MINOR:
+        if width is not None and _beside(heads, body) + _NARROWEST_NAME > width and name in _names(heads):
+            place = _names(heads).index(name)
+            left_out.append(" ".join(heads[place]).strip())
+            heads, body = _without(heads, place), [_without(row, place) for row in body]
     longest = max(len(row[0]) for row in body)
     if width is not None:
-        rest = sum(2 + max(*(len(row[i]) for row in body), *map(len, heads[i])) for i in range(1, len(heads)))
-        longest = max(_NARROWEST_NAME, min(longest, width - rest))
-    return [[shortened(row[0], longest), *row[1:]] for row in body]
+        longest = max(_NARROWEST_NAME, min(longest, width - _beside(heads, body)))
+    align = ["right" if name in _FIGURES or name == clean(history.metric.name) else "left" for name, _ in heads]
+    named = [[shortened(row[0], longest), *row[1:]] for row in body]
+    table = squeezed(grid(["\n".join(head) for head in heads], named, align))
+    return table + (f"\n\nLeft out at this width: {', '.join(left_out)}." if left_out else "")
+
+
+def _names(heads: Sequence[Head]) -> list[str]:
+    return [name for name, _ in heads]
+
+
+def _without(items: Sequence[Item], place: int) -> list[Item]:
+    return [*items[:place], *items[place + 1 :]]
+
+
+def _beside(heads: Sequence[Head], body: Sequence[Sequence[str]]) -> int:
+    """Return how many characters the columns behind the first need."""
+    return sum(2 + max(*(len(row[i]) for row in body), *map(len, heads[i])) for i in range(1, len(heads)))
 
 
 def overview(history: History) -> tuple[list[Head], list[list[str]]]:
@@ -78,7 +97,7 @@ def _runs(series: Series, history: History, width: int | None) -> str:
     align = ["right" if name == clean(history.metric.name) else "left" for name, _ in heads]
     title = f"{clean(series.case_id)}\n{clean(history.metric.name)} on {host_line(series.host)}"
     told = sentences(series, history.metric)
-    table = grid(["\n".join(head) for head in heads], body, align)
+    table = squeezed(grid(["\n".join(head) for head in heads], body, align))
     return "\n".join([title, "", table, *(["", *(wrapped(line, width) for line in told)] if told else [])])
 
 

@@ -97,8 +97,7 @@ def _found(name: str, noise: _Noise, options: argparse.Namespace, rng: np.random
         )
     print(
         f"{options.percent:g} % at {options.noise:g} % {name}, {options.before} + {options.after} runs: found in "
-        f"{100 * found / options.count:.1f} % of {options.count}, at the very run in "
-        f"{100 * exact / options.count:.1f} %, "
+        f"{100 * found / options.count:.1f} % of {options.count}, at that run in {100 * exact / options.count:.1f} %, "
         f"within one run in {100 * near / options.count:.1f} %; of those the 95 % interval holds the truth in "
         f"{100 * held / max(near, 1):.1f} %"
     )
