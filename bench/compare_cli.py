@@ -155,7 +155,8 @@ def _refuse_measuring(parser: argparse.ArgumentParser, options: argparse.Namespa
     for group in parser._action_groups:
         for action in group._group_actions:
             given = getattr(options, action.dest, None) != parser.get_default(action.dest)
-            if group.title == _MEASURING and given:
+            by_default = action.dest in getattr(options, "defaults", {})  # of edgebench.toml, for when it is needed
+            if group.title == _MEASURING and given and not by_default:
                 raise UsageError(f"{action.option_strings[-1]}: is about measuring; it needs --interleave")
 
 

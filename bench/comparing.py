@@ -26,7 +26,7 @@ def compare_stored(
         UsageError: unlike devices without ``cross_device``, or no case in common.
     """
     runs = [_opened(run, out) for run in (base, new)]
-    repeats = stored_repeats(out, runs[0].record)
+    repeats = stored_repeats(out, runs[0].record.environment)
     found = compare_runs(
         runs[0],
         runs[1],

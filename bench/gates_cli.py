@@ -45,7 +45,7 @@ def gates_of(options: argparse.Namespace, *, measuring: bool) -> tuple[Gate, ...
     flagged = parse_gates(options.gate or ())
     gates = (*flagged, *(gate for gate in _configured(options) if gate not in flagged))
     for name in ("junit", "summary", "undecided"):
-        if getattr(options, name) is not None and not gates:
+        if getattr(options, name) is not None and not gates and name not in getattr(options, "defaults", {}):
             raise UsageError(f"--{name}: is about gates; name some with --gate")
     shares = [gate for gate in flagged if gate.metric.is_share]
     if measuring and shares and options.data is None:

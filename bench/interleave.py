@@ -214,7 +214,7 @@ def interleave(
         UsageError, InputError: nothing was measured.
     """
     run = run_spec(spec, out=out, device=device, progress=progress)
-    repeats = stored_repeats(out, run.record).records if out is not None else ()
+    repeats = stored_repeats(out, run.record.environment).records if out is not None else ()
     found = changes_in_turns(run, base_name=base.called, new_name=new.called, repeats=repeats, noise=noise)
     missing = tuple(case.case_id for case in base.cases if case.case_id not in {item.case_id for item in found.cases})
     stored = f", stored as {run.record.run_id}" if run.folder else ""

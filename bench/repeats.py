@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import StoreError
-from .records import RunRecord
+from .records import Environment, RunRecord
 from .store import RUN_FILE, from_dict
 
 #: The newest runs are enough to tell how far runs differ, and reading thousands would take longer than anyone waits.
@@ -24,7 +24,7 @@ class StoredRepeats:
     unreadable: int = 0
 
 
-def stored_repeats(out: Path, like: RunRecord, most: int = MOST_RUNS) -> StoredRepeats:
+def stored_repeats(out: Path, like: Environment, most: int = MOST_RUNS) -> StoredRepeats:
     """Return the newest runs below ``out`` that were measured on the host of ``like``, at most ``most`` of them.
 
     A file that is damaged or of a newer schema is counted, never an error: it is not what was asked about.
@@ -52,10 +52,9 @@ def _newest_first(out: Path) -> Iterator[Path]:
     yield from (folder / RUN_FILE for folder in folders if (folder / RUN_FILE).is_file())
 
 
-def _same_host(data: Any, like: RunRecord) -> bool:
+def _same_host(data: Any, like: Environment) -> bool:
     """Tell from plain JSON, because checking a whole record against the schema takes far longer."""
     there = data.get("environment") if isinstance(data, dict) else None
     if not isinstance(there, dict):
         raise ValueError("no environment")
-    here = like.environment
-    return all(there.get(name) == getattr(here, name) for name in ("machine", "cpu_model", "hostname"))
+    return all(there.get(name) == getattr(like, name) for name in ("machine", "cpu_model", "hostname"))

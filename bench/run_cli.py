@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .command_line import given_names
 from .data_cli import add_accuracy_flags, add_image_flags, data_spec
+from .defaults import RESULTS, default_lines, written_out
 from .errors import UsageError
 from .gates_cli import add_gate_flags, apply_gates, gates_of, without_changes
+from .verbosity import add_verbosity, make_progress
 
 if TYPE_CHECKING:
     from .gates import Gate
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 #: What goes with --resume: where the run is, and what is shown of it.
 _BESIDE_RESUME = frozenset(
-    {"help", "resume", "out", "json", "quiet", "debug", "no_images", "redact"}
+    {"help", "resume", "config", "out", "json", "quiet", "verbose", "debug", "no_images", "redact"}
     | {"gate", "undecided", "junit", "summary", "github_benchmark"}
 )
 _EXIT_OK, _EXIT_CASES_FAILED, _EXIT_INTERRUPTED = 0, 3, 130
@@ -127,9 +130,7 @@ def _add_profile_flag(where: argparse._ArgumentGroup) -> None:
 
 
 def _add_output_flags(output: argparse._ArgumentGroup) -> None:
-    output.add_argument(
-        "--out", type=folder_argument, default=Path("results"), metavar="DIR", help="where runs go (results/)"
-    )
+    output.add_argument("--out", type=folder_argument, default=RESULTS, metavar="DIR", help="where runs go (results/)")
     output.add_argument("--resume", metavar="RUN", help="go on with a run that was cut off: a folder, an id or latest")
     output.add_argument(
         "--keep-models",
@@ -146,20 +147,25 @@ def _add_output_flags(output: argparse._ArgumentGroup) -> None:
         help="no host and user names, paths or images in the page; run.json and what is printed stay whole",
     )
     output.add_argument("--json", action="store_true", help="print the record as JSON on stdout, nothing else")
-    output.add_argument("--quiet", action="store_true", help="no progress on stderr")
-    output.add_argument("--debug", action="store_true", help="show the trace of an error")
+    output.add_argument(
+        "--dry-run", action="store_true", help="say what would be measured and about how long it takes; measure nothing"
+    )
+    add_verbosity(output)
 
 
 def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]) -> int:
-    from .console import ConsoleProgress
     from .errors import StoreError
-    from .progress import Progress
     from .store import StoredRun
 
     gates = without_changes(gates_of(options, measuring=options.resume is None))
+    if options.dry_run:
+        return _dry_run(parser, options, given)
     measure = _what_to_do(parser, options, given)
+    if options.verbose:
+        for line in default_lines(options):
+            print(f"edgebench: {line}", file=sys.stderr)
     end_as_interrupted()
-    progress = Progress() if options.quiet or options.json else ConsoleProgress()
+    progress = make_progress(options)
     try:
         stored = measure(progress)
     except StoreError as error:
@@ -181,8 +187,21 @@ def _judged(options: argparse.Namespace, gates: Sequence[Gate], stored: StoredRu
 
     if stored.record.interrupted or not (gates or options.github_benchmark):
         return 0
-    repeats = stored_repeats(options.out, stored.record).records if gates else ()
+    repeats = stored_repeats(options.out, stored.record.environment).records if gates else ()
     return apply_gates(options, gates, [changes_within(stored, repeats)], to_stderr=options.json)
+
+
+def _dry_run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]) -> int:
+    from .devices.local import LocalDevice
+    from .dry_run import plan_json, plan_lines, plan_run
+
+    if options.resume is not None:
+        raise UsageError("--dry-run: --resume goes on with a run as it was asked for; leave one of them out")
+    if not options.models:
+        parser.error("the following arguments are required: MODEL")
+    planned = plan_run(spec_of(options, given, options.models), LocalDevice(), options.out)
+    print(plan_json(planned) if options.json else "\n".join(plan_lines(planned)))
+    return _EXIT_OK
 
 
 def _say_redacted(stored: StoredRun) -> None:
@@ -213,11 +232,9 @@ def _what_to_do(
 def _refuse_others(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
     """Raise UsageError where anything stands beside ``--resume`` that a run under way has decided already."""
     names = {action.dest: action.option_strings[-1:] for action in parser._actions}
-    # An argument that is set on this already is not given its default, so what differs was given.
-    found = vars(parser.parse_args(join_values(given[1:]), argparse.Namespace(command=None, **dict.fromkeys(names))))
-    for name, flags in names.items():
-        if name not in _BESIDE_RESUME and found[name] not in (None, []):
-            what = flags[0] if flags else found[name][0]
+    for name, value in given_names(parser, join_values(given[1:])).items():
+        if name not in _BESIDE_RESUME:
+            what = names[name][0] if names[name] else value[0]
             raise UsageError(f"{what}: --resume goes on with a run as it was asked for; leave {what} out")
 
 
@@ -287,8 +304,13 @@ def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[
             silenced=parse_codes(_split(options.silence, "")),
             timeout_s=parse_duration_ns(options.timeout, "--timeout") / 1e9,
         ),
-        command=("edgebench", *given),
+        command=("edgebench", *written_out(options, given)),
     )
+
+
+def check_run_options(options: argparse.Namespace) -> None:
+    """Raise UsageError where flags, or defaults in their place, have values that no run can have."""
+    spec_of(options, (), options.models)
 
 
 def _blocks(options: argparse.Namespace) -> dict[str, int]:

@@ -18,10 +18,10 @@ def test_runs_of_this_host_are_read_newest_first(tmp_path: Path) -> None:
     for number in (1, 3, 2):
         save(run(number), tmp_path)
     save(run(4, "other"), tmp_path)
-    found = stored_repeats(tmp_path, run(9).record)
+    found = stored_repeats(tmp_path, run(9).record.environment)
     assert [record.run_id[9:15] for record in found.records] == ["000003", "000002", "000001"]
     assert found.unreadable == 0
-    assert len(stored_repeats(tmp_path, run(9).record, most=2).records) == 2
+    assert len(stored_repeats(tmp_path, run(9).record.environment, most=2).records) == 2
 
 
 def test_what_cannot_be_read_is_counted(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_what_cannot_be_read_is_counted(tmp_path: Path) -> None:
     for name, text in (("damaged", "{"), ("list", "[]"), ("bare", "{}")):
         (tmp_path / name).mkdir()
         (tmp_path / name / RUN_FILE).write_text(text)
-    found = stored_repeats(tmp_path, run(9).record)
+    found = stored_repeats(tmp_path, run(9).record.environment)
     assert len(found.records) == 1
     assert found.unreadable == 4
 
@@ -39,5 +39,5 @@ def test_what_cannot_be_read_is_counted(tmp_path: Path) -> None:
 def test_runs_that_are_not_finished_or_not_there_are_no_repeats(tmp_path: Path) -> None:
     folder = tmp_path / f"20260101-000000-net{UNFINISHED}"
     folder.mkdir()
-    assert stored_repeats(tmp_path, run(9).record).records == ()
-    assert stored_repeats(tmp_path / "nowhere", run(9).record).records == ()
+    assert stored_repeats(tmp_path, run(9).record.environment).records == ()
+    assert stored_repeats(tmp_path / "nowhere", run(9).record.environment).records == ()

@@ -146,7 +146,8 @@ def verdict_of(row: Row) -> str:
     """Return a run's verdict in the words of tables, or how it ended where it did not measure."""
     if row.status is not Status.OK:
         return row.status.value
-    return WORDS[row.verdict] if row.verdict else ABSENT
+    word: str = WORDS[row.verdict] if row.verdict else ABSENT
+    return word
 
 
 def change(by: float, metric: Metric) -> str:
