@@ -91,6 +91,7 @@ class ConsoleProgress(Progress):
         self._told, self._left = True, span
         if self._bar is not None and span is not None:
             self._bar.update(self._task, left=left_words(span))
+            self._bar.refresh()
 
     def detail(self, text: str) -> None:
         self._detail = text

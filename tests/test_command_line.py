@@ -9,7 +9,7 @@ from edgebench.nearest import did_you_mean, nearest
     ("arguments", "said"),
     [
         (["reprot", "latest"], "unknown command 'reprot': did you mean report?"),
-        (["zzz"], "unknown command 'zzz': there are: config, "),
+        (["zzz"], "unknown command 'zzz': there are: compare, "),
         (
             ["run", "m", "--thredas", "2"],
             "unrecognized arguments: --thredas 2; did you mean --threads? (see: edgebench",
