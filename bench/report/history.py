@@ -126,7 +126,9 @@ def unit_of(metric: Metric) -> str:
 
 def shown(value: float, metric: Metric) -> str:
     """Return a value as text, without its unit."""
-    return {Unit.NS: milliseconds, Unit.BYTES: megabytes, Unit.SHARE: ratio}[metric.unit](value)
+    if metric.unit is Unit.SHARE:
+        return ratio(value)
+    return milliseconds(value) if metric.unit is Unit.NS else megabytes(value)
 
 
 def value_of(point: Point, metric: Metric) -> str:
@@ -145,7 +147,7 @@ def interval_of(point: Point, metric: Metric) -> str:
 def verdict_of(row: Row) -> str:
     """Return a run's verdict in the words of tables, or how it ended where it did not measure."""
     if row.status is not Status.OK:
-        return row.status.value
+        return str(row.status.value)
     return WORDS[row.verdict] if row.verdict else ABSENT
 
 
