@@ -16,6 +16,7 @@ from .tables import WORDS
 from .text import ABSENT, clean, count, megabytes, milliseconds, points, probability, ratio, shortened
 
 _NARROWEST_NAME = 24
+_HOST_SHOWN = 32
 _FIGURES = ("runs", "against", "usual")
 #: Columns that may go where space is short, the first one first.
 _MINOR = ("usual", "last")
@@ -70,7 +71,7 @@ def overview(history: History) -> tuple[list[Head], list[list[str]]]:
     metric, hosts = history.metric, history.hosts
     columns: list[tuple[Head, Callable[[Series], str]]] = [
         (("case", ""), lambda series: clean(series.case_id)),
-        (("host", ""), lambda series: host_name(series.host, hosts)),
+        (("host", ""), lambda series: shortened(host_name(series.host, hosts), _HOST_SHOWN)),
         (("runs", ""), lambda series: str(len(series.points))),
         ((clean(metric.name), unit_of(metric)), lambda series: value_of(series.newest, metric)),
         (("against", "before"), lambda series: against(series, metric)),
