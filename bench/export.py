@@ -89,8 +89,9 @@ def export(rows: Sequence[Row], what: What, path: Path) -> Exported:
     written = runs = 0
     try:
         with _writer(partial, schema, path.suffix.lower()) as writer:
+            write = writer.write_table if path.suffix.lower() == ".parquet" else writer.write
             for table in tables:
-                writer.write_table(table) if path.suffix.lower() == ".parquet" else writer.write(table)
+                write(table)
                 written += table.num_rows
                 runs += 1
         if not written:

@@ -51,7 +51,7 @@ def write_run(
             case["latency"] |= {"p50_ns": p50_ms * 1e6, "intervals": {"p50_ns": [p50_ms * 0.99e6, p50_ms * 1.01e6]}}
         if top1 is not None:
             case["accuracy"]["top1"] = top1
-    folder = out / record["run_id"]
+    folder = out / str(record["run_id"])
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
     if raw:

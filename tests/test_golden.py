@@ -32,7 +32,7 @@ def golden(version: int, out: Path) -> Path:
     """Copy the golden run of a version below ``out`` and return its folder."""
     record = GOLDEN / "run-v1.json" if version == 1 else GOLDEN / f"run-v{version}" / "run.json"
     assert record.is_file(), f"schema version {version} has no golden run: see this file's first lines"
-    folder = out / json.loads(record.read_text(encoding="utf-8"))["run_id"]
+    folder = out / str(json.loads(record.read_text(encoding="utf-8"))["run_id"])
     folder.mkdir(parents=True)
     shutil.copy(record, folder / "run.json")
     if version > 1:

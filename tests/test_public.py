@@ -20,7 +20,17 @@ def loaded_after(code: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["run", "--help"], ["report", "--help"], ["compare", "--help"], ["bogus"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["run", "--help"],
+        ["report", "--help"],
+        ["compare", "--help"],
+        ["history", "--help"],
+        ["results", "prune", "--help"],
+        ["bogus"],
+    ],
 )
 def test_help_and_usage_errors_load_nothing_heavy(arguments: list[str]) -> None:
     code = f"from edgebench.cli import main\ntry:\n    main({arguments!r})\nexcept SystemExit:\n    pass"

@@ -64,7 +64,9 @@ class Shift:
     p: float
 
 
-def find_shifts(values: Sequence[float], *, false_alarms: float = FALSE_ALARMS, seed: int = 0) -> tuple[Shift, ...]:
+def find_shifts(
+    values: Sequence[float] | _Floats, *, false_alarms: float = FALSE_ALARMS, seed: int = 0
+) -> tuple[Shift, ...]:
     """Return the shifts of a series' level in order; none from fewer than :data:`MIN_VALUES` values.
 
     Values are in any unit, best as logarithms where changes are ratios, and finite. The same values give the same

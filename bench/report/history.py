@@ -16,6 +16,7 @@ from .tables import WORDS
 from .text import ABSENT, clean, count, megabytes, milliseconds, points, probability, ratio, shortened
 
 _NARROWEST_NAME = 24
+_HOST_SHOWN = 32
 _FIGURES = ("runs", "against", "usual")
 #: Columns that may go where space is short, the first one first.
 _MINOR = ("usual", "last")
@@ -70,7 +71,7 @@ def overview(history: History) -> tuple[list[Head], list[list[str]]]:
     metric, hosts = history.metric, history.hosts
     columns: list[tuple[Head, Callable[[Series], str]]] = [
         (("case", ""), lambda series: clean(series.case_id)),
-        (("host", ""), lambda series: host_name(series.host, hosts)),
+        (("host", ""), lambda series: shortened(host_name(series.host, hosts), _HOST_SHOWN)),
         (("runs", ""), lambda series: str(len(series.points))),
         ((clean(metric.name), unit_of(metric)), lambda series: value_of(series.newest, metric)),
         (("against", "before"), lambda series: against(series, metric)),
@@ -126,7 +127,9 @@ def unit_of(metric: Metric) -> str:
 
 def shown(value: float, metric: Metric) -> str:
     """Return a value as text, without its unit."""
-    return {Unit.NS: milliseconds, Unit.BYTES: megabytes, Unit.SHARE: ratio}[metric.unit](value)
+    if metric.unit is Unit.SHARE:
+        return ratio(value)
+    return milliseconds(value) if metric.unit is Unit.NS else megabytes(value)
 
 
 def value_of(point: Point, metric: Metric) -> str:
@@ -145,9 +148,8 @@ def interval_of(point: Point, metric: Metric) -> str:
 def verdict_of(row: Row) -> str:
     """Return a run's verdict in the words of tables, or how it ended where it did not measure."""
     if row.status is not Status.OK:
-        return row.status.value
-    word: str = WORDS[row.verdict] if row.verdict else ABSENT
-    return word
+        return str(row.status.value)
+    return WORDS[row.verdict] if row.verdict else ABSENT
 
 
 def change(by: float, metric: Metric) -> str:

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from edgebench.history import History, make_history
@@ -118,25 +119,25 @@ def test_json_has_everything(shifted: Path) -> None:
     assert shift["changes"] == [{"what": "file", "before": "59c562f1", "after": "abababab"}]
 
 
-def figures_of(page: str) -> dict[str, dict[str, object]]:
+def figures_of(page: str) -> dict[str, dict[str, Any]]:
     found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', page, re.DOTALL)
     assert found
-    figures: dict[str, dict[str, object]] = json.loads(found.group(1))
+    figures: dict[str, dict[str, Any]] = json.loads(found.group(1))
     return figures
 
 
 def test_the_page_has_a_plot_with_intervals_and_marked_shifts(shifted: Path) -> None:
     page = render_history_html(history_of(shifted))
     figure = figures_of(page)["history-0"]
-    runs, aside, *levels = figure["data"]  # type: ignore[misc]
+    runs, aside, *levels = figure["data"]
     assert len(runs["y"]) == 13
     assert runs["error_y"]["array"][0] == pytest.approx(0.01)
     assert "file 59c562f1" in runs["hovertext"][0]
     assert (aside["y"], aside["marker"]["symbol"]) == ([9.0], "x-thin-open")
     assert [level["y"][0] for level in levels] == [1.0, 1.2]
     layout = figure["layout"]
-    assert [shape["x0"] for shape in layout["shapes"]] == ["2026-01-07 12:00:00"]  # type: ignore[call-overload,index]
-    assert [note["text"] for note in layout["annotations"]] == ["+19.9 % (file)"]  # type: ignore[call-overload,index]
+    assert [shape["x0"] for shape in layout["shapes"]] == ["2026-01-07 12:00:00"]
+    assert [note["text"] for note in layout["annotations"]] == ["+19.9 % (file)"]
     assert "Changed there: file 59c562f1 → abababab." in page
 
 
@@ -149,14 +150,14 @@ def test_the_page_lets_nothing_out_and_nothing_in(tmp_path: Path) -> None:
     assert "script-src &#39;sha256-" in head
     assert "<img" not in page.split("<script>")[0]
     assert "&lt;img src=x" in page
-    hover = figures_of(page)["history-0"]["data"][0]["hovertext"][1]  # type: ignore[index]
+    hover = figures_of(page)["history-0"]["data"][0]["hovertext"][1]
     assert "&lt;img src=x onerror=alert(1)&gt;" in hover
     assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", page.split("<script>")[0])
 
 
 def test_a_short_series_has_no_level_line(tmp_path: Path) -> None:
     write_runs(tmp_path, [1.0, 2.0])
-    assert len(figures_of(render_history_html(history_of(tmp_path)))["history-0"]["data"]) == 1  # type: ignore[arg-type]
+    assert len(figures_of(render_history_html(history_of(tmp_path)))["history-0"]["data"]) == 1
 
 
 def test_many_cases_have_plots_and_no_tables_of_runs(tmp_path: Path) -> None:
