@@ -156,7 +156,6 @@ def _add_report(commands: argparse._SubParsersAction[Any]) -> None:
         "whose answers changed against the baseline.",
         epilog="examples:\n  edgebench report latest\n  edgebench report latest --format md > report.md\n"
         "  edgebench report latest --format html --no-images > page.html\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     report.set_defaults(command=_report)
     report.add_argument("run", metavar="RUN", help="a run's folder, its id, or latest")
@@ -178,6 +177,8 @@ def _add_doctor(commands: argparse._SubParsersAction[Any]) -> None:
         help="say what this machine can run and what would disturb a measurement",
         description="Say what this machine can run and what would disturb a measurement here, with the command that "
         "mends it. Changes nothing; the exit code is 0 whatever is found.",
+        epilog="examples:\n  edgebench doctor\n  edgebench doctor --python old=/opt/py39/bin/python\n"
+        "  edgebench doctor --json > machine.json\n",
     )
     doctor.set_defaults(command=_doctor)
     doctor.add_argument(

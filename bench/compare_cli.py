@@ -35,13 +35,13 @@ def add_compare(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the parser."""
     compare = commands.add_parser(
         "compare",
+        usage="%(prog)s [options] BASE NEW [NEW ...]",
         help="say what changed between two runs, stored or measured side by side now",
         description="Say what changed from one stored run to another, case by case: latency, memory, size and "
         "accuracy, each with an interval that holds how far two runs differ for no reason, and everything around them "
         "that is not the same. With --interleave both sides are measured again now, in turns: the fair way, and the "
         "one that finds small differences.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     compare.set_defaults(command=functools.partial(_compare, compare))
     compare.add_argument(

@@ -29,7 +29,6 @@ def add_completion(commands: argparse._SubParsersAction[Any]) -> None:
         description="Print a script for your shell. It asks edgebench itself what can stand at the cursor: commands, "
         "flags, choices, files and the ids of stored runs.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     completion.set_defaults(command=_print_script)
     completion.add_argument("shell", choices=_SHELLS)

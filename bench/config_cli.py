@@ -30,7 +30,6 @@ def add_config(commands: argparse._SubParsersAction[Any]) -> None:
         description="Check edgebench.toml and the environment, and say which defaults hold here and where each comes "
         "from. A flag on the command line goes before its variable, that before the file (docs/configuration.md).",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     config.set_defaults(command=functools.partial(_config, commands))
     config.add_argument(

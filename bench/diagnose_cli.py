@@ -41,7 +41,6 @@ def add_diagnose(commands: argparse._SubParsersAction[Any]) -> None:
         help="say at which layers a quantized variant parts from its float model",
         description="Say why a variant answers otherwise than its float model: the error of every layer, on images.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     diagnose.set_defaults(command=_diagnose)
     diagnose.add_argument(

@@ -34,7 +34,6 @@ def add_history(commands: argparse._SubParsersAction[Any]) -> None:
         "runs, what changed between them, and where the level shifted. Runs of unlike hosts are never joined. Times "
         "are UTC.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     history.set_defaults(command=_history)
     history.add_argument(

@@ -34,7 +34,6 @@ def add_profile(commands: argparse._SubParsersAction[Any]) -> None:
         description="Say which operators a model's time goes to, through LiteRT's C API (ai-edge-litert 2.2 or newer). "
         "Profiled times are shares, never latencies: for those use edgebench run.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     profile.set_defaults(command=_profile)
     profile.add_argument(

@@ -53,9 +53,7 @@ def add_results(commands: argparse._SubParsersAction[Any]) -> None:
 def _action(
     actions: argparse._SubParsersAction[Any], name: str, short: str, description: str, examples: str
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(
-        name, help=short, description=description, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=short, description=description, epilog=examples)
     return parser
 
 

@@ -47,10 +47,10 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the parser."""
     run = commands.add_parser(
         "run",
+        usage="%(prog)s [options] MODEL [MODEL ...]",
         help="measure latency, memory and accuracy of models",
         description="Measure each variant x engine x delegate x threads in worker processes of its own.",
         epilog=_RUN_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.set_defaults(command=functools.partial(_run, run))
     run.add_argument(

@@ -25,7 +25,6 @@ def add_selftest(commands: argparse._SubParsersAction[Any]) -> None:
         description="Compare a built-in model of about 0.3 ms with a bare loop over LiteRT's C API and with its own "
         "copy, and say what the harness costs here and how small a difference it can see. Judges nothing.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     selftest.set_defaults(command=_selftest)
     selftest.add_argument(

@@ -27,9 +27,10 @@ def change(metric: Metric, value: float, half: float = 0.0, **more: Any) -> Chan
     """Return a change of which ``half`` is half the two-sided interval's width, symmetrical in the metric's way."""
     one_sided = half * float(stats.t.ppf(0.95, BLOCKS - 1) / stats.t.ppf(0.975, BLOCKS - 1))
     steps = (-half, half, -one_sided, one_sided)
-    bounds = [value + step if metric.is_share else value * float(np.exp(step)) for step in steps]
+    low, high, least, most = (value + step if metric.is_share else value * float(np.exp(step)) for step in steps)
     basis = Basis.SAME_IMAGES if metric.is_share else Basis.IN_TURNS
-    return Change(metric, more.pop("label", None), 1.0, value, value, *bounds, **{"basis": basis, **more})
+    label = more.pop("label", None)
+    return Change(metric, label, 1.0, value, value, low, high, least, most, **{"basis": basis, **more})
 
 
 def run_of(*changes: Change, base: CaseResult = CASE, new: CaseResult = CASE, **more: Any) -> RunChange:
