@@ -9,6 +9,7 @@ from typing import Any
 
 from .analysis.comparison import compare
 from .errors import WorkerError
+from .estimate import timing_left
 from .judging import judge
 from .launch import Launcher
 from .observer import Observer, Timed
@@ -66,8 +67,8 @@ class BlockTimer:
         done, begun = divmod(timed.blocks, max(1, len(groups)))
         before = f", {done} measured before" if done else ""
         self._progress.phase(f"timing, in blocks of fresh workers{before}", self._settings.max_blocks)
-        for _ in range(done):
-            self._progress.advance()
+        self._progress.skip(done)
+        self._progress.left(timing_left(self._settings, done, decision.spent_ns, compared=bool(_pairs(taking_part))))
         try:
             while begun or decision.another(done, [o.log for o in taking_part if o.alive], _pairs(taking_part)):
                 for group in groups[begun:]:
@@ -75,11 +76,12 @@ class BlockTimer:
                     self._time_block(open_cases, done)
                     observer.block_done(self._block - 1, decision.spent_ns, open_cases)
                 done, begun = done + 1, 0
+                compared = bool(_pairs(taking_part))
+                self._progress.left(timing_left(self._settings, done, decision.spent_ns, compared=compared))
                 self._progress.advance()
         finally:
             _summarise(taking_part, self._settings, self._usable_cores)
-        for _ in range(done, self._settings.max_blocks):  # not needed: that is finished, too
-            self._progress.advance()
+        self._progress.skip(self._settings.max_blocks - done)  # not needed: that is finished, too
 
     def _groups(self, alive: list[Outcome]) -> Iterator[list[Outcome]]:
         """Yield cases of one model that fit into memory together; each group has its model's baseline."""

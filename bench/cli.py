@@ -8,11 +8,13 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
+from .command_line import Parser, leaf, parse_command
+from .config_cli import add_config
 from .data_cli import add_recommend
+from .defaults import RESULTS, add_config_flags, apply_defaults, named_by_origin
 from .diagnose_cli import add_diagnose
 from .errors import EdgebenchError, UsageError
 from .profile_cli import add_profile
@@ -20,6 +22,8 @@ from .run_cli import add_run, folder_argument, join_values, terminal_width
 from .selftest_cli import add_selftest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .records import RunRecord
     from .rule import Rule
 
@@ -29,13 +33,6 @@ COMMANDS_GROUP = "edgebench.commands"
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage text in front."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see: {self.prog} --help)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,8 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a sign gets "?", not a trace
+    options: argparse.Namespace | None = None
     try:
-        options = _parser(given).parse_args(join_values(given))
+        parser, words = _parser(given), join_values(given)
+        if not given:
+            parser.print_help()
+            return EXIT_USAGE
+        options = parse_command(parser, words)
+        apply_defaults(leaf(parser, words), options)
         command: Callable[[argparse.Namespace, Sequence[str]], int] = options.command
         code = command(options, given)
         if sys.stdout is not None:
@@ -58,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EdgebenchError as error:
         if debug:
             raise
-        _say(f"edgebench: error: {error}")
+        _say(f"edgebench: error: {named_by_origin(str(error), options)}")
         return error.exit_code
     except KeyboardInterrupt as stop:
         _say(f"edgebench: interrupted, {stop if stop.args else 'nothing was stored'}")
@@ -87,7 +90,7 @@ def _say(text: str) -> None:
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="edgebench",
         description="Which variant of a TFLite model should run on which device, and what does it cost each class?",
         epilog="Start with: edgebench run model.tflite. Each command has a --help of its own, with examples.",
@@ -100,13 +103,15 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     add_diagnose(commands)
     _add_doctor(commands)
     add_selftest(commands)
+    add_config(commands)
     # Looking for installed commands takes time, so a built-in command does not.
     if not given or given[0] not in commands.choices:
         _add_installed(commands)
+    add_config_flags(parser)
     return parser
 
 
-def _add_installed(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_installed(commands: argparse._SubParsersAction[Any]) -> None:
     """Add what other packages provide: objects with ``help``, ``configure(parser)`` and ``run(options, given)``."""
     from importlib.metadata import entry_points
 
@@ -132,7 +137,7 @@ def _unloadable(name: str, reason: str) -> Callable[[argparse.Namespace, Sequenc
     return refuse
 
 
-def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_report(commands: argparse._SubParsersAction[Any]) -> None:
     report = commands.add_parser(
         "report",
         help="show a stored run",
@@ -149,13 +154,11 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--no-images", action="store_true", help="leave pictures of changed images out of --format html"
     )
     add_recommend(report)
-    report.add_argument(
-        "--out", type=folder_argument, default=Path("results"), metavar="DIR", help="where runs are (results/)"
-    )
+    report.add_argument("--out", type=folder_argument, default=RESULTS, metavar="DIR", help="where runs are (results/)")
     report.add_argument("--debug", action="store_true", help="show the trace of an error")
 
 
-def _add_doctor(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_doctor(commands: argparse._SubParsersAction[Any]) -> None:
     doctor = commands.add_parser(
         "doctor",
         help="say what this machine can run and what would disturb a measurement",

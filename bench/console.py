@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
+from collections.abc import Callable
+
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
+from .estimate import TimeSpan, left_words
 from .progress import Progress
 
 
 class ConsoleProgress(Progress):
-    """One bar for the current phase. Where stderr is no terminal, one plain line a phase.
+    """One bar for the current phase, with the time that is left. Where stderr is no terminal, one plain line a phase.
+
+    ``verbose`` adds a line a step. ``clock_s`` measures how long steps take.
 
     The bar refreshes only when something is reported: a refreshing thread would take processor time from the very
     measurement that it shows.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+    def __init__(
+        self,
+        console: Console | None = None,
+        *,
+        verbose: bool = False,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console = console or _console()
+        # A terminal that cannot move its cursor (TERM=dumb) would show a bar only when it is over.
+        self._bars = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._verbose = verbose
+        self._clock_s = clock_s
         self._bar: RichProgress | None = None
         self._task = TaskID(0)
         self._phase = ""
+        self._detail = ""
+        self._total = self._done = self._skipped = 0
+        self._began_s = 0.0
+        self._left: TimeSpan | None = None
+        self._told = False  # whether somebody who knows better has said how long this phase goes on
 
     def phase(self, name: str, total: int) -> None:
         self.close()
-        self._phase = name
-        if not self._console.is_terminal:
-            self._console.print(f"{name} ({total})", markup=False, highlight=False)
+        self._phase, self._total, self._done, self._skipped = name, total, 0, 0
+        self._began_s, self._left, self._told, self._detail = self._clock_s(), None, False, ""
+        if not self._bars:
+            self._line(f"{name} ({total})")
             return
         self._bar = RichProgress(
             SpinnerColumn(),
@@ -35,20 +59,42 @@ class ConsoleProgress(Progress):
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
             console=self._console,
             transient=True,
             auto_refresh=False,
         )
         self._bar.start()
-        self._task = self._bar.add_task(name, total=total)
+        self._task = self._bar.add_task(name, total=total, left="")
         self._bar.refresh()
 
     def advance(self) -> None:
+        self._done += 1
+        if not self._told:
+            self._left = self._from_steps()
+        left = left_words(self._left) if self._left and self._done < self._total else ""
         if self._bar is not None:
-            self._bar.advance(self._task)
+            self._bar.update(self._task, advance=1, left=left)
+            self._bar.refresh()
+        if self._verbose:
+            parts = (f"{self._phase}: {self._done} of {self._total}", self._detail, left)
+            self._line(", ".join(part for part in parts if part))
+
+    def skip(self, steps: int) -> None:
+        self._done += steps
+        self._skipped += steps
+        if self._bar is not None:
+            self._bar.update(self._task, advance=steps, left="")
+            self._bar.refresh()
+
+    def left(self, span: TimeSpan | None) -> None:
+        self._told, self._left = True, span
+        if self._bar is not None and span is not None:
+            self._bar.update(self._task, left=left_words(span))
             self._bar.refresh()
 
     def detail(self, text: str) -> None:
+        self._detail = text
         self._describe(f"{self._phase}: [dim]{escape(text)}[/dim]")
 
     def detail_count(self, done: int, total: int, per_s: float | None = None) -> None:
@@ -60,7 +106,25 @@ class ConsoleProgress(Progress):
             self._bar.stop()
             self._bar = None
 
+    def _from_steps(self) -> TimeSpan:
+        """Return how long the steps that are left take, at the pace of those that are done."""
+        each_s = (self._clock_s() - self._began_s) / max(1, self._done - self._skipped)
+        left_s = each_s * (self._total - self._done)
+        return TimeSpan(left_s, left_s)
+
     def _describe(self, text: str) -> None:
         if self._bar is not None:
             self._bar.update(self._task, description=text)
             self._bar.refresh()
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _console() -> Console:
+    """Return stderr as it is: a log that a pipe or a file keeps gets neither a bar nor colours, whatever is forced.
+
+    ``NO_COLOR`` is the terminal library's own affair, ``CLICOLOR=0`` is not.
+    """
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    return Console(stderr=True, force_terminal=terminal, no_color=True if os.environ.get("CLICOLOR") == "0" else None)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .spec import DataSpec
 
 #: Flags that mean nothing without images.
-_NEED_DATA = (
+NEED_DATA = (
     "metadata", "labels", "split", "limit", "normalize", "resize", "grayscale", "max_bad", "operating_point",
     "eval_workers", "recommend",
 )  # fmt: skip
@@ -72,7 +72,7 @@ def data_spec(options: argparse.Namespace) -> DataSpec | None:
     from .spec import DataSpec, parse_choice
 
     if options.data is None:
-        for name in _NEED_DATA:
+        for name in NEED_DATA:
             if getattr(options, name, None) is not None:
                 raise UsageError(f"--{name.replace('_', '-')} is about images: it needs --data SOURCE")
         return None

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .estimate import TimeSpan
+
 
 class Progress:
     """Hears about steps. This one keeps quiet; the command line shows a bar."""
@@ -11,6 +16,14 @@ class Progress:
 
     def advance(self) -> None:
         """One step of the current phase is finished."""
+
+    def skip(self, steps: int) -> None:
+        """So many steps of the current phase are not needed: they were done before, or came to be superfluous."""
+        for _ in range(steps):
+            self.advance()
+
+    def left(self, span: TimeSpan | None) -> None:
+        """How long the current phase goes on after the step that is about to be finished, where that is known."""
 
     def detail(self, text: str) -> None:
         """What is being worked on."""

@@ -11,8 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .command_line import given_names
 from .data_cli import add_accuracy_flags, add_image_flags, data_spec
+from .defaults import RESULTS, default_lines, written_out
 from .errors import UsageError
+from .verbosity import add_verbosity, make_progress
 
 if TYPE_CHECKING:
     from .progress import Progress
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from .store import StoredRun
 
 #: What goes with --resume: where the run is, and what is shown of it.
-_BESIDE_RESUME = frozenset({"help", "resume", "out", "json", "quiet", "debug", "no_images"})
+_BESIDE_RESUME = frozenset({"help", "resume", "config", "out", "json", "quiet", "verbose", "debug", "no_images"})
 _EXIT_OK, _EXIT_CASES_FAILED, _EXIT_INTERRUPTED = 0, 3, 130
 
 _RUN_EXAMPLES = """\
@@ -107,29 +110,27 @@ def _add_wait_flags(waits: argparse._ArgumentGroup) -> None:
 
 
 def _add_output_flags(output: argparse._ArgumentGroup) -> None:
-    output.add_argument(
-        "--out", type=folder_argument, default=Path("results"), metavar="DIR", help="where runs go (results/)"
-    )
+    output.add_argument("--out", type=folder_argument, default=RESULTS, metavar="DIR", help="where runs go (results/)")
     output.add_argument("--resume", metavar="RUN", help="go on with a run that was cut off: a folder, an id or latest")
     output.add_argument(
         "--silence", action="append", metavar="CODE[,CODE]", help="findings that shall not count towards the verdict"
     )
     output.add_argument("--no-images", action="store_true", help="no small pictures of changed images in the page")
     output.add_argument("--json", action="store_true", help="print the record as JSON on stdout, nothing else")
-    output.add_argument("--quiet", action="store_true", help="no progress on stderr")
-    output.add_argument("--debug", action="store_true", help="show the trace of an error")
+    add_verbosity(output)
 
 
 def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]) -> int:
-    from .console import ConsoleProgress
     from .errors import StoreError
-    from .progress import Progress
     from .store import StoredRun
 
     measure = _what_to_do(parser, options, given)
+    if options.verbose:
+        for line in default_lines(options):
+            print(f"edgebench: {line}", file=sys.stderr)
     # A time limit (CI, systemd, timeout(1)) asks with SIGTERM: what was measured is kept then, too.
     signal.signal(signal.SIGTERM, _as_interrupt)
-    progress = Progress() if options.quiet or options.json else ConsoleProgress()
+    progress = make_progress(options)
     try:
         stored = measure(progress)
     except StoreError as error:
@@ -163,11 +164,9 @@ def _what_to_do(
 def _refuse_others(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
     """Raise UsageError where anything stands beside ``--resume`` that a run under way has decided already."""
     names = {action.dest: action.option_strings[-1:] for action in parser._actions}
-    # An argument that is set on this already is not given its default, so what differs was given.
-    found = vars(parser.parse_args(join_values(given[1:]), argparse.Namespace(command=None, **dict.fromkeys(names))))
-    for name, flags in names.items():
-        if name not in _BESIDE_RESUME and found[name] not in (None, []):
-            what = flags[0] if flags else found[name][0]
+    for name, value in given_names(parser, join_values(given[1:])).items():
+        if name not in _BESIDE_RESUME:
+            what = names[name][0] if names[name] else value[0]
             raise UsageError(f"{what}: --resume goes on with a run as it was asked for; leave {what} out")
 
 
@@ -230,8 +229,13 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
             silenced=parse_codes(_split(options.silence, "")),
             timeout_s=parse_duration_ns(options.timeout, "--timeout") / 1e9,
         ),
-        command=("edgebench", *given),
+        command=("edgebench", *written_out(options, given)),
     )
+
+
+def check_run_options(options: argparse.Namespace) -> None:
+    """Raise UsageError where flags, or defaults in their place, have values that no run can have."""
+    _spec(options, ())
 
 
 def _blocks(options: argparse.Namespace) -> dict[str, int]:

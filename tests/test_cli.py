@@ -271,8 +271,7 @@ def test_a_damaged_run_is_one_line(
 
 
 USAGE: list[tuple[list[str], str]] = [
-    ([], "arguments are required: COMMAND"),
-    (["bogus"], "invalid choice: 'bogus'"),
+    (["bogus"], "unknown command 'bogus'"),
     (["run"], "arguments are required: MODEL"),
     (["run", "m", "--bogus"], "unrecognized arguments: --bogus"),
     (["run", "m", "--threads", "x"], "--threads x"),
