@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .command_line import Parser, leaf, parse_command
+from .completion import answer_shell
+from .completion_cli import add_completion
 from .config_cli import add_config
 from .data_cli import add_recommend
 from .defaults import RESULTS, add_config_flags, apply_defaults, named_by_origin
@@ -41,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 fine, 1 a gate failed, 2 usage or input error (nothing ran), 3 some cases failed to run (the others are stored),
     130 interrupted (what was measured is stored).
     """
+    answer_shell(_parser)
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -104,6 +107,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _add_doctor(commands)
     add_selftest(commands)
     add_config(commands)
+    add_completion(commands)
     # Looking for installed commands takes time, so a built-in command does not.
     if not given or given[0] not in commands.choices:
         _add_installed(commands)

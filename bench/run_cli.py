@@ -116,6 +116,7 @@ def _add_output_flags(output: argparse._ArgumentGroup) -> None:
         "--silence", action="append", metavar="CODE[,CODE]", help="findings that shall not count towards the verdict"
     )
     output.add_argument("--no-images", action="store_true", help="no small pictures of changed images in the page")
+    output.add_argument("--dry-run", action="store_true", help="say what would be done and how long it would take")
     output.add_argument("--json", action="store_true", help="print the record as JSON on stdout, nothing else")
     add_verbosity(output)
 
@@ -124,10 +125,12 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
     from .errors import StoreError
     from .store import StoredRun
 
-    measure = _what_to_do(parser, options, given)
     if options.verbose:
         for line in default_lines(options):
             print(f"edgebench: {line}", file=sys.stderr)
+    if options.dry_run and options.resume is None:
+        return _show_plan(parser, options, given)
+    measure = _what_to_do(parser, options, given)
     # A time limit (CI, systemd, timeout(1)) asks with SIGTERM: what was measured is kept then, too.
     signal.signal(signal.SIGTERM, _as_interrupt)
     progress = make_progress(options)
@@ -141,6 +144,20 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
         progress.close()
     show_run(stored, as_json=options.json)
     return exit_code(stored)
+
+
+def _show_plan(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]) -> int:
+    """Say what a run would do."""
+    if not options.models:
+        parser.error("the following arguments are required: MODEL")
+    spec = _spec(options, given)
+    from .devices.local import LocalDevice
+    from .dry_run import dry_run
+    from .report.dry_run import dry_run_json, render_dry_run
+
+    found = dry_run(spec, options.out, LocalDevice())
+    print(dry_run_json(found) if options.json else render_dry_run(found).rstrip())
+    return _EXIT_OK
 
 
 def _what_to_do(
