@@ -14,9 +14,6 @@ from .command_line import leaves
 from .defaults import OUT_VARIABLE, RESULTS
 from .errors import UsageError
 
-#: Set by the shells' functions when they ask what could come next.
-VARIABLE = "_ARGCOMPLETE"
-
 Completer = Callable[..., Iterable[str]]
 
 _SOURCES = ("folder:", "ham10000:", "images:", "phantom")
@@ -28,12 +25,10 @@ _VARIANTS = ("float32", "float16", "dynamic", "int8", "int16x8")
 
 
 def answer_shell(make_parser: Callable[[Sequence[str]], argparse.ArgumentParser]) -> None:
-    """Where a shell asks what could come next, answer and end the process; else do nothing.
+    """Answer what could come next on the shell's line, and end the process.
 
-    ``make_parser`` is given the command on the shell's line, as far as it can be told.
+    ``make_parser`` is given the command on that line, as far as it can be told.
     """
-    if VARIABLE not in os.environ:
-        return
     import argcomplete
 
     parser = make_parser(os.environ.get("COMP_LINE", "").split()[1:2])

@@ -10,15 +10,16 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .command_line import Leaf, given_names, leaves
-from .config import COMMAND_SECTIONS, Config, load_config
+from .command_line import WITH_DEFAULTS, Leaf, given_names, leaves
 from .data_cli import NEED_DATA
 from .errors import UsageError
 from .nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from .config import Config
 
 #: Where runs are stored when nothing says otherwise. A flag ``--out`` with this default is about them.
 RESULTS = Path("results")
@@ -42,8 +43,7 @@ _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _FLAG = re.compile(r"--[a-z][a-z-]*")
 
 
-@dataclass(frozen=True)
-class Default:
+class Default(NamedTuple):  # not a dataclass: --help need not wait for what they import
     """One value from the environment or the file, as written and as the command takes it.
 
     ``origin`` says where it came from, as errors do: ``EDGEBENCH_RUN_BUDGET`` or ``edgebench.toml: [run] budget``.
@@ -65,7 +65,7 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _takes_defaults(command: Leaf) -> bool:
-    return command.names[:1] in {(name,) for name in COMMAND_SECTIONS} or _results_flag(command.parser) is not None
+    return command.names[:1] in {(name,) for name in WITH_DEFAULTS} or _results_flag(command.parser) is not None
 
 
 def _results_flag(parser: argparse.ArgumentParser) -> argparse.Action | None:
@@ -83,6 +83,8 @@ def apply_defaults(command: Leaf, options: argparse.Namespace) -> None:
     options.defaults = {}
     if not _takes_defaults(command):
         return
+    from .config import load_config
+
     config = load_config(getattr(options, "config", None))
     found = find_defaults(command, config)
     given = given_names(command.parser, command.rest)
@@ -101,7 +103,7 @@ def find_defaults(command: Leaf, config: Config, environment: Mapping[str, str] 
     if results is not None:
         found.update(_results_default(results, config, environment))
     section = command.names[0]
-    if section in COMMAND_SECTIONS:
+    if section in WITH_DEFAULTS:
         found.update(_from_file(section, config, flags))
         if results is not None and environment.get(OUT_VARIABLE):
             found.update(_one(results, [environment[OUT_VARIABLE]], OUT_VARIABLE))
