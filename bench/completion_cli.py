@@ -34,7 +34,7 @@ def add_completion(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _completion(options: argparse.Namespace, _given: Sequence[str]) -> int:
-    import argcomplete
+    from argcomplete.shell_integration import shellcode
 
-    print(argcomplete.shellcode(["edgebench"], shell=options.shell).strip())
+    print(shellcode(["edgebench"], shell=options.shell).strip())
     return 0
