@@ -7,18 +7,35 @@ from typing import TYPE_CHECKING, Any
 from .errors import EdgebenchError
 
 if TYPE_CHECKING:
-    from .api import load, resume, run
+    from .api import compare, load, resume, run
+    from .changes import RunChange
     from .records import RunRecord, Settings
+    from .redaction import redact
     from .store import StoredRun
 
 __version__ = "0.1.0"
 
-__all__ = ["EdgebenchError", "RunRecord", "Settings", "StoredRun", "__version__", "load", "resume", "run"]
+__all__ = [
+    "EdgebenchError",
+    "RunChange",
+    "RunRecord",
+    "Settings",
+    "StoredRun",
+    "__version__",
+    "compare",
+    "load",
+    "redact",
+    "resume",
+    "run",
+]
 
 _HOMES = {
+    "compare": "api",
     "load": "api",
+    "redact": "redaction",
     "resume": "api",
     "run": "api",
+    "RunChange": "changes",
     "RunRecord": "records",
     "Settings": "records",
     "StoredRun": "store",

@@ -1,4 +1,4 @@
-"""``edgebench.run``, ``resume`` and ``load``: what the commands do, for Python programs and notebooks."""
+"""``edgebench.run``, ``resume``, ``load`` and ``compare``: what the commands do, for Python programs and notebooks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from . import __version__
+from .changes import RunChange
+from .comparing import compare_stored
 from .devices.base import Device
 from .devices.local import LocalDevice
 from .entries import Header, JournalObserver
@@ -18,10 +20,12 @@ from .frames import predictions_frame, samples_frame
 from .images.cache import GrayscalePolicy
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
-from .pictures import evaluated_pictures, no_pictures
+from .kept_models import keep_models
+from .pictures import REDACTED, evaluated_pictures, no_pictures
 from .plan import Plan, left_out_reasons, make_plan
 from .progress import Progress
 from .records import SCHEMA_VERSION, Engine, Failure, RejectedModel, RunRecord, RuntimeInfo, Settings
+from .redaction import redact
 from .rule import parse_rule
 from .runner import Runner, probe_runtime
 from .spec import (
@@ -61,10 +65,15 @@ def run_spec(
     progress: Progress | None = None,
     now: datetime | None = None,
     page_images: bool = True,
+    keep: bool = False,
+    redact_page: bool = False,
 ) -> StoredRun:
     """Measure everything a Spec asks for, store it below ``out`` (None: do not) and return it.
 
-    The page shows small pictures of images whose answers changed, unless ``page_images`` is false.
+    The page shows small pictures of images whose answers changed, unless ``page_images`` is false. ``redact_page``
+    makes it tell no names, paths or images; the stored data stay whole.
+
+    With ``keep`` a copy of each model is kept below ``out``, so that it can be measured again after its file changed.
 
     A Ctrl-C during the measurement is not raised: what was measured is stored, and the record says so.
 
@@ -79,8 +88,10 @@ def run_spec(
         interrupted = _ended_early(job.runner.run)
         return _gathered(job, run_id, created.isoformat(timespec="seconds"), interrupted)
     prepare_out(out)
+    if keep:
+        keep_models((case.variant.file for case in job.plan.cases), out)
     with start(out, run_id, lambda name: _header(job, name, created)) as kept:
-        return _measure(job, kept, page_images)
+        return _measure(job, kept, page_images, redact_page)
 
 
 def resume_run(
@@ -91,6 +102,7 @@ def resume_run(
     progress: Progress | None = None,
     now: datetime | None = None,
     page_images: bool = True,
+    redact_page: bool = False,
 ) -> StoredRun:
     """Go on with a run that was interrupted or cut off, store it under its old id and return it.
 
@@ -106,7 +118,7 @@ def resume_run(
             job = _prepare_again(kept, device or LocalDevice(), progress or Progress(), moment)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"the run is as it was; {kept.how_to_go_on}") from None
-        return _measure(job, kept, page_images)
+        return _measure(job, kept, page_images, redact_page)
 
 
 @dataclass(frozen=True)
@@ -131,7 +143,7 @@ def _prepare(spec: Spec, device: Device, progress: Progress) -> _Job:
     plan = make_plan(spec, device.name, device.default_python(), probe)
     variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
     evaluator = Evaluator(spec.data, variants=variants, on_decode=progress.detail_count) if spec.data else None
-    runner = Runner(device, plan, spec.settings, evaluator, progress, waits=spec.waits)
+    runner = Runner(device, plan, spec.settings, evaluator, progress, waits=spec.waits, profile=spec.profile)
     return _Job(spec, device, plan, evaluator, runner, runtimes)
 
 
@@ -169,7 +181,7 @@ def _header(job: _Job, run_id: str, created: datetime) -> Header:
     )
 
 
-def _measure(job: _Job, kept: Kept, page_images: bool) -> StoredRun:
+def _measure(job: _Job, kept: Kept, page_images: bool, redact_page: bool) -> StoredRun:
     """Measure what is left of a run, and store it."""
     observer = JournalObserver(kept.journal, job.runner.outcomes)
     try:
@@ -184,7 +196,8 @@ def _measure(job: _Job, kept: Kept, page_images: bool) -> StoredRun:
         run = _gathered(job, kept.header.run_id, kept.header.created_utc, interrupted)
         notes = kept.warnings(_blocks(job), interrupted=interrupted)
         pictured = job.evaluator if page_images else None
-        return _store(replace(run, record=replace(run.record, warnings=run.record.warnings + notes)), kept, pictured)
+        whole = replace(run, record=replace(run.record, warnings=run.record.warnings + notes))
+        return _store(whole, kept, pictured, redact_page)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"the run could not be stored; {kept.how_to_go_on}") from None
 
@@ -203,7 +216,7 @@ def _blocks(job: _Job) -> int:
     return 1 + max((burst.block for outcome in job.runner.outcomes for burst in outcome.log.bursts), default=-1)
 
 
-def _store(run: StoredRun, kept: Kept, pictured: Evaluator | None) -> StoredRun:
+def _store(run: StoredRun, kept: Kept, pictured: Evaluator | None, redact_page: bool) -> StoredRun:
     """Write the data first, then the page: what took minutes to measure must not hang on a picture."""
     out = (kept.replacing or kept.folder).parent
     try:
@@ -213,11 +226,22 @@ def _store(run: StoredRun, kept: Kept, pictured: Evaluator | None) -> StoredRun:
         raise StoreError(f"{error}; when that is mended, {kept.how_to_go_on}", run) from error
     kept.stored()
     run = replace(run, folder=folder, record=replace(run.record, run_id=folder.name))
+    write_page(run, folder, _redacted_page(run) if redact_page else _page(run, pictured))
+    return run
+
+
+def _page(run: StoredRun, pictured: Evaluator | None) -> str:
     from .report.html import render_html
 
     pictures = evaluated_pictures(run, pictured) if pictured else no_pictures()
-    write_page(run, folder, render_html(run.record, run.samples, run.predictions, pictures))
-    return run
+    return render_html(run.record, run.samples, run.predictions, pictures)
+
+
+def _redacted_page(run: StoredRun) -> str:
+    from .report.html import render_html
+
+    told = redact(run)
+    return render_html(told.record, told.samples, told.predictions, no_pictures(REDACTED))
 
 
 def _gathered(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> StoredRun:
@@ -277,11 +301,13 @@ def run(
     gap: str | None = None,
     batches: int | Sequence[int] | None = None,
     workers: int | Sequence[int] | None = None,
+    profile: bool = False,
     budget: str | None = None,
     blocks: int | None = None,
     settings: Settings = DEFAULT_SETTINGS,
     out: str | Path | None = None,
     page_images: bool = True,
+    redact_page: bool = False,
 ) -> StoredRun:
     """Measure models and return the run, as ``edgebench run`` does with flags of the same names.
 
@@ -294,6 +320,7 @@ def run(
             ``batches``, ``workers``, or ``all``.
         gap, batches, workers: time between two inferences ("100ms"), items a run, and processes at once, for the
             waits ``idle-gap``, ``batches`` and ``workers``.
+        profile: whether to say after timing which operators each case's time goes to.
         data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too; ``images:DIR`` (no labels) to see
             how far variants agree.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
@@ -303,6 +330,8 @@ def run(
         recommend: what a variant must keep to be recommended, as ``--recommend`` has it; nothing: the default rule.
         out: folder below which the run is stored; None stores nothing.
         page_images: whether the stored page has small pictures of images whose answers changed.
+        redact_page: whether the stored page is without names of machines and people, paths and images; what else is
+            stored, and what is returned, stays whole (see ``edgebench.redact``).
 
     Returns:
         The record, and samples and predictions as data frames. A case that failed is in the record with its reason.
@@ -360,18 +389,23 @@ def run(
             workers=_counts_text(workers),
             with_data=data is not None,
         ),
+        profile=profile,
         settings=_bounded(settings, budget, blocks),
     )
-    return run_spec(spec, out=Path(out) if out is not None else None, page_images=page_images)
+    folder = Path(out) if out is not None else None
+    return run_spec(spec, out=folder, page_images=page_images, redact_page=redact_page)
 
 
-def resume(run: str | Path, results: str | Path = "results", *, page_images: bool = True) -> StoredRun:
+def resume(
+    run: str | Path, results: str | Path = "results", *, page_images: bool = True, redact_page: bool = False
+) -> StoredRun:
     """Go on with a run that was interrupted or cut off, as ``edgebench run --resume`` does, and return it.
 
     Args:
         run: its folder, its id below ``results``, or ``latest``.
         results: the folder that runs are stored below.
         page_images: whether the stored page has small pictures of images whose answers changed.
+        redact_page: whether the stored page is without names of machines and people, paths and images.
 
     Returns:
         The run as it is stored now, under its old id.
@@ -379,7 +413,7 @@ def resume(run: str | Path, results: str | Path = "results", *, page_images: boo
     Raises:
         StoreError: there is no such run, it is finished, or it cannot be continued here; nothing of it is lost.
     """
-    return resume_run(str(run), Path(results), page_images=page_images)
+    return resume_run(str(run), Path(results), page_images=page_images, redact_page=redact_page)
 
 
 def load(run: str | Path, results: str | Path = "results") -> StoredRun:
@@ -389,6 +423,29 @@ def load(run: str | Path, results: str | Path = "results") -> StoredRun:
         StoreError: there is none, or it is damaged.
     """
     return load_folder(find_run(str(run), Path(results)))
+
+
+def compare(
+    base: str | Path | StoredRun,
+    new: str | Path | StoredRun,
+    results: str | Path = "results",
+    *,
+    noise: float | None = None,
+    cross_device: bool = False,
+) -> RunChange:
+    """Return what changed from one stored run to another, as ``edgebench compare`` shows it.
+
+    Args:
+        base, new: runs as :func:`run` and :func:`load` return them, a folder, an id below ``results``, or ``latest``.
+        results: the folder whose runs tell how far runs of this machine differ for no reason.
+        noise: that difference (standard deviation of one run's times, 0.1 = 10 %), instead of what those runs show.
+        cross_device: compare runs of unlike devices, case by case without the device's name.
+
+    Raises:
+        StoreError: a run does not exist or is damaged.
+        UsageError: unlike devices without ``cross_device``, or no case in common.
+    """
+    return compare_stored(base, new, Path(results), noise=noise, cross_device=cross_device)
 
 
 def _bounded(settings: Settings, budget: str | None, blocks: int | None) -> Settings:

@@ -84,19 +84,32 @@ class BlockTimer:
         self._progress.skip(self._settings.max_blocks - done)  # not needed: that is finished, too
 
     def _groups(self, alive: list[Outcome]) -> Iterator[list[Outcome]]:
-        """Yield cases of one model that fit into memory together; each group has its model's baseline."""
+        """Yield cases that are compared with one another and fit into memory together; each group has its baseline.
+
+        Families of few members, a case and its older self for instance, share a group where they fit.
+        """
         budget = memory_budget(self._available_bytes())
-        for model in dict.fromkeys(outcome.case.variant.model for outcome in alive):
-            members = [outcome for outcome in alive if outcome.case.variant.model == model]
+        together: list[Outcome] = []
+        for group in self._families(alive, budget):
+            if together and _fits([*together, *group], budget) and _one_model([*together, *group]):
+                together += group
+                continue
+            if together:
+                yield together
+            together = group
+        if together:
+            yield together
+
+    def _families(self, alive: list[Outcome], budget: int | None) -> Iterator[list[Outcome]]:
+        """Yield each baseline with the cases that are compared with it, in parts where they do not fit."""
+        for members in _by_baseline(alive):
             baseline = _baseline(members)
             start = [baseline] if baseline is not None else []
             group = list(start)
             for outcome in members:
                 if outcome is baseline:
                     continue
-                used = sum(peak_bytes(other) for other in group)
-                full = len(group) >= MAX_GROUP or (budget is not None and used + peak_bytes(outcome) > budget)
-                if len(group) > len(start) and full:
+                if len(group) > len(start) and not _fits([*group, outcome], budget):
                     yield group
                     group = list(start)
                 group.append(outcome)
@@ -146,6 +159,22 @@ class BlockTimer:
             running = [(o, session) for o, session in running if o.alive and room(o.log, self._settings, block)]
             if all(block_is_full(outcome.log, self._settings, block, rounds) for outcome, _ in running):
                 return
+
+
+def _by_baseline(alive: list[Outcome]) -> list[list[Outcome]]:
+    """Return the outcomes in families that share a baseline, which is a member where it lives."""
+    families: dict[str, list[Outcome]] = {}
+    for outcome in alive:
+        families.setdefault((outcome.baseline or outcome).case.case_id, []).append(outcome)
+    return list(families.values())
+
+
+def _fits(group: list[Outcome], budget: int | None) -> bool:
+    return len(group) <= MAX_GROUP and (budget is None or sum(peak_bytes(outcome) for outcome in group) <= budget)
+
+
+def _one_model(group: list[Outcome]) -> bool:
+    return len({outcome.case.variant.model for outcome in group}) == 1
 
 
 def _restored(timed: Timed, outcomes: list[Outcome]) -> list[list[Outcome]]:

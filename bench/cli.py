@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .command_line import Parser, leaf, parse_command
+from .compare_cli import add_compare
 from .completion_cli import add_completion
 from .config_cli import add_config
 from .data_cli import add_recommend
 from .defaults import RESULTS, add_config_flags, apply_defaults, named_by_origin
 from .diagnose_cli import add_diagnose
 from .errors import EdgebenchError, UsageError
+from .history_cli import add_history
 from .profile_cli import add_profile
+from .results_cli import add_results
 from .run_cli import add_run, folder_argument, join_values, terminal_width
 from .selftest_cli import add_selftest
 
@@ -26,22 +29,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .records import RunRecord
+    from .report.flips import Pictures
     from .rule import Rule
+    from .store import StoredRun
 
 #: Entry points of this group are commands that other packages provide.
 COMMANDS_GROUP = "edgebench.commands"
-
-#: Set by the shells' functions when they ask what could come next.
-COMPLETING = "_ARGCOMPLETE"
 
 _EXAMPLES = """\
 examples:
   edgebench run model.tflite
   edgebench report latest
-  edgebench doctor
+  edgebench compare BASE NEW
 
 Each command has a --help of its own, with examples.
 """
+
+#: Set by the shells' functions when they ask what could come next.
+COMPLETING = "_ARGCOMPLETE"
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -117,11 +122,15 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         prog="edgebench",
         description="Which variant of a TFLite model should run on which device, and what does it cost each class?",
         epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"edgebench {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_run(commands)
     _add_report(commands)
+    add_compare(commands)
+    add_history(commands)
+    add_results(commands)
     add_profile(commands)
     add_diagnose(commands)
     _add_doctor(commands)
@@ -177,6 +186,9 @@ def _add_report(commands: argparse._SubParsersAction[Any]) -> None:
     report.add_argument(
         "--no-images", action="store_true", help="leave pictures of changed images out of --format html"
     )
+    report.add_argument(
+        "--redact", action="store_true", help="leave out host and user names, devices, paths, addresses and images"
+    )
     add_recommend(report)
     report.add_argument("--out", type=folder_argument, default=RESULTS, metavar="DIR", help="where runs are (results/)")
     report.add_argument("--debug", action="store_true", help="show the trace of an error")
@@ -203,8 +215,10 @@ def _report(options: argparse.Namespace, _given: Sequence[str]) -> int:
 
     asked = _asked_rule(options)
     stored = load(find_run(options.run, options.out))
-    rule = _known_rule(asked, stored.record)
     _say_unfinished(stored.folder, options.out if options.run == "latest" else None)
+    if options.redact:
+        stored = _redacted(stored)
+    rule = _known_rule(asked, stored.record)
     if options.format == "json":
         print(to_json(stored.record))
     elif options.format == "md":
@@ -220,16 +234,33 @@ def _report(options: argparse.Namespace, _given: Sequence[str]) -> int:
 
         print(render_flips_csv(stored.record, stored.predictions), end="")
     elif options.format == "html":
-        from .pictures import no_pictures, stored_pictures
         from .report.html import render_html
 
-        pictures = no_pictures() if options.no_images else stored_pictures(stored)
+        pictures = _pictures(stored, no_images=options.no_images, redact=options.redact)
         print(render_html(stored.record, stored.samples, stored.predictions, pictures, rule))
     else:
         from .report.terminal import render_table
 
         print(render_table(stored.record, predictions=stored.predictions, width=terminal_width(), rule=rule))
     return EXIT_OK
+
+
+def _redacted(stored: StoredRun) -> StoredRun:
+    """Return the run as it may be shown to others, and say on stderr what was removed."""
+    from .redaction import redact_run
+    from .whereabouts import secrets_here
+
+    redacted = redact_run(stored, secrets_here())
+    _say(f"edgebench: {redacted.line}")
+    return redacted.run
+
+
+def _pictures(stored: StoredRun, *, no_images: bool, redact: bool) -> Pictures:
+    from .pictures import REDACTED, no_pictures, stored_pictures
+
+    if redact:
+        return no_pictures(REDACTED)
+    return no_pictures() if no_images else stored_pictures(stored)
 
 
 def _asked_rule(options: argparse.Namespace) -> Rule | None:

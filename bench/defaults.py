@@ -27,8 +27,11 @@ OUT_VARIABLE = "EDGEBENCH_OUT"
 
 #: Flags about one command line alone.
 _NO_DEFAULTS = frozenset({"help", "config", "resume", "debug", "dry_run"})
-#: Defaults that a run which goes on takes: it knows all but its output.
-_BESIDE_RESUME = frozenset({"out", "json", "quiet", "verbose", "no_images"})
+#: Flags, and so defaults, that go with --resume: such a run knows all but its output and how it is judged.
+BESIDE_RESUME = frozenset(
+    {"out", "json", "quiet", "verbose", "no_images", "redact"}
+    | {"gate", "undecided", "junit", "summary", "github_benchmark"}
+)
 #: How one environment variable holds several values of a flag that may be repeated; others hold a comma list as it is.
 _SEPARATORS = {"models": os.pathsep, "python": os.pathsep, "delegate_option": ",", "operating_point": ","}
 #: Flags that mean nothing without another flag, and what that one's value must hold.
@@ -214,7 +217,7 @@ def _has_use(
 
     A flag that goes with another is an error without it; a default that does is only kept for when it is needed.
     """
-    if given.get("resume") is not None and name not in _BESIDE_RESUME:
+    if given.get("resume") is not None and name not in BESIDE_RESUME:
         return False
     if name in ("quiet", "verbose"):
         return not {"quiet", "verbose"} & given.keys()
@@ -242,7 +245,7 @@ def written_out(options: argparse.Namespace, given: Sequence[str]) -> tuple[str,
     defaults: Mapping[str, Default] = getattr(options, "defaults", {})
     words = [*given]
     for name, default in defaults.items():
-        if name in _BESIDE_RESUME:
+        if name in BESIDE_RESUME:
             continue
         if name == "models":
             words.extend(default.written)

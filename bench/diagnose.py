@@ -31,9 +31,9 @@ from .layer_data import (
 )
 from .layer_session import LayerSession, LayersRequest, OpenedLayers, WeightPlace, layer_sums
 from .network import read_network, stand_alone
+from .operators import OperatorTime
 from .plan import ModelVariant, find_variants
 from .profile import MAX_TIMEOUT_S, ProfileSpec, profile_variant
-from .profile_data import OperatorTime
 from .progress import Progress
 from .records import Delegate, DelegateKind, Engine, Failure, Preprocessing, RuntimeInfo
 from .session import LoadRequest

@@ -14,7 +14,7 @@ from . import __version__
 from .analysis.disturbance import busy_finding, disturbances, unchecked
 from .analysis.remedies import Remedy, remedy
 from .analysis.surroundings import noise_finding, standing_findings
-from .devices.base import Device
+from .devices.base import Device, WorkerLink
 from .errors import WorkerError
 from .findings import Finding, worst_first
 from .plan import left_out
@@ -194,6 +194,7 @@ def _try_python(device: Device, python: PythonTarget, model: str) -> PythonRepor
         try:
             with device.start_worker(python.path) as worker:
                 hello = worker.request("hello", _TIMEOUT_S, runtime=name)
+                trials = _try_runtime(device, python.path, name, model, worker)
         except WorkerError as error:
             if error.code != "no-runtime" and not runtimes:
                 return PythonReport(python.path, python.name, problem=str(error))
@@ -201,19 +202,20 @@ def _try_python(device: Device, python: PythonTarget, model: str) -> PythonRepor
             continue
         version, numpy = str(hello.get("python")), str(hello.get("numpy"))
         runtime = hello["runtime"]
-        trials = _try_runtime(device, python.path, name, model)
         runtimes.append(RuntimeReport(name, str(runtime["package"]), str(runtime["version"]), trials))
     return PythonReport(python.path, python.name, version, numpy, tuple(runtimes), absent)
 
 
-def _try_runtime(device: Device, python: str, runtime: str, model: str) -> tuple[Trial, ...]:
+def _try_runtime(device: Device, python: str, runtime: str, model: str, greeted: WorkerLink) -> tuple[Trial, ...]:
+    """Try everything that a runtime may have; the worker that has loaded it is good for the first trial."""
     trials: list[Trial] = []
     for engine in Engine:
         for delegate in DelegateKind:
             if delegate is DelegateKind.EXTERNAL or left_out(engine, Delegate(delegate)):
                 continue  # a library of the user's own, which is not here to try; or a combination that cannot be
             try:
-                trials.append(_try_delegate(device, python, runtime, model, engine, delegate))
+                with greeted if not trials else _greeted(device, python, runtime) as worker:
+                    trials.append(_try_delegate(worker, model, engine, delegate))
             except WorkerError as error:
                 trials.append(Trial(engine.value, delegate.value, False, str(error)))
                 if error.code == "no-engine":
@@ -221,15 +223,21 @@ def _try_runtime(device: Device, python: str, runtime: str, model: str) -> tuple
     return tuple(trials)
 
 
-def _try_delegate(
-    device: Device, python: str, runtime: str, model: str, engine: Engine, delegate: DelegateKind
-) -> Trial:
-    with device.start_worker(python) as worker:
+def _greeted(device: Device, python: str, runtime: str) -> WorkerLink:
+    worker = device.start_worker(python)
+    try:
         worker.request("hello", _TIMEOUT_S, runtime=runtime)
-        loaded = worker.request(
-            "load", _TIMEOUT_S, model_path=model, engine=engine.value, delegate=delegate.value, threads=1
-        )
-        worker.request("first", _TIMEOUT_S, seed=0)
+    except WorkerError:
+        worker.close()
+        raise
+    return worker
+
+
+def _try_delegate(worker: WorkerLink, model: str, engine: Engine, delegate: DelegateKind) -> Trial:
+    loaded = worker.request(
+        "load", _TIMEOUT_S, model_path=model, engine=engine.value, delegate=delegate.value, threads=1
+    )
+    worker.request("first", _TIMEOUT_S, seed=0)
     told = loaded.get("delegation", {})
     taken, total = told.get("delegated_nodes"), told.get("total_nodes")
     if taken is None:

@@ -8,22 +8,20 @@ from pathlib import Path
 
 from .blocks import MAX_GROUP
 from .devices.base import Device
-from .errors import ModelError, StoreError
+from .errors import ModelError
 from .estimate import TimeSpan
 from .evaluation import Evaluator
 from .plan import Case, make_plan
-from .records import CaseResult, Settings, Status
+from .records import CaseResult, Environment, Settings, Status
+from .repeats import stored_repeats
 from .rounds import BURST_NS, MIN_ROUNDS, WARM_LIMIT, per_block
 from .runner import MEMORY_TIME_NS, probe_runtime
 from .spec import Spec
-from .store import RUN_FILE, read_record
 
 #: What a worker takes to start before its model is loaded, from a server with a warm disk to a small board.
 START = TimeSpan(0.2, 5.0)
 #: What loading a model and its first inference take, where no stored run tells: a small one, a large one.
 _LOAD = TimeSpan(0.0, 5.0)
-#: The newest stored runs that are looked at.
-_RUNS = 50
 
 
 @dataclass(frozen=True)
@@ -79,12 +77,12 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
     )
     variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
     images = Evaluator(spec.data, variants=variants).listed if spec.data else None
-    known = known_cases(plan.cases, out)
+    environment = device.environment()
+    known = known_cases(plan.cases, out, environment)
     cases = tuple(
         PlannedCase(case, plan.baselines.get(case.case_id), *known.get(case.case_id, (None, None)))
         for case in plan.cases
     )
-    environment = device.environment()
     cores = environment.cpus_allowed or environment.cpus_logical or 1
     groups = tuple(_groups(cases))
     parts = {"checking, measuring memory": _sum(_checking(case) for case in cases)}
@@ -92,6 +90,8 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
     unsaid = []
     if spec.waits is not None:
         unsaid.append("what a user waits for: its time depends on the model")
+    if spec.profile:
+        unsaid.append("profiling operators: about a second or more a case")
     if images is not None:
         unsaid.append("decoding images that are not in the cache yet")
         if all(case.p50_ns is not None for case in cases):
@@ -101,22 +101,15 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
     return DryRun(spec, cases, groups, plan.rejected, images, parts, tuple(unsaid))
 
 
-def known_cases(cases: Iterable[Case], out: Path) -> dict[str, tuple[CaseResult, str]]:
-    """Return by case id what the newest stored run below ``out`` with that case and the same file has, and its id."""
+def known_cases(cases: Iterable[Case], out: Path, here: Environment) -> dict[str, tuple[CaseResult, str]]:
+    """Return by case id what the newest run below ``out`` of this host with that case and file has, and its id."""
     wanted = {case.case_id: case.variant.file.sha256 for case in cases}
     found: dict[str, tuple[CaseResult, str]] = {}
-    files = sorted(out.glob(f"*/{RUN_FILE}"), key=lambda path: path.parent.name, reverse=True)
-    for path in files[:_RUNS]:
-        if len(found) == len(wanted):
-            break
-        try:
-            record = read_record(path)
-        except StoreError:  # what cannot be read tells nothing, and is no affair of this run
-            continue
+    for record in stored_repeats(out, here).records:
         for case in record.cases:
             measured = case.status is Status.OK and case.latency is not None and case.latency.p50_ns is not None
-            if measured and case.case_id not in found and wanted.get(case.case_id) == case.file.sha256:
-                found[case.case_id] = (case, record.run_id)
+            if measured and wanted.get(case.case_id) == case.file.sha256:
+                found.setdefault(case.case_id, (case, record.run_id))
     return found
 
 

@@ -47,6 +47,10 @@ class Outcome:
         """Replace fields of the result."""
         self.result = replace(self.result, **changes)
 
+    def lacks(self, name: str, reason: str) -> None:
+        """Keep why the result has nothing in a field."""
+        self.update(unavailable={**self.result.unavailable, name: reason})
+
     def summarise(self) -> None:
         """Put the figures of the samples taken so far into the result."""
         if self.starts:

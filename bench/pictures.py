@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from .store import StoredRun
 
 LEFT_OUT = "they were left out (--no-images)"
+REDACTED = "they were left out (--redact)"
 
 
-def no_pictures() -> Pictures:
+def no_pictures(reason: str = LEFT_OUT) -> Pictures:
     """Return the pictures of a page that shall have none."""
     from .report.flips import Pictures
 
-    return Pictures(reason=LEFT_OUT)
+    return Pictures(reason=reason)
 
 
 def evaluated_pictures(run: StoredRun, evaluator: Evaluator) -> Pictures:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .card import CARD_NAME, Card, read_card
+from .changes import BASE_MARK
 from .errors import ModelError, UsageError, WorkerError
 from .model_file import read_model_file
 from .records import CaseResult, Delegate, DelegateKind, Engine, Failure, ModelFile, RuntimeInfo, Status
-from .spec import PythonTarget, Spec
+from .spec import CaseChoice, PythonTarget, Spec
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """Cases to run, models that cannot be measured with the reason, and each case's baseline by id."""
+    """Cases to run, models that cannot be measured with the reason, and each case's baseline by id.
+
+    ``paired``: baselines are older selves, and what differs between them is the question.
+    """
 
     cases: tuple[Case, ...]
     rejected: tuple[ModelError, ...] = ()
     baselines: Mapping[str, str] = field(default_factory=dict)
+    paired: bool = False
 
 
 ProbeRuntime = Callable[[PythonTarget], RuntimeInfo]
@@ -105,28 +110,28 @@ def make_plan(spec: Spec, device: str, default_python: str, probe: ProbeRuntime)
         raise rejected[0] if len(rejected) == 1 else _all_rejected(rejected)
     pythons = spec.pythons or (PythonTarget(default_python),)
     runtimes = {python: _probe(probe, python) for python in pythons}
-    cases = [
-        Case(
-            case_id=case_id(
-                variant.model,
-                variant.variant,
-                device,
-                engine,
-                runtimes[python].name,
-                delegate,
-                threads,
-                signature=spec.signature,
-                python_name=python.name,
-            ),
-            variant=variant,
-            device=device,
-            engine=engine,
-            delegate=delegate,
-            threads=threads,
-            signature=spec.signature,
-            python=python,
-            runtime=spec.runtime,
-        )
+    cases = _chosen(_combined(spec, device, variants, pythons, runtimes), spec.only)
+    if not cases:
+        raise UsageError("; ".join(left_out_reasons(spec)))
+    if spec.against:
+        older, damaged = find_variants(spec.against)
+        twins = _twins(cases, older, damaged, runtimes)
+        _refuse_twins([*cases, *twins.values()])
+        pairs = [case for new in cases for case in (twins.get(new.case_id), new) if case is not None]
+        return Plan(tuple(pairs), tuple(rejected), {new: base.case_id for new, base in twins.items()}, paired=True)
+    _refuse_twins(cases)
+    return Plan(tuple(cases), tuple(rejected), choose_baselines(cases, spec.baseline))
+
+
+def _combined(
+    spec: Spec,
+    device: str,
+    variants: Sequence[ModelVariant],
+    pythons: Sequence[PythonTarget],
+    runtimes: Mapping[PythonTarget, RuntimeInfo],
+) -> list[Case]:
+    return [
+        _case(variant, device, engine, delegate, threads, spec, python, runtimes[python].name)
         for variant in variants
         for python in pythons
         for engine in spec.engines
@@ -134,10 +139,104 @@ def make_plan(spec: Spec, device: str, default_python: str, probe: ProbeRuntime)
         for threads in spec.threads
         if left_out(engine, delegate) is None
     ]
-    if not cases:
-        raise UsageError("; ".join(left_out_reasons(spec)))
-    _refuse_twins(cases)
-    return Plan(tuple(cases), tuple(rejected), choose_baselines(cases, spec.baseline))
+
+
+def _case(
+    variant: ModelVariant,
+    device: str,
+    engine: Engine,
+    delegate: Delegate,
+    threads: int,
+    spec: Spec,
+    python: PythonTarget,
+    runtime: str,
+) -> Case:
+    identity = case_id(
+        variant.model,
+        variant.variant,
+        device,
+        engine,
+        runtime,
+        delegate,
+        threads,
+        signature=spec.signature,
+        python_name=python.name,
+    )
+    return Case(identity, variant, device, engine, delegate, threads, spec.signature, python, spec.runtime)
+
+
+def _chosen(cases: list[Case], only: Sequence[CaseChoice]) -> list[Case]:
+    """Return the cases that ``only`` names, all where it names none. Raises UsageError where it names none that is."""
+    if not only:
+        return cases
+    for choice in only:
+        if not any(_is(case, choice) for case in cases):
+            named = f"{choice.model}/{choice.variant} with {choice.engine.value}, {choice.delegate.kind.value}"
+            there = ", ".join(dict.fromkeys(f"{case.variant.model}/{case.variant.variant}" for case in cases))
+            raise UsageError(f"{named}, {choice.threads} threads: there is no such case (models: {there})")
+    return [case for case in cases if any(_is(case, choice) for choice in only)]
+
+
+def _is(case: Case, choice: CaseChoice) -> bool:
+    wanted = (choice.model, choice.variant, choice.engine, choice.delegate, choice.threads)
+    found = (case.variant.model, case.variant.variant, case.engine, case.delegate, case.threads)
+    return wanted == found and choice.python in (None, case.python.path)
+
+
+def _twins(
+    cases: Iterable[Case],
+    older: Sequence[ModelVariant],
+    damaged: Sequence[ModelError],
+    runtimes: Mapping[PythonTarget, RuntimeInfo],
+) -> dict[str, Case]:
+    """Return the older self of each case that has one, by the new one's id.
+
+    Raises:
+        UsageError, ModelError: no case has one, or two older files go by the same names.
+    """
+    by_name = _by_name(older)
+    found: dict[str, Case] = {}
+    names = []
+    for case in cases:
+        mine = case.variant
+        names.append(f"{mine.model}/{mine.variant}")
+        base = by_name.get((mine.model, mine.variant))
+        if base is not None:
+            twin = replace(base, variant=f"{base.variant}{BASE_MARK}")
+            identity = case_id(
+                twin.model,
+                twin.variant,
+                case.device,
+                case.engine,
+                runtimes[case.python].name,
+                case.delegate,
+                case.threads,
+                signature=case.signature,
+                python_name=case.python.name,
+            )
+            found[case.case_id] = replace(case, case_id=identity, variant=twin)
+    if found:
+        return found
+    if damaged:
+        raise damaged[0] if len(damaged) == 1 else _all_rejected(damaged)
+    there = ", ".join("/".join(name) for name in by_name)
+    raise UsageError(
+        f"base and new have no variant in common ({there}; {', '.join(dict.fromkeys(names))}): "
+        "name them alike with MODEL/VARIANT=FILE"
+    )
+
+
+def _by_name(older: Sequence[ModelVariant]) -> dict[tuple[str, str], ModelVariant]:
+    found: dict[tuple[str, str], ModelVariant] = {}
+    for variant in older:
+        name = (variant.model, variant.variant)
+        other = found.setdefault(name, variant)
+        if other is not variant:
+            raise UsageError(
+                f"{other.file.path} and {variant.file.path} of the base are both called {'/'.join(name)}: "
+                "leave one of them out, or name it with MODEL/VARIANT=FILE"
+            )
+    return found
 
 
 def left_out(engine: Engine, delegate: Delegate) -> str | None:

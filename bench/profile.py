@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,10 @@ from .analysis.profile import drop_names, join_runs, operator_times, quicker_hal
 from .devices.base import Device
 from .errors import InputError, RuntimeRefused, UsageError, WorkerDied, WorkerError
 from .graph import read_graph
-from .plan import ModelVariant, find_variants
-from .profile_data import FailedProfile, Match, OpenedProfile, OperatorTime, Profile, ProfiledRuns, Subgraph
+from .launch import Launcher
+from .operators import Match, OperatorProfile, OperatorTime
+from .plan import Case, ModelVariant, find_variants
+from .profile_data import FailedProfile, OpenedProfile, Profile, ProfiledRuns, Subgraph
 from .records import Delegate, DelegateKind, Engine, Failure, RuntimeInfo
 from .session import LoadRequest, Session
 from .worker.capi import CHECKED_VERSIONS
@@ -23,6 +25,11 @@ MAX_RUNS, MAX_TIMEOUT_S = 100_000, 24 * 3600.0
 _LEAST_RUNS, _MOST_RUNS, _MOST_NS = 50, 5_000, 5_000_000_000
 _PART_NS = 500_000_000
 _PRECISION = 0.02
+#: Delegates whose operators nobody can time, and why.
+NOT_PROFILED = {
+    DelegateKind.EXTERNAL: "only default, xnnpack and none can be profiled",
+    DelegateKind.GPU: "a profile is of the CPU's operators",
+}
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,9 @@ class ProfileSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.delegate is DelegateKind.EXTERNAL:
-            raise UsageError("--delegate external: only default, xnnpack and none can be profiled")
-        if self.delegate is DelegateKind.GPU:
-            raise UsageError("--delegate gpu: a profile is of the CPU's operators; choose default, xnnpack or none")
+        if self.delegate in NOT_PROFILED:
+            hint = "; choose default, xnnpack or none" if self.delegate is DelegateKind.GPU else ""
+            raise UsageError(f"--delegate {self.delegate.value}: {NOT_PROFILED[self.delegate]}{hint}")
         if not 1 <= self.threads <= 256:
             raise UsageError(f"--threads {self.threads}: must be between 1 and 256")
         if not 0 < self.timeout_s <= MAX_TIMEOUT_S:
@@ -81,12 +87,47 @@ def profile_variant(spec: ProfileSpec, variant: ModelVariant, device: Device) ->
         request = LoadRequest(
             device.place(path), Engine.COMPILED, Delegate(spec.delegate), spec.threads, spec.signature
         )
-        try:
-            opened = session.open_profile(request, spec.seed)
-            runs = _collect(session, spec.runs)
-        except WorkerDied as error:
-            raise _explained(error, runtime) from error
-    return _profile(spec, variant, runtime, opened, runs, graph)
+        opened, runs = _record(session, request, runtime, spec.seed, spec.runs)
+    measured = _measured(runtime, opened, runs, graph, spec.delegate)
+    return Profile(
+        **{field.name: getattr(measured, field.name) for field in fields(measured)},
+        model=variant.model,
+        variant=variant.variant,
+        file=variant.file,
+        delegate=spec.delegate.value,
+        threads=spec.threads,
+        signature=spec.signature,
+        runtime=runtime,
+        opened=opened,
+        subgraph_names=tuple(subgraph.name for subgraph in graph or ()),
+    )
+
+
+def profile_case(case: Case, launcher: Launcher, seed: int) -> OperatorProfile:
+    """Profile a case of a run in a fresh worker of its own, through LiteRT's C API whatever the case's engine.
+
+    Raises:
+        RuntimeRefused: what the case asks for cannot be profiled, or the runtime has no profiler.
+        WorkerError, InputError: it could not be profiled; one line says why.
+    """
+    kind = case.delegate.kind
+    if kind in NOT_PROFILED:
+        raise RuntimeRefused(NOT_PROFILED[kind], "no-profile")
+    graph = read_graph(Path(case.variant.file.path))
+    with launcher.open(case) as session:
+        runtime = session.hello(case.runtime).runtime
+        request = replace(launcher.request(case), engine=Engine.COMPILED)
+        opened, runs = _record(session, request, runtime, seed, None)
+    return _measured(runtime, opened, runs, graph, kind)
+
+
+def _record(
+    session: Session, request: LoadRequest, runtime: RuntimeInfo, seed: int, wanted: int | None
+) -> tuple[OpenedProfile, ProfiledRuns]:
+    try:
+        return session.open_profile(request, seed), _collect(session, wanted)
+    except WorkerDied as error:
+        raise _explained(error, runtime) from error
 
 
 def _collect(session: Session, wanted: int | None) -> ProfiledRuns:
@@ -105,36 +146,26 @@ def _collect(session: Session, wanted: int | None) -> ProfiledRuns:
         spent_ns += _PART_NS
 
 
-def _profile(
-    spec: ProfileSpec,
-    variant: ModelVariant,
+def _measured(
     runtime: RuntimeInfo,
     opened: OpenedProfile,
     runs: ProfiledRuns,
     graph: tuple[Subgraph, ...] | None,
-) -> Profile:
+    delegate: DelegateKind,
+) -> OperatorProfile:
     kept = quicker_half(runs)
     operators = operator_times(kept)
-    if spec.delegate is DelegateKind.XNNPACK and not any(item.key.delegated for item in operators):
+    if delegate is DelegateKind.XNNPACK and not any(item.key.delegated for item in operators):
         raise RuntimeRefused(f"delegate xnnpack took none of the {len(operators)} operators that ran", "delegate-idle")
     if graph is not None:
         operators = drop_names(match_nodes(operators, graph))
-    return Profile(
-        model=variant.model,
-        variant=variant.variant,
-        file=variant.file,
-        delegate=spec.delegate.value,
-        threads=spec.threads,
-        signature=spec.signature,
-        runtime=runtime,
-        opened=opened,
+    return OperatorProfile(
         operators=operators,
         types=type_times(operators),
         resolution=resolution(len(runs.invoke_us), operators),
         invoke_us=float(kept.invoke_us.mean()),
         plain_us=float(np.median(runs.plain_ns)) / 1000,
         operators_us=sum(item.time_us for item in operators if item.share is not None),
-        subgraph_names=tuple(subgraph.name for subgraph in graph or ()),
         notes=tuple(_notes(operators, opened, runtime, graph)),
     )
 

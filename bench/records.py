@@ -9,7 +9,8 @@ Rules that hold everywhere:
 Schema history:
 
 1. first version
-2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory: absent in version 1
+2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory, operators: absent in
+   version 1
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from .findings import Code, Finding, Verdict
+from .operators import OperatorProfile
 from .rule import Rule
 
 SCHEMA_VERSION = 2
@@ -126,13 +128,29 @@ class Delegation:
 
 
 @dataclass(frozen=True)
+class MemoryRepeat:
+    """The same two readings as :class:`Memory` has, in another clean process."""
+
+    rss_before_load_bytes: int | None = None
+    peak_rss_bytes: int | None = None
+
+    @property
+    def model_adds_bytes(self) -> int | None:
+        """The peak less what was there before loading."""
+        if self.peak_rss_bytes is None or self.rss_before_load_bytes is None:
+            return None
+        return self.peak_rss_bytes - self.rss_before_load_bytes
+
+
+@dataclass(frozen=True)
 class Memory:
     """Resident memory of a process that did nothing but load and run this case, never while timing.
 
     ``rss_before_load_bytes`` is Python with the runtime; ``peak_rss_bytes`` is the kernel's high-water mark (VmHWM).
     The last three are read after the last run, from ``/proc/PID/smaps_rollup``: ``pss_bytes`` counts a page shared by
     n processes as 1/n, ``uss_bytes`` counts only pages that no other process shares, ``anonymous_bytes`` those that
-    no file backs (heap, stacks, packed weights).
+    no file backs (heap, stacks, packed weights). ``repeats`` are of further clean processes, where the case took turns
+    with its older self.
     """
 
     rss_before_load_bytes: int | None = None
@@ -143,6 +161,7 @@ class Memory:
     uss_bytes: int | None = None
     anonymous_bytes: int | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    repeats: tuple[MemoryRepeat, ...] = ()
 
     @property
     def model_adds_bytes(self) -> int | None:
@@ -495,7 +514,8 @@ class CaseResult:
 
     ``findings`` are worst first and ``verdict`` is what they come to, None where nothing was timed; ``unchecked`` maps
     the code of a check that could not be made to the reason. ``unavailable`` maps ``accuracy`` to the reason where
-    images were classified and have no labels.
+    images were classified and have no labels, and ``operators`` to the reason where a profile was asked for and there
+    is none.
     """
 
     case_id: str
@@ -532,6 +552,7 @@ class CaseResult:
     notes: tuple[str, ...] = ()
     accuracy_comparison: AccuracyComparison | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
+    operators: OperatorProfile | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .command_line import given_names
 from .data_cli import add_accuracy_flags, add_image_flags, data_spec
-from .defaults import RESULTS, default_lines, written_out
+from .defaults import BESIDE_RESUME, RESULTS, default_lines, written_out
 from .errors import UsageError
+from .gates_cli import add_gate_flags, apply_gates, gates_of, without_changes
 from .verbosity import add_verbosity, make_progress
 
 if TYPE_CHECKING:
+    from .gates import Gate
     from .progress import Progress
     from .spec import Spec, WaitSpec
     from .store import StoredRun
 
 #: What goes with --resume: where the run is, and what is shown of it.
-_BESIDE_RESUME = frozenset({"help", "resume", "config", "out", "json", "quiet", "verbose", "debug", "no_images"})
+_BESIDE_RESUME = BESIDE_RESUME | {"help", "resume", "config", "debug"}
 _EXIT_OK, _EXIT_CASES_FAILED, _EXIT_INTERRUPTED = 0, 3, 130
+_WHOLE = "run.json and the parquet files are whole, share the page alone"
 
 _RUN_EXAMPLES = """\
 examples:
@@ -51,6 +54,20 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         "models", nargs="*", metavar="MODEL", help="a .tflite file, a folder of them, or MODEL/VARIANT=FILE to name it"
     )
     what = run.add_argument_group("what runs the model")
+    add_way_flags(what)
+    what.add_argument("--baseline", metavar="VARIANT", help="compare with this variant (default: float32)")
+    accuracy = run.add_argument_group("accuracy")
+    add_image_flags(accuracy)
+    add_accuracy_flags(accuracy)
+    add_time_flags(run.add_argument_group("how long"))
+    _add_wait_flags(run.add_argument_group("what a user waits for"))
+    _add_profile_flag(run.add_argument_group("where the time goes"))
+    add_gate_flags(run.add_argument_group("gates, against the baseline variant of the same run"))
+    _add_output_flags(run.add_argument_group("output"))
+
+
+def add_way_flags(what: argparse._ArgumentGroup) -> None:
+    """Add the flags that say by what a model is run."""
     what.add_argument("--engine", action="append", metavar="NAME", help="interpreter (default), compiled")
     what.add_argument(
         "--delegate",
@@ -61,7 +78,6 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     what.add_argument("--require-full", action="store_true", help="a delegate that leaves operators to the CPU fails")
     what.add_argument("--delegate-option", action="append", default=[], metavar="KEY=VALUE", help="for external")
     what.add_argument("--threads", default="1", metavar="N[,N]", help="thread counts (default 1)")
-    what.add_argument("--baseline", metavar="VARIANT", help="compare with this variant (default: float32)")
     what.add_argument("--signature", metavar="NAME", help="run this signature of the model")
     what.add_argument(
         "--python",
@@ -71,15 +87,10 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         help="run workers under this Python (repeatable)",
     )
     what.add_argument("--runtime", choices=("litert", "tflite", "tf"), help="which runtime of that Python")
-    accuracy = run.add_argument_group("accuracy")
-    add_image_flags(accuracy)
-    add_accuracy_flags(accuracy)
-    _add_time_flags(run.add_argument_group("how long"))
-    _add_wait_flags(run.add_argument_group("what a user waits for"))
-    _add_output_flags(run.add_argument_group("output"))
 
 
-def _add_time_flags(time: argparse._ArgumentGroup) -> None:
+def add_time_flags(time: argparse._ArgumentGroup) -> None:
+    """Add the flags that say how long and how precisely to measure."""
     time.add_argument("--min-runs", type=int, metavar="N", help="at least N samples (64: enough for p90)")
     time.add_argument("--max-runs", type=int, default=20_000, metavar="N", help="at most N samples (20000)")
     time.add_argument("--min-time", metavar="T", help="at least T inside the model (1s)")
@@ -109,15 +120,33 @@ def _add_wait_flags(waits: argparse._ArgumentGroup) -> None:
     waits.add_argument("--workers", metavar="N[,N]", help="for workers: processes at once (1,2)")
 
 
+def _add_profile_flag(where: argparse._ArgumentGroup) -> None:
+    where.add_argument(
+        "--profile", action="store_true", help="after timing, say which operators each case's time goes to"
+    )
+
+
 def _add_output_flags(output: argparse._ArgumentGroup) -> None:
     output.add_argument("--out", type=folder_argument, default=RESULTS, metavar="DIR", help="where runs go (results/)")
     output.add_argument("--resume", metavar="RUN", help="go on with a run that was cut off: a folder, an id or latest")
     output.add_argument(
+        "--keep-models",
+        action="store_true",
+        help="keep a copy of each model beside the runs, to measure it again later",
+    )
+    output.add_argument(
         "--silence", action="append", metavar="CODE[,CODE]", help="findings that shall not count towards the verdict"
     )
     output.add_argument("--no-images", action="store_true", help="no small pictures of changed images in the page")
-    output.add_argument("--dry-run", action="store_true", help="say what would be done and how long it would take")
+    output.add_argument(
+        "--redact",
+        action="store_true",
+        help="no host and user names, paths or images in the page; run.json and what is printed stay whole",
+    )
     output.add_argument("--json", action="store_true", help="print the record as JSON on stdout, nothing else")
+    output.add_argument(
+        "--dry-run", action="store_true", help="say what would be measured and about how long it takes; measure nothing"
+    )
     add_verbosity(output)
 
 
@@ -128,11 +157,11 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
     if options.verbose:
         for line in default_lines(options):
             print(f"edgebench: {line}", file=sys.stderr)
-    if options.dry_run and options.resume is None:
-        return _show_plan(parser, options, given)
+    gates = without_changes(gates_of(options, measuring=options.resume is None))
+    if options.dry_run:
+        return _dry_run(parser, options, given)
     measure = _what_to_do(parser, options, given)
-    # A time limit (CI, systemd, timeout(1)) asks with SIGTERM: what was measured is kept then, too.
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    end_as_interrupted()
     progress = make_progress(options)
     try:
         stored = measure(progress)
@@ -143,39 +172,59 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
     finally:
         progress.close()
     show_run(stored, as_json=options.json)
-    return exit_code(stored)
+    if options.redact:
+        _say_redacted(stored)
+    return _judged(options, gates, stored) or exit_code(stored)
 
 
-def _show_plan(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]) -> int:
-    """Say what a run would do."""
-    if not options.models:
-        parser.error("the following arguments are required: MODEL")
-    spec = _spec(options, given)
+def _judged(options: argparse.Namespace, gates: Sequence[Gate], stored: StoredRun) -> int:
+    """Apply the gates to a run's cases, each against its baseline. An interrupted run is not judged."""
+    from .analysis.in_turns import changes_within
+    from .repeats import stored_repeats
+
+    if stored.record.interrupted or not (gates or options.github_benchmark):
+        return 0
+    repeats = stored_repeats(options.out, stored.record.environment).records if gates else ()
+    return apply_gates(options, gates, [changes_within(stored, repeats)], to_stderr=options.json)
+
+
+def _dry_run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]) -> int:
     from .devices.local import LocalDevice
     from .dry_run import dry_run
     from .report.dry_run import dry_run_json, render_dry_run
 
-    found = dry_run(spec, options.out, LocalDevice())
+    if options.resume is not None:
+        raise UsageError("--dry-run: --resume goes on with a run as it was asked for; leave one of them out")
+    if not options.models:
+        parser.error("the following arguments are required: MODEL")
+    found = dry_run(spec_of(options, given, options.models), options.out, LocalDevice())
     print(dry_run_json(found) if options.json else render_dry_run(found).rstrip())
     return _EXIT_OK
+
+
+def _say_redacted(stored: StoredRun) -> None:
+    from .redaction import redact_run
+    from .whereabouts import secrets_here
+
+    print(f"edgebench: the page is {redact_run(stored, secrets_here()).line}; {_WHOLE}", file=sys.stderr)
 
 
 def _what_to_do(
     parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]
 ) -> Callable[[Progress], StoredRun]:
     """Return what measures: a new run, or with ``--resume`` the rest of an old one, which knows all but its output."""
-    page_images = not options.no_images
+    page = {"page_images": not options.no_images, "redact_page": options.redact}
     if options.resume is not None:
         _refuse_others(parser, given)
         from .api import resume_run
 
-        return lambda progress: resume_run(options.resume, options.out, progress=progress, page_images=page_images)
+        return lambda progress: resume_run(options.resume, options.out, progress=progress, **page)
     if not options.models:
         parser.error("the following arguments are required: MODEL")
-    spec = _spec(options, given)
+    spec = spec_of(options, given, options.models)
     from .api import run_spec
 
-    return lambda progress: run_spec(spec, out=options.out, progress=progress, page_images=page_images)
+    return lambda progress: run_spec(spec, out=options.out, progress=progress, keep=options.keep_models, **page)
 
 
 def _refuse_others(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
@@ -198,11 +247,17 @@ def join_values(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
+def end_as_interrupted() -> None:
+    """Take SIGTERM for Ctrl-C: a time limit (CI, systemd, timeout(1)) asks so, and what was measured is kept then."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+
+
 def _as_interrupt(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
+def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[str]) -> Spec:
+    """Return what the flags ask for. Raises UsageError where one of them is wrong."""
     from .records import Engine, Settings
     from .spec import (
         DEFAULT_SETTINGS,
@@ -220,7 +275,7 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
     engines = _split(options.engine, "interpreter")
     min_time_ns, max_time_ns = _time_bounds(options)
     return Spec(
-        models=tuple(options.models),
+        models=tuple(models),
         engines=tuple(parse_choice(Engine, name, "--engine") for name in engines),
         delegates=parse_delegates(_split(options.delegate, "default"), options.delegate_option),
         threads=parse_threads(options.threads),
@@ -230,6 +285,7 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
         baseline=options.baseline,
         data=data_spec(options),
         waits=_wait_spec(options),
+        profile=options.profile,
         settings=Settings(
             seed=options.seed,
             min_runs=min(DEFAULT_SETTINGS.min_runs, options.max_runs) if options.min_runs is None else options.min_runs,
@@ -252,7 +308,7 @@ def _spec(options: argparse.Namespace, given: Sequence[str]) -> Spec:
 
 def check_run_options(options: argparse.Namespace) -> None:
     """Raise UsageError where flags, or defaults in their place, have values that no run can have."""
-    _spec(options, ())
+    spec_of(options, (), options.models)
 
 
 def _blocks(options: argparse.Namespace) -> dict[str, int]:

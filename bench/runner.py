@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from .blocks import BlockTimer
@@ -15,10 +16,11 @@ from .gpu_check import check_gpu
 from .judging_accuracy import judge_accuracy
 from .launch import Launcher
 from .observer import Observer, Timed
+from .operator_meter import OperatorMeter
 from .outcome import Outcome, guarded
 from .plan import Case, Plan
 from .progress import Progress
-from .records import DelegateKind, Delegation, Failure, Memory, RuntimeInfo, Settings, Status
+from .records import DelegateKind, Delegation, Failure, Memory, MemoryRepeat, RuntimeInfo, Settings, Status
 from .session import ImageNeeds, Session
 from .spec import PythonTarget, WaitSpec
 from .waits.meter import WaitMeter
@@ -26,6 +28,8 @@ from .waits.meter import WaitMeter
 #: Runs after the first one in the memory process: buffers that only a second run allocates show up.
 _MEMORY_RUNS = 5
 MEMORY_TIME_NS = 1_000_000_000
+#: Clean processes of each side, where memory is compared with an older self's: three give an interval.
+_MEMORY_PROCESSES = 3
 
 
 class Runner:
@@ -40,11 +44,14 @@ class Runner:
         progress: Progress | None = None,
         available_bytes: Callable[[], int | None] | None = None,
         waits: WaitSpec | None = None,
+        *,
+        profile: bool = False,
     ) -> None:
         self._device = device
         self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
         self._settings = settings
         self._phase = ""
+        self._paired = plan.paired
         self._observer = Observer()
         self._evaluator = evaluator
         self._progress = progress or Progress()
@@ -54,6 +61,7 @@ class Runner:
             if waits
             else None
         )
+        self._profile = OperatorMeter(self._launcher, settings.seed) if profile else None
         self.outcomes = [Outcome(case, case.result(Status.INTERRUPTED)) for case in plan.cases]
         by_id = {outcome.case.case_id: outcome for outcome in self.outcomes}
         for case_id, baseline_id in plan.baselines.items():
@@ -72,10 +80,13 @@ class Runner:
         self._observer = observer or Observer()
         try:
             self._each("checking, measuring memory", self.outcomes, self._inspect)
+            self._repeat_memory()
             self._decode_images()
             self._time(timed or Timed())
             if self._waits is not None:
                 self._each("measuring what a user waits for", self._alive(), self._waits.measure)
+            if self._profile is not None:
+                self._each("profiling operators", self._alive(), self._profile.measure)
             if self._evaluator is not None:
                 self._classify(self._evaluator)
             for outcome in self._alive():
@@ -145,6 +156,30 @@ class Runner:
                 outcome.reading = reading = self._evaluator.read(outcome.case.variant, _image_needs(outcome, session))
                 outcome.update(preprocessing=reading.preprocessing, notes=outcome.result.notes + reading.notes)
 
+    def _repeat_memory(self) -> None:
+        """Measure the memory of pairs again: one process a side cannot tell a difference from chance.
+
+        Cases follow their older selves in the plan, so both sides take turns.
+        """
+        if not self._paired:
+            return
+        for number in range(2, _MEMORY_PROCESSES + 1):
+            pairs = [o for o in self._alive() if o.is_baseline or (o.baseline is not None and o.baseline.alive)]
+            self._each(f"measuring memory again, {number} of {_MEMORY_PROCESSES}", pairs, self._measure_memory)
+
+    def _measure_memory(self, outcome: Outcome) -> None:
+        first = outcome.result.memory or Memory()
+        with self._launcher.open(outcome.case) as session:
+            session.hello(outcome.case.runtime)
+            before = session.memory()
+            self._launcher.load(outcome.case, session)
+            session.memory()  # asked as often as in the first process
+            session.first(self._settings.seed)
+            session.memory()
+            session.burst(1, _MEMORY_RUNS, MEMORY_TIME_NS)
+            repeat = MemoryRepeat(before.get("rss_bytes"), session.memory().get("peak_rss_bytes"))
+        outcome.update(memory=replace(first, repeats=(*first.repeats, repeat)))
+
     def _decode_images(self) -> None:
         for outcome in self._alive():
             if self._evaluator is not None and outcome.reading is not None:
@@ -163,8 +198,9 @@ class Runner:
         images = self._evaluator.image_count(outcome.reading)
         with classifier.crew(outcome, images, self._evaluator.workers) as crew:
             outcome.scored = self._evaluator.evaluate(outcome.reading, crew.classify)
-        unavailable = {} if outcome.scored.accuracy else {"accuracy": NO_LABELS}
-        outcome.update(accuracy=outcome.scored.accuracy, unavailable=unavailable, status=Status.OK)
+        if outcome.scored.accuracy is None:
+            outcome.lacks("accuracy", NO_LABELS)
+        outcome.update(accuracy=outcome.scored.accuracy, status=Status.OK)
 
 
 def _image_needs(outcome: Outcome, session: Session) -> ImageNeeds:
@@ -200,7 +236,7 @@ def _memory(
         "uss_bytes": (end, "uss_bytes"),
         "anonymous_bytes": (end, "anonymous_bytes"),
     }
-    values = {name: snapshot.get(key) for name, (snapshot, key) in sources.items()}
+    values: dict[str, Any] = {name: snapshot.get(key) for name, (snapshot, key) in sources.items()}
     reasons = {
         name: str(snapshot.get("unavailable", {}).get(key, "the worker did not say"))
         for name, (snapshot, key) in sources.items()

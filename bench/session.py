@@ -11,7 +11,8 @@ import numpy as np
 
 from .devices.base import WorkerLink
 from .errors import ProtocolError
-from .profile_data import OpenedProfile, OperatorKey, ProfiledRuns
+from .operators import OperatorKey
+from .profile_data import OpenedProfile, ProfiledRuns
 from .records import Adapter, Coverage, Delegate, Delegation, Engine, RuntimeInfo, TensorInfo
 from .worker import PROTOCOL_VERSION
 from .worker.end_to_end import PARTS

@@ -98,8 +98,25 @@ class WaitSpec:
 
 
 @dataclass(frozen=True)
+class CaseChoice:
+    """One case of all that a Spec combines. ``python`` is an interpreter's path, None for any."""
+
+    model: str
+    variant: str
+    engine: Engine
+    delegate: Delegate
+    threads: int
+    python: str | None = None
+
+
+@dataclass(frozen=True)
 class Spec:
-    """One run as asked for: every model with every engine, delegate, thread count and Python."""
+    """One run as asked for: every model with every engine, delegate, thread count and Python.
+
+    ``only`` keeps of these combinations the ones it names, where it names any. ``against`` are MODEL arguments with an
+    older build of the same variants: each case then takes turns with its own older self, which is its baseline.
+    ``profile`` asks for each case's operators too, after timing.
+    """
 
     models: tuple[str, ...]
     engines: tuple[Engine, ...] = (Engine.INTERPRETER,)
@@ -111,8 +128,11 @@ class Spec:
     baseline: str | None = None
     data: DataSpec | None = None
     waits: WaitSpec | None = None
+    profile: bool = False
     settings: Settings = DEFAULT_SETTINGS
     command: tuple[str, ...] = field(default_factory=tuple)
+    only: tuple[CaseChoice, ...] = ()
+    against: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -123,6 +143,8 @@ class Spec:
         for count in self.threads:
             if not 1 <= count <= 256:
                 raise UsageError(f"--threads {count}: must be between 1 and 256")
+        if self.baseline is not None and self.against:
+            raise UsageError(f"--baseline {self.baseline}: each case is compared with its older self; leave it out")
         _check_settings(self.settings)
         _check_data(self.data)
         _check_waits(self.waits)

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import DataError, StoreError
 from .images.files import user_path
@@ -33,10 +33,13 @@ PREDICTIONS_FILE = "predictions.parquet"
 PAGE_FILE = "report.html"
 #: A run that is under way, or was cut off, has a folder of its id and this, with its journal alone.
 UNFINISHED = ".unfinished"
-_OWN_FILES = frozenset({RUN_FILE, SAMPLES_FILE, PREDICTIONS_FILE, PAGE_FILE, JOURNAL_FILE})
-_STAMPED = re.compile(r"\d{8}-\d{6}-")
+OWN_FILES = frozenset({RUN_FILE, SAMPLES_FILE, PREDICTIONS_FILE, PAGE_FILE, JOURNAL_FILE})
+#: How the names of run folders begin.
+STAMP = re.compile(r"\d{8}-\d{6}-")
 _SAMPLE_COLUMNS = ("case", "block", "round", "start_ns", "latency_ns", "warmup")
 _PREDICTION_COLUMNS = ("case", "image_id", "lesion_id", "label")
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def _replace(place: Path, partial: Path, record: RunRecord) -> Path:
     sync(*partial.iterdir(), partial)
     swap_folders(partial, place)
     for path in partial.iterdir():
-        if path.name not in _OWN_FILES:
+        if path.name not in OWN_FILES:
             path.rename(place / path.name)
     return place
 
@@ -159,11 +162,11 @@ def write_page(run: StoredRun, folder: Path, page: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or _first_line(error)
+    return getattr(error, "strerror", None) or first_line(error)
 
 
 def find_run(name: str, out: Path) -> Path:
-    """Return the folder of a run given its path, its id below ``out``, or ``latest``.
+    """Return the folder of a run given its path, its id below ``out``, ``latest``, or ``DIR/latest``.
 
     Raises:
         StoreError: there is no such run.
@@ -171,6 +174,8 @@ def find_run(name: str, out: Path) -> Path:
     try:
         if name == "latest":
             return _latest(out)
+        if Path(name).name == "latest" and user_path(name).parent.is_dir() and not user_path(name).exists():
+            return _latest(user_path(name).parent)
         for path in (user_path(name), out / name):
             if path.name == RUN_FILE and path.is_file():
                 return path.parent
@@ -203,7 +208,7 @@ def _latest(out: Path) -> Path:
 def newest(files: Iterable[Path]) -> Path:
     """Return the file whose folder is of the newest run."""
     listed = list(files)
-    stamped = [path for path in listed if _STAMPED.match(path.parent.name)]
+    stamped = [path for path in listed if STAMP.match(path.parent.name)]
     return max(stamped or listed, key=lambda path: (path.parent.name[:15], path.stat().st_mtime_ns))
 
 
@@ -263,7 +268,7 @@ def load(folder: Path) -> StoredRun:
         if predictions is not None:
             _check_columns(predictions, _PREDICTION_COLUMNS, PREDICTIONS_FILE)
     except (OSError, ValueError) as error:
-        raise StoreError(f"{folder}: its samples or predictions cannot be read: {_first_line(error)}") from error
+        raise StoreError(f"{folder}: its samples or predictions cannot be read: {first_line(error)}") from error
     return StoredRun(record, samples, predictions, folder)
 
 
@@ -275,17 +280,30 @@ def _check_columns(frame: pd.DataFrame, needed: Iterable[str], name: str) -> Non
 
 def read_record(path: Path) -> RunRecord:
     """Return the record in a ``run.json``. Raises StoreError where it cannot be read."""
+    return from_dict(read_json(path), str(path))
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds. Raises StoreError where it cannot be read."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(f"{path}: no such file") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"{path}: cannot be read: {_first_line(error)}") from error
-    return from_dict(data, str(path))
+        raise StoreError(f"{path}: cannot be read: {first_line(error)}") from error
 
 
 def from_dict(data: Any, origin: str) -> RunRecord:
     """Return the record that ``to_json`` wrote; ``origin`` is named in errors."""
+    return structure(data, origin, RunRecord)
+
+
+def structure(data: Any, origin: str, kind: type[Kind]) -> Kind:
+    """Return a ``run.json``'s content as a ``kind``: a RunRecord, or a dataclass with only some of its fields.
+
+    Raises:
+        StoreError: it is no run, of a newer schema, or does not fit; ``origin`` is named.
+    """
     import cattrs
 
     version = data.get("schema_version") if isinstance(data, dict) else None
@@ -296,14 +314,15 @@ def from_dict(data: Any, origin: str) -> RunRecord:
             f"{origin}: has schema version {version}, this edgebench knows {SCHEMA_VERSION}: update edgebench"
         )
     try:
-        return strict_converter().structure(data, RunRecord)
+        return strict_converter().structure(data, kind)
     except cattrs.BaseValidationError as error:
         where = "; ".join(cattrs.transform_error(error)[:2])
         raise StoreError(f"{origin}: does not fit the schema: {where}") from error
 
 
+@functools.cache  # it writes code for every class on first use: for many records that is done once
 def strict_converter() -> cattrs.Converter:
-    """Return a converter that takes ``null`` or ``"1"`` neither for text nor for a number."""
+    """Return the one converter that takes ``null`` or ``"1"`` neither for text nor for a number."""
     import cattrs
 
     converter = cattrs.Converter()
@@ -325,5 +344,6 @@ def to_json(record: RunRecord) -> str:
     return json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, its kind where it says nothing."""
     return (str(error).splitlines() or [type(error).__name__])[0]

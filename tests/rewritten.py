@@ -27,6 +27,23 @@ def renamed(source: Path, target: Path) -> Path:
     return _write(model, target)
 
 
+def biased(source: Path, target: Path, output: int, by: float) -> Path:
+    """Write a float32 classifier with one output's bias, in the last layer that has one, changed; return ``target``."""
+    model = _read(source)
+    graph = model.subgraphs[0]
+    classes = int(graph.tensors[int(graph.outputs[0])].shape[-1])
+    for operator in reversed(graph.operators):
+        for number in operator.inputs:
+            tensor = graph.tensors[int(number)] if number >= 0 else None
+            data = None if tensor is None else model.buffers[tensor.buffer].data
+            if tensor is not None and list(tensor.shape) == [classes] and data is not None and len(data) == 4 * classes:
+                values = np.frombuffer(bytes(data), np.float32).copy()
+                values[output] += by
+                model.buffers[tensor.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+                return _write(model, target)
+    raise ValueError(f"{source}: no layer has a bias of {classes} values")
+
+
 def _read(source: Path) -> Any:
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(source.read_bytes(), 0))
 

@@ -14,7 +14,7 @@ from edgebench.run_cli import join_values
     ("arguments", "said"),
     [
         (["reprot", "latest"], "unknown command 'reprot': did you mean report?"),
-        (["zzz"], "unknown command 'zzz': there are: completion, config, "),
+        (["zzz"], "unknown command 'zzz': there are: compare, completion, "),
         (
             ["run", "m", "--thredas", "2"],
             "unrecognized arguments: --thredas 2; did you mean --threads? (see: edgebench",

@@ -129,9 +129,9 @@ def test_a_file_can_be_named(place: Path) -> None:
 
 
 def test_a_run_that_goes_on_takes_only_what_is_about_its_output() -> None:
-    write('[run]\nout = "runs"\nquiet = true\nbudget = "soon"\nmodels = ["a.tflite"]\nlimit = 3')
+    write('[run]\nout = "runs"\nquiet = true\nbudget = "soon"\nmodels = ["a.tflite"]\nlimit = 3\ngate = "size <= 3MB"')
     options = parsed("run", "--resume", "latest")
-    assert (options.out, options.quiet) == (Path("runs"), True)
+    assert (options.out, options.quiet, options.gate) == (Path("runs"), True, ["size <= 3MB"])
     assert (options.budget, options.models, options.limit) == (None, [], None)
 
 

@@ -53,7 +53,7 @@ RUNNABLE = [
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as a reader would have it: the sample, two models of their own, some photos, one stored run."""
+    """A folder as a reader would have it: the sample, two models of their own, some photos, stored runs."""
     folder = tmp_path_factory.mktemp("reader")
     fixtures = ROOT / "tests" / "fixtures" / "models"
     shutil.copytree(ROOT / "models", folder / "models")
@@ -61,6 +61,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(fixtures / f"{source}.tflite", folder / f"{name}.tflite")
     write_photos(folder / "photos")
     _run(f"edgebench run {fixtures / 'int8.tflite'} --min-time 10ms --blocks 1 --quiet", folder)
+    for store in ("before", "after"):
+        _run(f"edgebench run models/sample/int8.tflite --min-time 10ms --blocks 1 --quiet --out {store}", folder)
     return folder
 
 
@@ -80,9 +82,9 @@ def _run(script: str, folder: Path, language: str = "bash") -> subprocess.Comple
         launcher = folder / ".bin" / "edgebench"
         launcher.write_text(f'#!/bin/sh\nexec {sys.executable} -m edgebench "$@"\n')
         launcher.chmod(0o755)
-    return subprocess.run(
-        command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=300
-    )
+    # A reader's pytest does not run inside of another one.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    return subprocess.run(command, cwd=folder, env={**own, "PATH": path}, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.slow

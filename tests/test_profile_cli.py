@@ -17,9 +17,10 @@ from edgebench.devices.base import WorkerLink
 from edgebench.devices.fake import FakeDevice
 from edgebench.errors import ModelError, ProtocolError, RuntimeRefused, UsageError, WorkerDied, WorkerError
 from edgebench.graph import read_graph
+from edgebench.operators import Match
 from edgebench.plan import find_variants
 from edgebench.profile import ProfileSpec, profile_models, profile_variant
-from edgebench.profile_data import FailedProfile, Match, Profile
+from edgebench.profile_data import FailedProfile, Profile
 from edgebench.records import DelegateKind
 from edgebench.worker import PROTOCOL_VERSION
 from edgebench.worker.protocol import encode_array

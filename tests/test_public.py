@@ -19,7 +19,19 @@ def loaded_after(code: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["report", "--help"], ["bogus"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["run", "--help"],
+        ["report", "--help"],
+        ["compare", "--help"],
+        ["history", "--help"],
+        ["results", "prune", "--help"],
+        ["bogus"],
+    ],
+)
 def test_help_and_usage_errors_load_nothing_heavy(arguments: list[str]) -> None:
     code = f"from edgebench.cli import main\ntry:\n    main({arguments!r})\nexcept SystemExit:\n    pass"
     assert loaded_after(code) == []
@@ -50,5 +62,5 @@ def test_no_module_hides_a_public_function() -> None:
     """Python sets a module of the package as its attribute, over a name that is imported on first use."""
     functions = {name for name in edgebench.__all__ if name.islower()} - {"__version__"}
     modules = {path.stem for path in Path(edgebench.__file__).parent.iterdir()}
-    assert functions == {"load", "resume", "run"}
+    assert functions == {"compare", "load", "redact", "resume", "run"}
     assert not functions & modules

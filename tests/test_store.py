@@ -17,6 +17,7 @@ import pytest
 from edgebench import store
 from edgebench.errors import StoreError
 from edgebench.findings import Code, Finding, Severity, Verdict
+from edgebench.operators import Match, OperatorKey, OperatorProfile, OperatorTime, Resolution, TypeTime
 from edgebench.records import (
     SCHEMA_VERSION,
     Accuracy,
@@ -150,6 +151,30 @@ FULL = CaseResult(
         {"x": "y"},
     ),
     operating_points=(OperatingPoint("a", 0.9, 0.5, 4, 0.95, 0.8, 1, 1, 1.0, (0.2, 1.0), 0.0, (0.0, 0.8), {"x": "y"}),),
+    operators=OperatorProfile(
+        (
+            OperatorTime(
+                OperatorKey(0, True, 1, 2, "Add (ND, F32)"),
+                7.5,
+                1.0,
+                1.0,
+                1.0,
+                0.1,
+                0.9,
+                1.0,
+                Match.ORDER,
+                3,
+                "ADD",
+                ("o",),
+            ),
+        ),
+        (TypeTime("Add (ND, F32)", True, 1, 7.5, 1.0, 0.9, 1.0),),
+        Resolution(60, 1, 1, 1.0, 1.0),
+        9.5,
+        7.5,
+        8.5,
+        ("n",),
+    ),
     unavailable={"x": "y"},
 )
 EMPTY = CaseResult(

@@ -20,7 +20,7 @@ from edgebench import store
 from edgebench.api import resume_run, run_spec
 from edgebench.devices.fake import FakeDevice, FakeModel
 from edgebench.entries import Restored
-from edgebench.errors import StoreError, UsageError, WorkerDied
+from edgebench.errors import RuntimeRefused, StoreError, UsageError, WorkerDied
 from edgebench.images.dataset import open_dataset
 from edgebench.images.splits import SPLIT_NAME, make_split, split_digest, split_text
 from edgebench.journal import Journal, read
@@ -269,6 +269,34 @@ def test_waits_are_kept_and_those_that_are_left_are_measured_as_asked_for(
             assert [row.batch for row in waits.batches] == [1, 3]
             assert [row.workers for row in waits.workers] == [1, 2]
             assert list(waits.unavailable) == ["weight-cache"]
+
+
+def test_a_profile_is_kept_and_those_that_are_left_are_measured(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = {"a": FakeModel(2 * MS, fails={"open_profile": RuntimeRefused("no profiler here")}), "b": FakeModel(MS)}
+    place.models = refused
+    whole, lines = place.whole_journal(place.spec(profile=True), monkeypatch)
+    for left, measured in enumerate((0, 1, 2)):
+        place.out = place.out.with_name(f"left-{left}")
+        place.crashed(lines[: len(lines) - left])
+        device = FakeDevice(refused)
+        resumed = place.resume(device=device)
+        assert [command for _, command in device.log].count("open_profile") == measured
+        assert same_but_for_resuming(resumed.record, whole.record)
+        one, other = resumed.record.cases
+        assert (one.operators, one.unavailable) == (None, {"operators": "no profiler here"})
+        assert other.operators is not None
+
+
+def test_a_profile_and_images_without_labels_each_keep_their_reason(place: Place, tmp_path: Path) -> None:
+    write_folder(tmp_path / "all", per_class=2)
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for number, path in enumerate(sorted((tmp_path / "all").glob("*/*"))):
+        path.rename(flat / f"{number}{path.suffix}")
+    place.models = {"a": FakeModel(fails={"open_profile": RuntimeRefused("no profiler here")})}
+    spec = place.spec(profile=True, data=DataSpec(f"images:{flat}", normalize="-1..1"))
+    (case,) = run_spec(replace(spec, models=spec.models[:1]), device=FakeDevice(place.models)).record.cases
+    assert set(case.unavailable) == {"operators", "accuracy"}
 
 
 def test_an_interrupt_during_the_waits_leaves_what_was_timed(place: Place) -> None:

@@ -81,12 +81,17 @@ def _difference(low: float, high: float) -> Difference:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over blocks with its 95 % interval, and the distance found with a chance of 80 %."""
+    """A mean over blocks with its 95 % interval, and the distance found with a chance of 80 %.
+
+    ``one_sided_low`` and ``one_sided_high`` each bound the mean with 95 % confidence on their side alone.
+    """
 
     mean: float
     low: float
     high: float
     detectable: float
+    one_sided_low: float
+    one_sided_high: float
 
 
 def t_interval(values: Sequence[float], first_stage: int | None = None) -> Interval | None:
@@ -105,15 +110,16 @@ def t_interval(values: Sequence[float], first_stage: int | None = None) -> Inter
         return None
     mean = float(np.mean(values))
     stages = {blocks} if first_stage is None else {blocks, min(blocks, max(MIN_BLOCKS, first_stage))}
-    half = detectable = 0.0
+    half = alone = detectable = 0.0
     for stage in stages:
         standard_error = float(np.std(values[:stage], ddof=1)) / math.sqrt(blocks)
         two_sided = float(stats.t.ppf((1 + CONFIDENCE) / 2, stage - 1))
         # Power of the t test at a given shift, with the central t for the noncentral one: close for six blocks.
         power = float(stats.t.ppf(POWER, stage - 1))
         half = max(half, two_sided * standard_error)
+        alone = max(alone, float(stats.t.ppf(CONFIDENCE, stage - 1)) * standard_error)
         detectable = max(detectable, (two_sided + power) * standard_error)
-    return Interval(mean, mean - half, mean + half, detectable)
+    return Interval(mean, mean - half, mean + half, detectable, mean - alone, mean + alone)
 
 
 def relative_half_width(log_values: Sequence[float], first_stage: int | None = None) -> float:

@@ -23,7 +23,7 @@ from ..records import AccuracyComparison, AccuracyVerdict, PairedDifference
 from ..rule import Criterion, Measure, Rule
 
 #: Beyond this many times as many images, telling a number would be of no use.
-_MOST_TIMES = 100.0
+MOST_TIMES = 100.0
 
 
 class Keeps(str, Enum):
@@ -109,19 +109,28 @@ def _digits(value: float, criterion: Criterion) -> int:
 def _needs(criterion: Criterion, images: int, difference: float, low: float, high: float) -> str:
     """Say how many images would decide: an interval's width goes with 1 / the square root of their number."""
     passing = difference > -criterion.margin
-    half = difference - low if passing else high - difference
-    gap = abs(difference + criterion.margin)
-    times = (half / gap) ** 2 if gap > 0 else math.inf
-    if times > _MOST_TIMES:
-        return f"{criterion.figure} is too near the margin to be decided with {_MOST_TIMES:.0f} times the images"
+    times = times_as_much(difference, low, high, -criterion.margin)
+    if times is None:
+        return f"{criterion.figure} is too near the margin to be decided with {MOST_TIMES:.0f} times the images"
     end = f"would show it to {'pass' if passing else 'fail'}, if the difference stays as it is (an estimate)"
     if criterion.measure is Measure.RECALL:
-        return f"about {_rounded(images * (times - 1)):,} more images of {criterion.label} ({images:,} now) {end}"
+        return f"about {rounded_up(images * (times - 1)):,} more images of {criterion.label} ({images:,} now) {end}"
     which = "of every class" if criterion.measure is Measure.BALANCED else "of the same kind"
-    return f"about {_rounded(images * times) / images:.1f} times the images {which} ({images:,} now) {end}"
+    return f"about {rounded_up(images * times) / images:.1f} times the images {which} ({images:,} now) {end}"
 
 
-def _rounded(number: float) -> int:
+def times_as_much(value: float, low: float, high: float, limit: float) -> float | None:
+    """Return how many times as much data would take the bound between value and limit to the limit.
+
+    An interval's width goes with 1 / the square root of the data. None where it would be more than is of any use.
+    """
+    half = value - low if value > limit else high - value
+    gap = abs(value - limit)
+    times = (half / gap) ** 2 if gap > 0 else math.inf
+    return None if times > MOST_TIMES else times
+
+
+def rounded_up(number: float) -> int:
     """Return the number to two digits, rounded up: at least 1."""
     whole = max(1, math.ceil(number))
     step = int(10 ** max(0, len(str(whole)) - 2))

@@ -15,7 +15,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..profile_data import GraphNode, Match, OperatorKey, OperatorTime, Subgraph
+from ..operators import Match, OperatorKey, OperatorTime
+from ..profile_data import GraphNode, Subgraph
 
 _WEIGHTED = "weighted"
 #: TFLite operator -> family.

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..profile_data import OperatorKey, OperatorTime, ProfiledRuns, Resolution, TypeTime
+from ..operators import OperatorKey, OperatorTime, Resolution, TypeTime
+from ..profile_data import ProfiledRuns
 
 #: An operator with a smaller share does not decide anything.
 MATTERING_SHARE = 0.01

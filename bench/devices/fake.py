@@ -50,6 +50,7 @@ class FakeModel:
     (:data:`edgebench.worker.end_to_end.PARTS`). ``cache_bytes`` is the size of the weight cache that it writes, 0 for
     none; to load with a ready one takes ``warm_load_ns``. ``rewrites_cache``: no cache is good enough.
     ``predict_ns`` is what an image takes where images are classified, 0 for no time at all.
+    ``operators`` are those that a profile tells: each one's name, its time in whole us, and whether XNNPACK runs it.
     ``adapter`` is the GPU that runs it with delegate gpu, in the fields of :class:`edgebench.records.Adapter`,
     ``outputs`` its values there, and ``cpu_outputs`` those that the GPU's are compared with; ``cpu_fails`` is the error
     that loading it for the comparison ends in.
@@ -72,6 +73,7 @@ class FakeModel:
     warm_load_ns: int = 1_000_000
     rewrites_cache: bool = False
     predict_ns: int = 0
+    operators: Sequence[tuple[str, int, bool]] = (("CONV_2D", 800, False), ("SOFTMAX", 200, False))
     adapter: Mapping[str, Any] = field(default_factory=lambda: dict(_ADAPTER))
     outputs: Sequence[float] = (0.25, 0.75)
     cpu_outputs: Sequence[float] = (0.25, 0.75)
@@ -175,7 +177,7 @@ class _FakeLink(WorkerLink):
 
     def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:  # noqa: ARG002
         self._device.log.append((self._number, command))
-        if command in ("load", "open_bare", "check_batch"):
+        if command in ("load", "open_bare", "open_profile", "check_batch"):
             self._model = self._device.models[Path(fields["model_path"]).stem]
         if command in self._device.lost:
             self._device.lost.remove(command)
@@ -214,6 +216,12 @@ class _FakeLink(WorkerLink):
             "adapters": lambda _: {"adapters": [dict(_ADAPTER)]},
             "open_bare": lambda _: {},
             "bare_loop": self._bare_loop,
+            "open_profile": lambda _: {
+                "checked": True,
+                "fully_accelerated": False,
+                "non_cpu_fully_accelerated": False,
+            },
+            "profile": self._profile,
             "ready": lambda _: {"numpy_ns": self._device.numpy_ns, "own_ns": self._device.own_ns},
             "open_photos": lambda _: {},
             "photos": self._photos,
@@ -354,6 +362,29 @@ class _FakeLink(WorkerLink):
         runs = max(1, int(fields["max_ns"]) // self._model.bare_ns)
         self._device.now_ns += runs * self._model.bare_ns
         return {"median_ns": float(self._model.bare_ns), "runs": runs}
+
+    def _profile(self, fields: dict[str, Any]) -> dict[str, Any]:
+        times_us = [time_us for _, time_us, _ in self._model.operators]
+        run_us = sum(times_us)
+        runs = min(int(fields["max_runs"]), max(1, int(fields["max_ns"]) // max(1, 2000 * run_us)))
+        self._device.now_ns += runs * 2000 * run_us  # each run with the profiler, and once more without it
+        return {
+            "operators": [
+                {
+                    "subgraph": 0,
+                    "delegated": delegated,
+                    "partition": 0 if delegated else -1,
+                    "number": number,
+                    "tag": tag,
+                    "container": False,
+                }
+                for number, (tag, _, delegated) in enumerate(self._model.operators)
+            ],
+            "elapsed_us": encode_array(np.tile(np.array(times_us, np.int64), (runs, 1))),
+            "calls": encode_array(np.ones((runs, len(times_us)), np.int64)),
+            "invoke_us": encode_array(np.full(runs, run_us, np.int64)),
+            "plain_ns": encode_array(np.full(runs, 1000 * run_us, np.int64)),
+        }
 
     def _predict(self, fields: dict[str, Any]) -> dict[str, Any]:
         start, stop = int(fields["start"]), int(fields["stop"])

@@ -23,8 +23,19 @@ _LOG_FROM_RATIO = 8.0
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Traces of a figure, by their places, that a reader can choose to see alone."""
+
+    title: str
+    traces: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Chart:
-    """One figure: ``key`` names its place on the page, ``about`` is the sentence under its title."""
+    """One figure: ``key`` names its place on the page, ``about`` is the sentence under its title.
+
+    With ``choices`` the reader selects one of them; what the first of them has is what is visible at first.
+    """
 
     key: str
     title: str
@@ -32,6 +43,7 @@ class Chart:
     traces: list[Trace]
     layout: dict[str, Any]
     height: int
+    choices: tuple[Choice, ...] = ()
 
 
 def charts(table: Table, results: Sequence[RecallTable]) -> list[Chart]:

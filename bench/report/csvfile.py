@@ -39,17 +39,22 @@ def render_csv(record: RunRecord) -> str:
     Names are written as they are: open files from people you do not trust as text, since a spreadsheet runs cells that
     start with ``=``.
     """
-    labels = list(dict.fromkeys(
-        label for case in record.cases if case.accuracy for label in case.accuracy.labels
-    ))  # fmt: skip
-    points = point_keys(record.cases)
-    found = [_row(record, case, labels) | point_columns(case, points) for case in record.cases]
+    found = case_rows(record)
     heads = list(found[0]) if found else ["run_id", "case_id"]
     out = io.StringIO()
     writer = csv.DictWriter(out, heads, lineterminator="\n")
     writer.writeheader()
     writer.writerows(found)
     return out.getvalue()
+
+
+def case_rows(record: RunRecord) -> list[dict[str, Value]]:
+    """Return a row a case, each with the same columns in the same order: those of :func:`render_csv`."""
+    labels = list(dict.fromkeys(
+        label for case in record.cases if case.accuracy for label in case.accuracy.labels
+    ))  # fmt: skip
+    points = point_keys(record.cases)
+    return [_row(record, case, labels) | point_columns(case, points) for case in record.cases]
 
 
 def _row(record: RunRecord, case: CaseResult, labels: list[str]) -> dict[str, Value]:

@@ -10,7 +10,7 @@ from ..layer_data import INPUT, Diagnosis, Layer
 from .diagnosis import COLUMNS, cell, subtitle, title
 from .diagnosis_charts import diagnosis_charts
 from .diagnosis_lines import background, conclusions, decibel
-from .page import environment, own, plotly_js, policy, safe_json, template
+from .page import environment, own, scripts, template
 from .text import ABSENT, clean
 
 _CLASS_LAYERS = 20
@@ -43,7 +43,6 @@ _TERMS = (
 def render_diagnosis_html(diagnosis: Diagnosis) -> str:
     """Return the page as text, to be stored as UTF-8."""
     figures = diagnosis_charts(diagnosis)
-    plotly, starter = (plotly_js(), template("report.js")) if figures else ("", "")
     ranked = diagnosis.ranked()
     columns = [
         column
@@ -51,11 +50,8 @@ def render_diagnosis_html(diagnosis: Diagnosis) -> str:
         if column[0] not in ("node", "operator") and any(cell(layer, column[0]) != ABSENT for layer in ranked)
     ]
     return environment().get_template("diagnosis.html.j2").render(
-        policy=policy([plotly, starter]),
+        scripts=scripts(figures),
         style=own(template("report.css")),
-        plotly=own(plotly),
-        starter=own(starter),
-        figures=own(safe_json({chart.key: {"data": chart.traces, "layout": chart.layout} for chart in figures})),
         charts={chart.key: chart for chart in figures},
         title=title(diagnosis),
         subtitle=subtitle(diagnosis),

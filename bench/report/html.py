@@ -1,4 +1,4 @@
-"""The run as one self-contained HTML page: no request leaves it, and only its own two scripts may run."""
+"""The run as one self-contained HTML page: no request leaves it, and only its own scripts may run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..records import RunRecord
+from ..findings import Verdict
+from ..records import CaseResult, RunRecord
 from ..rule import Rule
 from . import lines
 from .answers_page import answers
@@ -14,21 +15,28 @@ from .charts import charts
 from .cost_charts import cost_charts
 from .costs import cost_tables
 from .details import case_details
+from .doubts import doubts
 from .flips import Pictures
 from .glossary import glossary
 from .gpu import gpu_lines
 from .latency_charts import latency_charts
-from .page import environment, own, plotly_js, policy, safe_json, template
+from .operator_charts import operator_charts
+from .operators import slowest_nodes
+from .page import environment, own, scripts, template
 from .parts import compares_answers, sections, terms
 from .recall import recall_tables
 from .shipping import shipping_section
+from .shipping_cards import shipping_cards
 from .summary import front_rows, summary
 from .tables import Table, build_table, has_accuracy
 from .text import clean, estimate, interval
 from .wait_charts import wait_charts
 
-_SKIPPED_SHOWN = 50
 _BESIDE_HEIGHT = 420
+#: Sections that the template has a place of their own for; others stand before the environment, in their order.
+_PLACED = ("verdicts", "memory", "waits", "operators")
+#: Verdicts sort from good to bad, not by their letters.
+_VERDICTS = {verdict: place for place, verdict in enumerate(Verdict)}
 
 
 def render_html(
@@ -51,17 +59,16 @@ def render_html(
     results = recall_tables(record, table.names)
     costs = cost_tables(record, table.names)
     figures = charts(table, results) + cost_charts(costs) + latency_charts(table, samples) + wait_charts(table)
-    plotly, starter = (plotly_js(), template("report.js")) if figures else ("", "")
+    figures += operator_charts(table)
+    shipping = shipping_section(record, table, rule, whole=True)
     return environment(estimate=estimate, interval=interval).get_template("report.html.j2").render(
-        policy=policy([plotly, starter]),
+        scripts=scripts(figures, sortable=len(table.rows) > 1),
         style=own(template("report.css")),
-        plotly=own(plotly),
-        starter=own(starter),
-        figures=own(safe_json({chart.key: {"data": chart.traces, "layout": chart.layout} for chart in figures})),
         charts={chart.key: chart for chart in figures},
         bars_beside=all(chart.height <= _BESIDE_HEIGHT for chart in figures if chart.key in ("size", "memory")),
         command=" ".join(clean(word) for word in record.command),
-        shipping=shipping_section(record, table, rule, whole=True),
+        shipping=shipping,
+        cards=shipping_cards(record, table, rule) if shipping else [],
         **_main(record, table),
         **answers(record, table, results, costs, figures, predictions, pictures or Pictures()),
         **_background(record, table),
@@ -79,13 +86,36 @@ def _main(record: RunRecord, table: Table) -> dict[str, Any]:
         "untested": lines.tested(record) if len(table.rows) > 1 else "",
         "notice": lines.notice(record),
         "table": table,
+        "minor": [column.title for column in table.columns if column.minor],
         "with_how": any(table.names.how.values()),
         "pads": _pads(table),
         "groups": [(title, rows, {row.label for row in front_rows(rows)}) for title, rows in table.groups()],
+        "values": _values(table),
+        "findings": {row.case.case_id: _findings(row.case) for row in table.rows},
         "failures": lines.failures(record, table.names),
-        "notes": lines.notes(record, table.names),
         "data_line": lines.data_line(record),
     }
+
+
+def _values(table: Table) -> dict[str, dict[str, str]]:
+    """Return, by column and case, the number to sort by; empty where there is none."""
+    found = {
+        column.key: {
+            row.case.case_id: "" if (value := row.cells[column.key].value) is None else f"{value:.9g}"
+            for row in table.rows
+        }
+        for column in table.columns
+    }
+    if "verdict" in found:
+        found["verdict"] = {
+            row.case.case_id: str(_VERDICTS[row.case.verdict]) if row.case.verdict else "" for row in table.rows
+        }
+    return found
+
+
+def _findings(case: CaseResult) -> str:
+    """Return the codes and reasons of what counts against a case, for who points at its verdict."""
+    return "; ".join(clean(f"{item.code.value}: {item.reason}") for item in case.findings if not item.silenced)
 
 
 def _pads(table: Table) -> dict[str, dict[str, str]]:
@@ -105,15 +135,18 @@ def _pad(text: str, decimals: int) -> str:
 
 def _background(record: RunRecord, table: Table) -> dict[str, Any]:
     data = record.data
+    found = sections(record, table, whole=True)
     return {
         "delegates": [*lines.delegate_lines(record, table.names), *gpu_lines(record, table.names)],
-        "sections": {section.key: section for section in sections(record, table, whole=True)},
+        "slowest_nodes": slowest_nodes(table),
+        "sections": {section.key: section for section in found if section.key in _PLACED},
+        "others": [section for section in found if section.key not in _PLACED],
         "environment": lines.environment_pairs(record),
         "settings": lines.settings_line(record),
         "cases": [case_details(case, table.names) for case in record.cases],
         "class_counts": lines.class_counts(data.class_counts) if data else "",
-        "data_notes": [clean(note) for note in data.notes] if data else [],
-        "skipped": lines.skipped_lines(record, _SKIPPED_SHOWN),
+        "data_notes": lines.data_notes(record),
+        "doubts": doubts(record, table),
         "glossary": [
             *glossary(accuracy=has_accuracy(record), page=True, answers=compares_answers(record)),
             *terms(table),

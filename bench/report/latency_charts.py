@@ -1,4 +1,4 @@
-"""Plotly figures from latency samples: the spread of each case and its warm-up, thinned to a fixed size."""
+"""Plotly figures from latency samples: the spread of each case, all its runs, and its warm-up, of a fixed size."""
 
 from __future__ import annotations
 
@@ -8,33 +8,27 @@ import numpy as np
 import pandas as pd
 
 from .charts import Chart, Trace, axis, label, rows_axis
+from .distributions import choices_of, distribution_chart
 from .palette import colours
 from .tables import Row, Table
 from .text import shortened
+from .thinning import thinned
 
 #: Points kept per case: enough for the shape, few enough for fifty cases on one page.
 _POINTS = 120
 _WARMUP_POINTS = 200
-_TRACES_SHOWN = 6
 _QUANTILES = (0.05, 0.25, 0.50, 0.75, 0.95)
 _Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def latency_charts(table: Table, samples: pd.DataFrame) -> list[Chart]:
-    """Return the spread and warm-up figures for the cases that have samples; empty without any."""
+    """Return the figures of single runs for the cases that have samples; empty without any."""
     if samples.empty:
         return []
     by_case = {str(case): frame for case, frame in samples.groupby("case", sort=False)}
     rows = [row for row in table.rows if row.case.case_id in by_case]
-    return [chart for chart in (_spread(rows, by_case), _warmup(rows, by_case)) if chart]
-
-
-def thinned(values: _Values, limit: int = _POINTS) -> _Values:
-    """Return at most ``limit`` of the values at even ranks, sorted, smallest and largest among them."""
-    ordered = np.sort(values)
-    if ordered.size <= limit:
-        return ordered
-    return ordered[np.linspace(0, ordered.size - 1, limit).round().astype(np.int64)]
+    found = (_spread(rows, by_case), distribution_chart(rows, by_case), _warmup(rows, by_case))
+    return [chart for chart in found if chart]
 
 
 def _spread(rows: list[Row], by_case: dict[str, pd.DataFrame]) -> Chart | None:
@@ -79,7 +73,7 @@ def _box(row: Row, position: int, steady_ms: _Values, colour: str) -> Trace:
         "name": label(shortened(row.label, 44)),
         "y": [position],
         "width": 0.4,
-        "x": [_short(thinned(steady_ms))],
+        "x": [_short(thinned(steady_ms, _POINTS))],
         "lowerfence": [low],
         "q1": [q1],
         "median": [median],
@@ -105,19 +99,18 @@ def _warmup(rows: list[Row], by_case: dict[str, pd.DataFrame]) -> Chart | None:
         values = first["latency_ns"].to_numpy(dtype=np.float64) / 1e6
         largest.append(float(values.max()))
         traces.append(_run_order(row, values, first["warmup"].astype(bool).tolist(), paint[row.variant]))
-    for trace in traces[_TRACES_SHOWN:]:
-        trace["visible"] = "legendonly"
     if not traces:
         return None
+    choices = choices_of(rows, 1)
+    for place, trace in enumerate(traces):
+        trace["visible"] = place in choices[0].traces
     about = f"The first {_WARMUP_POINTS} runs of each case's first worker, in order. Open circles are warm-up."
-    if len(traces) > _TRACES_SHOWN:
-        about += f" The first {_TRACES_SHOWN} cases are drawn; select others in the legend."
     layout = {
         "xaxis": {"title": {"text": "run"}, "rangemode": "tozero"},
         "yaxis": axis("latency, ms", largest),
         "legend": {"orientation": "h", "y": -0.2},
     }
-    return Chart("warmup", "Warm-up and run order", about, traces, layout, 380 + 6 * max(len(traces) - 6, 0))
+    return Chart("warmup", "Warm-up and run order", about, traces, layout, 380, choices)
 
 
 def _run_order(row: Row, values_ms: _Values, warmup: list[bool], colour: str) -> Trace:

@@ -102,6 +102,11 @@ def _main(table: Table) -> list[str]:
     return blocks
 
 
+def section_blocks(section: Section) -> list[str]:
+    """Return a section as blocks of Markdown."""
+    return _shared(section)
+
+
 def _shared(section: Section) -> list[str]:
     blocks = [f"## {escaped(section.title)}", escaped(section.about)]
     for grid in section.grids:

@@ -14,6 +14,7 @@ from .costs import compared_results, cost_tables
 from .flips import changed_answers, flips_section
 from .memory import memory_section, memory_terms
 from .operating import operating_section
+from .operators import operator_terms, operators_section
 from .recall import RecallTable
 from .sections import Section
 from .tables import Table
@@ -27,6 +28,7 @@ def sections(record: RunRecord, table: Table, *, whole: bool) -> list[Section]:
         verdict_section(record, table.names, whole=whole),
         memory_section(table, whole=whole),
         waits_section(table, whole=whole),
+        operators_section(table, whole=whole),
     )
     return [section for section in found if section]
 
@@ -69,7 +71,7 @@ def compares_answers(record: RunRecord) -> bool:
 def terms(table: Table) -> list[tuple[str, str]]:
     """Return (term, meaning) of what the sections show, for the glossary."""
     verdicts = [_VERDICT] if any(column.key == "verdict" for column in table.columns) else []
-    return [*verdicts, *memory_terms(table), *wait_terms(table)]
+    return [*verdicts, *memory_terms(table), *wait_terms(table), *operator_terms(table)]
 
 
 _VERDICT = (

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..profile_data import FailedProfile, Match, OperatorTime, Profile, TypeTime
+from ..operators import Match, OperatorProfile, OperatorTime, TypeTime
+from ..profile_data import FailedProfile, Profile
 from .explorer import graph_id, node_data
 from .plain import grid, wrapped
 from .text import ABSENT, clean, count, shortened, significant
@@ -71,19 +72,19 @@ def _facts(profile: Profile) -> list[str]:
     lines = [
         f"{profile.runtime.package} {profile.runtime.version}, delegate {profile.delegate}, "
         f"{count(profile.threads, 'thread')}{signature}",
-        f"A profiled run takes {_microseconds(profile.invoke_us)} us in the graph, {accounted:.0%} of it in operators; "
-        f"a run without the profiler {_microseconds(profile.plain_us)} us.",
+        f"A profiled run takes {microseconds(profile.invoke_us)} us in the graph, {accounted:.0%} of it in operators; "
+        f"a run without the profiler {microseconds(profile.plain_us)} us.",
     ]
     if not profile.tells_shares:
         lines.append(too_quick(profile))
     return lines
 
 
-def too_quick(profile: Profile) -> str:
+def too_quick(profile: OperatorProfile) -> str:
     """Return the line that says why a profile has no shares."""
     return (
-        f"Too quick to tell shares: XNNPACK told {_microseconds(profile.operators_us)} us in whole microseconds and "
-        f"may have cut off up to {_microseconds(profile.resolution.cut_us)} us more. --delegate none has no such cut, "
+        f"Too quick to tell shares: XNNPACK told {microseconds(profile.operators_us)} us in whole microseconds and "
+        f"may have cut off up to {microseconds(profile.resolution.cut_us)} us more. --delegate none has no such cut, "
         "but runs other kernels."
     )
 
@@ -93,10 +94,10 @@ def _types(profile: Profile) -> str:
     body = [
         [
             shortened(clean(item.tag), _NAME_WIDTH),
-            _where(item.delegated),
+            runs_on(item.delegated),
             str(item.count),
-            *_share(profile, item),
-            _microseconds(item.time_us),
+            *share_cells(profile, item),
+            microseconds(item.time_us),
         ]
         for item in profile.types
     ]
@@ -106,15 +107,15 @@ def _types(profile: Profile) -> str:
 def _operators(profile: Profile, shown: Sequence[OperatorTime]) -> str:
     places = {item.key: position for position, item in enumerate(profile.operators)}
     heads = ["#", "operator", "on", "share %", "range %", "us a run", "node", "output"]
-    outputs = _without_common_folders([", ".join(item.output_names) for item in shown])
+    outputs = without_common_folders([", ".join(item.output_names) for item in shown])
     body = [
         [
             str(places[item.key]),
             shortened(clean(item.key.tag), _NAME_WIDTH),
-            _where(item.key.delegated),
-            *_share(profile, item),
-            _microseconds(item.time_us),
-            _node(item),
+            runs_on(item.key.delegated),
+            *share_cells(profile, item),
+            microseconds(item.time_us),
+            node_cell(item),
             shortened(clean(output), _NAME_WIDTH) or ABSENT,
         ]
         for item, output in zip(shown, outputs, strict=True)
@@ -122,13 +123,14 @@ def _operators(profile: Profile, shown: Sequence[OperatorTime]) -> str:
     return grid(heads, body, ["right", "left", "left", "decimal", "right", "decimal", "left", "left"])
 
 
-def _share(profile: Profile, item: OperatorTime | TypeTime) -> tuple[str, str]:
+def share_cells(profile: OperatorProfile, item: OperatorTime | TypeTime) -> tuple[str, str]:
+    """Return an operator's share and its range in percent, or marks where there are none."""
     if item.share is None or not profile.tells_shares:
         return ABSENT, ABSENT
     return f"{100 * item.share:.1f}", f"{100 * item.share_low:.1f} – {100 * item.share_high:.1f}"
 
 
-def _without_common_folders(names: Sequence[str]) -> list[str]:
+def without_common_folders(names: Sequence[str]) -> list[str]:
     """Return the names without the leading ``a/b/`` that all of them share: what is left tells them apart."""
     known = [name.split("/")[:-1] for name in names if name]
     common = 0
@@ -140,7 +142,8 @@ def _without_common_folders(names: Sequence[str]) -> list[str]:
     return ["/".join(name.split("/")[common:]) if name else "" for name in names]
 
 
-def _node(item: OperatorTime) -> str:
+def node_cell(item: OperatorTime) -> str:
+    """Return the node of an operator: ``~2:0 CONV_2D`` is node 0 of subgraph 2, matched by order."""
     if item.node is None:
         return ABSENT
     inside = f"{item.key.subgraph}:" if item.key.subgraph else ""
@@ -159,7 +162,7 @@ def _resolution(profile: Profile) -> list[str]:
         if known.cut_us:
             lines.append(
                 "XNNPACK cuts each time down to whole microseconds: each of its operators may take up to 1 us more "
-                f"than shown, all of them up to {_microseconds(known.cut_us)} us; the ranges allow for it."
+                f"than shown, all of them up to {microseconds(known.cut_us)} us; the ranges allow for it."
             )
     return lines
 
@@ -184,7 +187,7 @@ def _row(profile: Profile, position: int, item: OperatorTime) -> dict[str, Any]:
         "runtime": f"{profile.runtime.package} {profile.runtime.version}",
         "position": position,
         "subgraph": item.key.subgraph,
-        "runs_on": _where(item.key.delegated),
+        "runs_on": runs_on(item.key.delegated),
         "partition": item.key.partition if item.key.delegated else "",
         "operator_index": item.key.index,
         "operator": clean(item.key.tag),
@@ -226,9 +229,11 @@ def render_model_explorer(profile: Profile) -> str:
     return node_data(graphs, _GRADIENT)
 
 
-def _where(delegated: bool) -> str:
+def runs_on(delegated: bool) -> str:
+    """Return who runs an operator."""
     return _XNNPACK if delegated else _CPU
 
 
-def _microseconds(value: float) -> str:
+def microseconds(value: float) -> str:
+    """Return a time without its unit: hundredths below 10, else three significant digits."""
     return f"{value:.2f}" if value < 10 else significant(value)

@@ -22,13 +22,17 @@ class Grid:
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part: ``about`` is a sentence below the title, ``lines`` stand below the grids."""
+    """A titled part: ``about`` is a sentence below the title, ``lines`` stand below the grids.
+
+    The first ``answers`` of the lines are what a hurried reader needs; the others say why.
+    """
 
     key: str
     title: str
     about: str = ""
     grids: tuple[Grid, ...] = ()
     lines: tuple[str, ...] = ()
+    answers: int = 0
 
 
 class Absences:

@@ -33,12 +33,12 @@ def shipping_section(record: RunRecord, table: Table, rule: Rule | None = None, 
     used = asked or DEFAULT_RULE
     by = f"Rule{'' if asked else ' (the default; --recommend takes another)'}: {clean(used.words)}."
     if record.interrupted:
-        return Section("shipping", "What to ship", lines=("The run was stopped by hand: nothing is recommended.", by))
+        stopped = "The run was stopped by hand: nothing is recommended."
+        return Section("shipping", "What to ship", lines=(stopped, by), answers=1)
     told = [_Group(item, table, used, headed=len(found) > 1) for item in found]
-    lines = [group.answer() for group in told] + _reservations(record) + [by]
-    for group in told:
-        lines += group.details(whole=whole)
-    return Section("shipping", "What to ship", lines=tuple(lines))
+    answers = [group.answer() for group in told] + _reservations(record)
+    reasons = [line for group in told for line in group.details(whole=whole)]
+    return Section("shipping", "What to ship", lines=(*answers, by, *reasons), answers=len(answers))
 
 
 def _reservations(record: RunRecord) -> list[str]:

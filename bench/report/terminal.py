@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Sequence
 
@@ -14,6 +13,7 @@ from ..rule import Rule
 from . import lines
 from .gpu import gpu_lines
 from .parts import class_sections, recalls_without_costs, sections
+from .plain import squeezed
 from .recall import RecallTable, recall_tables
 from .sections import Grid, Section
 from .shipping import shipping_section
@@ -81,7 +81,7 @@ def _main(table: Table, width: int | None) -> list[str]:
     for title, rows in groups:
         body = _grid(rows, columns, table, name_width)
         if width is not None and _width(body) > width:
-            body = _squeezed(body)
+            body = squeezed(body)
         parts.append(f"{title}\n{body}")
     if left_out:
         parts.append(f"Left out at this width: {', '.join(left_out)}.")
@@ -132,16 +132,9 @@ def _tabulated(heads: Sequence[str], body: Sequence[Sequence[str]], align: Seque
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
-def _squeezed(text: str) -> str:
-    """Return a grid without the room that tabulate leaves in every column beside its widest text."""
-    lines = text.splitlines()
-    rule = next(line for line in lines if line and not line.strip("- "))
-    others = [line.ljust(len(rule)) for line in lines if line != rule]
-    spans = []
-    for column in re.finditer("-+", rule):
-        used = [i for i in range(*column.span()) if any(line[i] != " " for line in others)] or [column.start()]
-        spans.append(slice(used[0], used[-1] + 1))
-    return "\n".join("  ".join(line.ljust(len(rule))[span] for span in spans).rstrip() for line in lines)
+def section_text(section: Section, width: int | None) -> str:
+    """Return a section as plain text in lines of at most ``width`` characters, where given."""
+    return _section(section, width)
 
 
 def _section(section: Section, width: int | None) -> str:
@@ -159,12 +152,12 @@ def _section_grids(grid: Grid, width: int | None) -> list[str]:
     blocks: list[list[int]] = [[]]
     for index in range(1, len(grid.heads)):
         trial = [*blocks[-1], index]
-        if width is not None and blocks[-1] and _width(_squeezed(_columns_of(grid, trial))) > width:
+        if width is not None and blocks[-1] and _width(squeezed(_columns_of(grid, trial))) > width:
             blocks.append([index])
         else:
             blocks[-1] = trial
     texts = [_columns_of(grid, block) for block in blocks]
-    texts = [_squeezed(text) if width is not None and _width(text) > width else text for text in texts]
+    texts = [squeezed(text) if width is not None and _width(text) > width else text for text in texts]
     return [f"{_wrap(grid.title, width)}\n{texts[0]}" if grid.title else texts[0], *texts[1:]]
 
 

@@ -14,7 +14,8 @@ from edgebench.analysis.profile import (
     settled,
     type_times,
 )
-from edgebench.profile_data import GraphNode, Match, OperatorKey, OperatorTime, ProfiledRuns, Subgraph
+from edgebench.operators import Match, OperatorKey, OperatorTime
+from edgebench.profile_data import GraphNode, ProfiledRuns, Subgraph
 
 
 def _cpu(tag: str, index: int = 0, *, container: bool = False, subgraph: int = 0) -> OperatorKey:

@@ -14,7 +14,6 @@ from edgebench.report.flips import Changed, Pictures, changed_answers, flips_sec
 from edgebench.report.html import render_html
 from edgebench.report.results import Result
 from edgebench.report.tables import build_table
-from plotly.offline import get_plotlyjs
 from samples import (
     HOSTILE,
     accuracy_comparison,
@@ -143,7 +142,7 @@ def test_pictures_end_where_the_page_would_grow_too_large() -> None:
     pictures = Pictures(dict.fromkeys(wanted, b"x" * 12_000))
     page = render_html(record, samples_of(record), predictions, pictures)
     assert len(page.encode()) < 6_000_000
-    assert 20 < page.replace(get_plotlyjs(), "").count("<img ") < 40
+    assert 20 < page.count("<img ") < 40
 
 
 def hostile_images() -> tuple[RunRecord, pd.DataFrame]:
@@ -158,13 +157,12 @@ def test_names_of_images_are_text_everywhere() -> None:
     record, predictions = hostile_images()
     ids = pictured_ids(record, build_table(record).names, predictions)
     page = render_html(record, empty_samples(), predictions, Pictures(dict.fromkeys(ids, JPEG)))
-    own = page.replace(get_plotlyjs(), "")
     images = [attributes for tag, attributes in read(page).found if tag == "img"]
     assert images
     assert all(set(image) == {"src", "alt", "loading", "decoding"} for image in images)
     assert all((image["src"] or "").startswith("data:image/jpeg;base64,") for image in images)
-    assert "<img src=x" not in own
-    assert "\x1b" not in own
+    assert "<img src=x" not in page
+    assert "\x1b" not in page
     assert HOSTILE in " ".join(read(page).text)
 
 

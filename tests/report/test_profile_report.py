@@ -9,16 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from edgebench.profile_data import (
-    FailedProfile,
-    Match,
-    OpenedProfile,
-    OperatorKey,
-    OperatorTime,
-    Profile,
-    Resolution,
-    TypeTime,
-)
+from edgebench.operators import Match, OperatorKey, OperatorTime, Resolution, TypeTime
+from edgebench.profile_data import FailedProfile, OpenedProfile, Profile
 from edgebench.records import Failure, ModelFile, RuntimeInfo
 from edgebench.report.profile import (
     render_model_explorer,

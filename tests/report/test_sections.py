@@ -218,8 +218,13 @@ def test_the_page_has_sections_badges_and_charts() -> None:
                  "memory, PSS"):  # fmt: skip
         assert said in text
     found = read(page).found
-    badges = [attributes["class"] for tag, attributes in found if tag == "span" and "verdict" in str(attributes)]
-    assert badges == ["verdict suspect", "verdict suspect", "verdict valid", "verdict invalid"]
+    badges = [attributes for tag, attributes in found if tag == "a" and "verdict " in str(attributes.get("class"))]
+    assert [badge["class"] for badge in badges] == [
+        "verdict suspect", "verdict suspect", "verdict valid", "verdict invalid"
+    ]  # fmt: skip
+    assert {badge["href"] for badge in badges} == {"#doubt-verdicts"}
+    # What is silenced does not count, so it is not why.
+    assert badges[0]["title"] == "steal: the host took away 12 % of the CPU time"
     places = {attributes.get("data-figure") for _, attributes in found}
     assert {"wait-end-to-end", "wait-cold-start"} <= places
 

@@ -196,7 +196,7 @@ def test_every_report_begins_with_it(width: int) -> None:
     page = render_markdown(record)
     assert page.index("## What to ship\n\n- Ship dynamic: ") < page.index("| variant")
     html = render_html(record, empty_samples(), None)
-    assert html.index('<div id="shipping">') < html.index('<table class="main">')
+    assert html.index('<div id="shipping">') < html.index('<table class="main sortable">')
     assert "Ship dynamic: the fastest of 3" in text_of(html)
     rule = parse_rule(["top1=-5pt"])
     for other in (
