@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import __version__
 from .command_line import Parser, leaf, parse_command
 from .compare_cli import add_compare
-from .completion_cli import add_completion, complete
+from .completion_cli import add_completion
 from .config_cli import add_config
 from .data_cli import add_recommend
 from .defaults import RESULTS, add_config_flags, apply_defaults, named_by_origin
@@ -36,6 +36,18 @@ if TYPE_CHECKING:
 #: Entry points of this group are commands that other packages provide.
 COMMANDS_GROUP = "edgebench.commands"
 
+_EXAMPLES = """\
+examples:
+  edgebench run model.tflite
+  edgebench report latest
+  edgebench compare BASE NEW
+
+Each command has a --help of its own, with examples.
+"""
+
+#: Set by the shells' functions when they ask what could come next.
+COMPLETING = "_ARGCOMPLETE"
+
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -47,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 fine, 1 a gate failed, 2 usage or input error (nothing ran), 3 some cases failed to run (the others are stored),
     130 interrupted (what was measured is stored).
     """
+    _answer_shell()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -54,7 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options: argparse.Namespace | None = None
     try:
         parser, words = _parser(given), join_values(given)
-        complete(parser)
         if not given:
             parser.print_help()
             return EXIT_USAGE
@@ -86,6 +98,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
 
 
+def _answer_shell() -> None:
+    """Where a shell asks what the Tab key could complete, say it and end the process."""
+    if COMPLETING not in os.environ:
+        return
+    from .completion import answer_shell
+
+    answer_shell(_parser)
+
+
 def _drop_output() -> None:
     """Let what is still buffered for stdout go nowhere, so that Python does not try it again at exit."""
     with contextlib.suppress(OSError, AttributeError):  # no stdout at all, or one without a descriptor
@@ -100,7 +121,8 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = Parser(
         prog="edgebench",
         description="Which variant of a TFLite model should run on which device, and what does it cost each class?",
-        epilog="Start with: edgebench run model.tflite. Each command has a --help of its own, with examples.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"edgebench {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -177,8 +199,12 @@ def _add_doctor(commands: argparse._SubParsersAction[Any]) -> None:
         help="say what this machine can run and what would disturb a measurement",
         description="Say what this machine can run and what would disturb a measurement here, with the command that "
         "mends it. Changes nothing; the exit code is 0 whatever is found.",
+<<<<<<< HEAD
         epilog="examples:\n  edgebench doctor\n  edgebench doctor --python old=/opt/py39/bin/python\n"
         "  edgebench doctor --json > machine.json\n",
+=======
+        epilog="examples:\n  edgebench doctor\n  edgebench doctor --python old=/opt/py39/bin/python --json\n",
+>>>>>>> 7567b5ca6f7c6edc771501d8ca953292bd8dfb01
     )
     doctor.set_defaults(command=_doctor)
     doctor.add_argument(

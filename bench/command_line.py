@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from .errors import UsageError
 from .nearest import did_you_mean, nearest
+
+#: Commands whose flags may have defaults in the environment and in edgebench.toml.
+WITH_DEFAULTS = ("run", "compare")
+
+_FLAG_AND_VALUE = re.compile(r"(--[a-z-]+) (?!--)")
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Fills paragraphs, and keeps lists of examples as they are but for lines that are too long for the terminal."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" not in text.strip():
+            return argparse.HelpFormatter._fill_text(self, text, width, indent)
+        return "".join(_folded(line, width) for line in text.splitlines(keepends=True))
+
+
+def _folded(line: str, width: int) -> str:
+    """Return an example's line as a shell takes it over several lines; a flag stays with its value."""
+    if len(line) <= width or not line.startswith("  edgebench "):
+        return line
+    import textwrap
+
+    glued = _FLAG_AND_VALUE.sub("\\1\0", line)
+    rows = textwrap.wrap(glued, width - 2, subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False)
+    return " \\\n".join(["  " + rows[0].lstrip(), *rows[1:]]).replace("\0", " ") + "\n"
 
 
 class HelpFormatter(argparse.HelpFormatter):
@@ -22,8 +48,14 @@ class HelpFormatter(argparse.HelpFormatter):
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage text in front."""
 
+<<<<<<< HEAD
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{"formatter_class": HelpFormatter, **options})
+=======
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        self.formatter_class = HelpFormatter
+        return super()._get_formatter()
+>>>>>>> 7567b5ca6f7c6edc771501d8ca953292bd8dfb01
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see: {self.prog} --help)")
@@ -63,13 +95,12 @@ def _branches(parser: argparse.ArgumentParser) -> Iterator[argparse._SubParsersA
             yield action
 
 
-class Leaf:
-    """The parser that reads the last part of a command line: its command's name, and what is left to it."""
+class Leaf(NamedTuple):  # not a dataclass: --help need not wait for what they import
+    """The parser that reads the last part of a command line, its command's name, and what is left to it."""
 
-    def __init__(self, parser: argparse.ArgumentParser, names: tuple[str, ...], rest: tuple[str, ...]) -> None:
-        self.parser = parser
-        self.names = names
-        self.rest = rest
+    parser: argparse.ArgumentParser
+    names: tuple[str, ...]
+    rest: tuple[str, ...]
 
 
 def leaf(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Leaf:

@@ -1,23 +1,22 @@
-"""The command ``edgebench completion``: a shell script that completes commands, flags, files and stored runs."""
+"""The command ``edgebench completion``: what a shell needs so that the Tab key completes commands, flags and runs."""
 
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from .command_line import leaves
-
-_SHELLS = ("bash", "zsh", "fish")
-#: Arguments that name a stored run.
-_RUNS = ("run", "base", "new", "resume")
+SHELLS = ("bash", "zsh", "fish")
 _EXAMPLES = """\
 examples:
-  source <(edgebench completion bash)                                     # now; in ~/.bashrc for ever
-  source <(edgebench completion zsh)                                      # the same, in ~/.zshrc
-  edgebench completion fish > ~/.config/fish/completions/edgebench.fish   # for ever
+  edgebench completion bash
+  edgebench completion zsh
+  edgebench completion fish
+
+to use it in every new shell:
+  bash, in ~/.bashrc:                   source <(edgebench completion bash)
+  zsh, in ~/.zshrc, after compinit:     source <(edgebench completion zsh)
+  fish, in ~/.config/fish/config.fish:  edgebench completion fish | source
 """
 
 
@@ -25,40 +24,16 @@ def add_completion(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the parser."""
     completion = commands.add_parser(
         "completion",
-        help="print a script that completes edgebench in your shell",
-        description="Print a script for your shell. It asks edgebench itself what can stand at the cursor: commands, "
-        "flags, choices, files and the ids of stored runs.",
+        help="print what makes the Tab key complete commands, flags and runs",
+        description="Print what makes the Tab key complete commands, flags, their values, files and stored runs.",
         epilog=_EXAMPLES,
     )
-    completion.set_defaults(command=_print_script)
-    completion.add_argument("shell", choices=_SHELLS)
+    completion.set_defaults(command=_completion)
+    completion.add_argument("shell", choices=SHELLS, help="the shell that shall complete")
 
 
-def _print_script(options: argparse.Namespace, _given: Sequence[str]) -> int:
+def _completion(options: argparse.Namespace, _given: Sequence[str]) -> int:
     from argcomplete.shell_integration import shellcode
 
-    print(shellcode(["edgebench"], shell=options.shell))
+    print(shellcode(["edgebench"], shell=options.shell).strip())
     return 0
-
-
-def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer the shell where it asks, and end; else return at once."""
-    if "_ARGCOMPLETE" not in os.environ:
-        return
-    import argcomplete
-
-    for leaf in leaves(parser):
-        for action in leaf.parser._actions:
-            if action.dest in _RUNS and action.metavar in ("RUN", "BASE", "NEW"):
-                action.completer = _runs  # type: ignore[attr-defined]
-    argcomplete.autocomplete(parser)
-
-
-def _runs(prefix: str, parsed_args: argparse.Namespace, **_: object) -> Iterable[str]:
-    """Return ids of stored runs, newest first, ``latest``, and folders."""
-    import argcomplete
-
-    out = Path(getattr(parsed_args, "out", None) or "results")
-    stored = sorted((path.parent.name for path in out.glob("*/run.json")), reverse=True)
-    paths = argcomplete.completers.FilesCompleter()(prefix)
-    return [name for name in ("latest", *stored, *paths) if name.startswith(prefix)]

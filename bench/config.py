@@ -29,6 +29,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .command_line import WITH_DEFAULTS
 from .errors import UsageError
 from .nearest import did_you_mean
 
@@ -36,9 +37,7 @@ CONFIG_NAME = "edgebench.toml"
 #: The environment variable that names another file.
 CONFIG_VARIABLE = "EDGEBENCH_CONFIG"
 
-#: Sections that hold defaults of the command of the same name.
-COMMAND_SECTIONS = ("run", "compare")
-_SECTIONS = (*COMMAND_SECTIONS, "gate", "devices")
+_SECTIONS = (*WITH_DEFAULTS, "gate", "devices")
 _PATTERNS = ("model", "variant", "device")
 _PLAIN = (str, bool, int, float)
 _PLACE = re.compile(r"^(.*) \(at line (\d+), column (\d+)\)$")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .command_line import Leaf, leaves
+from .command_line import WITH_DEFAULTS, Leaf, leaves
 from .defaults import Default, find_defaults
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def add_config(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _config(commands: argparse._SubParsersAction[Any], options: argparse.Namespace, _given: Sequence[str]) -> int:
-    from .config import COMMAND_SECTIONS, load_config
+    from .config import load_config
 
     config = load_config(options.config)
     found: dict[str, dict[str, Default]] = {}
-    for name in COMMAND_SECTIONS:
+    for name in WITH_DEFAULTS:
         if name in commands.choices:
             command = next(leaves(commands.choices[name], (name,)))
             found[name] = options.defaults = find_defaults(command, config)  # so that errors say where a value is from

@@ -84,7 +84,7 @@ class ConsoleProgress(Progress):
         self._done += steps
         self._skipped += steps
         if self._bar is not None:
-            self._bar.update(self._task, advance=steps)
+            self._bar.update(self._task, advance=steps, left="")
             self._bar.refresh()
 
     def left(self, span: TimeSpan | None) -> None:

@@ -10,15 +10,16 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .command_line import Leaf, given_names, leaves
-from .config import COMMAND_SECTIONS, Config, load_config
+from .command_line import WITH_DEFAULTS, Leaf, given_names, leaves
 from .data_cli import NEED_DATA
 from .errors import UsageError
 from .nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from .config import Config
 
 #: Where runs are stored when nothing says otherwise. A flag ``--out`` with this default is about them.
 RESULTS = Path("results")
@@ -26,8 +27,11 @@ OUT_VARIABLE = "EDGEBENCH_OUT"
 
 #: Flags about one command line alone.
 _NO_DEFAULTS = frozenset({"help", "config", "resume", "debug", "dry_run"})
-#: Defaults that a run which goes on takes: it knows all but its output.
-_BESIDE_RESUME = frozenset({"out", "json", "quiet", "verbose", "no_images"})
+#: Flags, and so defaults, that go with --resume: such a run knows all but its output and how it is judged.
+BESIDE_RESUME = frozenset(
+    {"out", "json", "quiet", "verbose", "no_images", "redact"}
+    | {"gate", "undecided", "junit", "summary", "github_benchmark"}
+)
 #: How one environment variable holds several values of a flag that may be repeated; others hold a comma list as it is.
 _SEPARATORS = {"models": os.pathsep, "python": os.pathsep, "delegate_option": ",", "operating_point": ","}
 #: Flags that mean nothing without another flag, and what that one's value must hold.
@@ -42,8 +46,7 @@ _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _FLAG = re.compile(r"--[a-z][a-z-]*")
 
 
-@dataclass(frozen=True)
-class Default:
+class Default(NamedTuple):  # not a dataclass: --help need not wait for what they import
     """One value from the environment or the file, as written and as the command takes it.
 
     ``origin`` says where it came from, as errors do: ``EDGEBENCH_RUN_BUDGET`` or ``edgebench.toml: [run] budget``.
@@ -65,7 +68,7 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _takes_defaults(command: Leaf) -> bool:
-    return command.names[:1] in {(name,) for name in COMMAND_SECTIONS} or _results_flag(command.parser) is not None
+    return command.names[:1] in {(name,) for name in WITH_DEFAULTS} or _results_flag(command.parser) is not None
 
 
 def _results_flag(parser: argparse.ArgumentParser) -> argparse.Action | None:
@@ -83,6 +86,8 @@ def apply_defaults(command: Leaf, options: argparse.Namespace) -> None:
     options.defaults = {}
     if not _takes_defaults(command):
         return
+    from .config import load_config
+
     config = load_config(getattr(options, "config", None))
     found = find_defaults(command, config)
     given = given_names(command.parser, command.rest)
@@ -101,7 +106,7 @@ def find_defaults(command: Leaf, config: Config, environment: Mapping[str, str] 
     if results is not None:
         found.update(_results_default(results, config, environment))
     section = command.names[0]
-    if section in COMMAND_SECTIONS:
+    if section in WITH_DEFAULTS:
         found.update(_from_file(section, config, flags))
         if results is not None and environment.get(OUT_VARIABLE):
             found.update(_one(results, [environment[OUT_VARIABLE]], OUT_VARIABLE))
@@ -212,7 +217,7 @@ def _has_use(
 
     A flag that goes with another is an error without it; a default that does is only kept for when it is needed.
     """
-    if given.get("resume") is not None and name not in _BESIDE_RESUME:
+    if given.get("resume") is not None and name not in BESIDE_RESUME:
         return False
     if name in ("quiet", "verbose"):
         return not {"quiet", "verbose"} & given.keys()
@@ -240,7 +245,7 @@ def written_out(options: argparse.Namespace, given: Sequence[str]) -> tuple[str,
     defaults: Mapping[str, Default] = getattr(options, "defaults", {})
     words = [*given]
     for name, default in defaults.items():
-        if name in _BESIDE_RESUME:
+        if name in BESIDE_RESUME:
             continue
         if name == "models":
             words.extend(default.written)

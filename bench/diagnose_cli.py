@@ -11,6 +11,7 @@ from .data_cli import add_image_flags, data_spec
 from .errors import UsageError
 from .outputs import make_folder, show_at_once, show_together
 from .run_cli import folder_argument, terminal_width
+from .verbosity import add_verbosity, make_progress
 
 if TYPE_CHECKING:
     from .diagnose import DiagnoseSpec
@@ -59,17 +60,14 @@ def add_diagnose(commands: argparse._SubParsersAction[Any]) -> None:
     diagnose.add_argument(
         "--timeout", default="120s", metavar="T", help="a worker that is silent for T is killed (120s)"
     )
-    diagnose.add_argument("--quiet", action="store_true", help="no progress on stderr")
-    diagnose.add_argument("--debug", action="store_true", help="show the trace of an error")
+    add_verbosity(diagnose)
     add_image_flags(diagnose.add_argument_group("images"), images="70")
 
 
 def _diagnose(options: argparse.Namespace, _given: Sequence[str]) -> int:
-    from .console import ConsoleProgress
     from .devices.local import LocalDevice
     from .diagnose import diagnose_models
     from .layer_data import Diagnosis, FailedDiagnosis
-    from .progress import Progress
 
     spec = _spec(options)
     if options.out is not None:
@@ -77,7 +75,7 @@ def _diagnose(options: argparse.Namespace, _given: Sequence[str]) -> int:
     done: list[Diagnosis] = []
     failed: list[FailedDiagnosis] = []
     complaints = 0
-    progress = Progress() if options.quiet else ConsoleProgress()
+    progress = make_progress(options)
     try:
         for result in diagnose_models(spec, LocalDevice(), progress):
             progress.close()

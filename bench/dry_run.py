@@ -1,151 +1,179 @@
-"""What ``edgebench run --dry-run`` tells: the cases that would run, and about how long that takes."""
+"""``--dry-run``: what a run would do and about how long it would take. Measures nothing and writes nothing."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from .blocks import MAX_GROUP
 from .devices.base import Device
-from .estimate import TimeSpan, time_words
-from .plan import Case, Plan, make_plan
-from .records import CaseResult, RuntimeInfo, Settings
+from .errors import ModelError
+from .estimate import TimeSpan
+from .evaluation import Evaluator
+from .plan import Case, make_plan
+from .records import CaseResult, Environment, Settings, Status
 from .repeats import stored_repeats
-from .rounds import BURST_NS, MIN_ROUNDS, WARM_LIMIT
-from .runner import probe_runtime
-from .spec import PythonTarget, Spec
+from .rounds import BURST_NS, MIN_ROUNDS, WARM_LIMIT, per_block
+from .runner import MEMORY_TIME_NS, probe_runtime
+from .spec import Spec
 
-#: Seconds until a worker has started, loaded its model and answered once, where no stored run tells: from what small
-#: models take on a server to what large ones take on a board.
-_START = TimeSpan(0.3, 5.0)
-#: Memory is measured in one clean process, which runs for at most a second more.
-_MEMORY = TimeSpan(0.1, 1.5)
+#: What a worker takes to start before its model is loaded, from a server with a warm disk to a small board.
+START = TimeSpan(0.2, 5.0)
+#: What loading a model and its first inference take, where no stored run tells: a small one, a large one.
+_LOAD = TimeSpan(0.0, 5.0)
 
 
 @dataclass(frozen=True)
-class PlannedRun:
-    """The cases of a run that was not made. ``known`` are results of the same files from stored runs, by case id."""
+class PlannedCase:
+    """A case as it would run. ``known`` is what a stored run has of the same file, ``known_from`` that run's id."""
+
+    case: Case
+    baseline: str | None
+    known: CaseResult | None = None
+    known_from: str | None = None
+
+    @property
+    def p50_ns(self) -> float | None:
+        """The median latency that a stored run has measured."""
+        return self.known.latency.p50_ns if self.known and self.known.latency else None
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """A plan and its time. ``groups`` are ids of cases that take turns; memory may divide them further.
+
+    ``parts`` are the phases whose time can be said, ``unsaid`` what else there is to do, with the reason why not.
+    ``images`` are those that each case would classify, None without ``--data``.
+    """
 
     spec: Spec
-    plan: Plan
-    known: Mapping[str, CaseResult]
+    cases: tuple[PlannedCase, ...]
+    groups: tuple[tuple[str, ...], ...]
+    rejected: tuple[ModelError, ...]
+    images: int | None
+    parts: Mapping[str, TimeSpan]
+    unsaid: tuple[str, ...]
 
     @property
     def time(self) -> TimeSpan:
-        """How long memory and timing take; images and waits come on top."""
-        settings = self.spec.settings
-        memory, block = TimeSpan(0.0, 0.0), TimeSpan(0.0, 0.0)
-        for case in self.plan.cases:
-            start = self._start(case)
-            memory += start + _MEMORY
-            block += start + _in_model(settings, self.known.get(case.case_id))
-        most = settings.max_blocks if self.plan.baselines else settings.min_blocks
-        timing = TimeSpan(block.least_s * settings.min_blocks, block.most_s * most)
-        if settings.budget_ns is not None:
-            budget_s = settings.budget_ns / 1e9
-            timing = TimeSpan(min(timing.least_s, budget_s), min(timing.most_s, budget_s))
-        return memory + timing
-
-    def _start(self, case: Case) -> TimeSpan:
-        known = self.known.get(case.case_id)
-        if known is None or known.load_ns is None:
-            return _START
-        seconds = 0.1 + ((known.runtime_import_ns or 0) + known.load_ns + (known.first_inference_ns or 0)) / 1e9
-        return TimeSpan(seconds, 1.5 * seconds)
+        """What the phases take together."""
+        return sum(self.parts.values(), TimeSpan(0.0, 0.0))
 
 
-def plan_run(spec: Spec, device: Device, out: Path) -> PlannedRun:
-    """Return what a run would do. A worker is asked for its runtime's name, and nothing is written.
+def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
+    """Return what a run would do. Workers are asked for their runtime's name only.
+
+    Times are from the newest stored run below ``out`` of the same case and file, else the settings' bounds.
 
     Raises:
-        UsageError, ModelError: as the run itself would.
+        UsageError, InputError: the run could not begin.
     """
+    plan = make_plan(
+        spec,
+        device.name,
+        device.default_python(),
+        lambda python: probe_runtime(device, python, spec.runtime, spec.settings.timeout_s),
+    )
+    variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
+    images = Evaluator(spec.data, variants=variants).listed if spec.data else None
+    environment = device.environment()
+    known = known_cases(plan.cases, out, environment)
+    cases = tuple(
+        PlannedCase(case, plan.baselines.get(case.case_id), *known.get(case.case_id, (None, None)))
+        for case in plan.cases
+    )
+    cores = environment.cpus_allowed or environment.cpus_logical or 1
+    groups = tuple(_groups(cases))
+    parts = {"checking, measuring memory": _sum(_checking(case) for case in cases)}
+    parts["timing"] = timing(spec.settings, cases, groups)
+    unsaid = []
+    if spec.waits is not None:
+        unsaid.append("what a user waits for: its time depends on the model")
+    if spec.profile:
+        unsaid.append("profiling operators: about a second or more a case")
+    if images is not None:
+        unsaid.append("decoding images that are not in the cache yet")
+        if all(case.p50_ns is not None for case in cases):
+            parts["classifying images"] = _sum(_classifying(case, images, cores) for case in cases)
+        else:
+            unsaid.append("classifying images: no stored run has measured all these cases")
+    return DryRun(spec, cases, groups, plan.rejected, images, parts, tuple(unsaid))
 
-    def probe(python: PythonTarget) -> RuntimeInfo:
-        return probe_runtime(device, python, spec.runtime, spec.settings.timeout_s)
 
-    plan = make_plan(spec, device.name, device.default_python(), probe)
-    return PlannedRun(spec, plan, _known(plan, device, out))
-
-
-def _known(plan: Plan, device: Device, out: Path) -> dict[str, CaseResult]:
-    """Return the newest result of each case with the same file, from runs of this machine."""
-    files = {case.case_id: case.variant.file.sha256 for case in plan.cases}
-    found: dict[str, CaseResult] = {}
-    for record in stored_repeats(out, device.environment()).records:
+def known_cases(cases: Iterable[Case], out: Path, here: Environment) -> dict[str, tuple[CaseResult, str]]:
+    """Return by case id what the newest run below ``out`` of this host with that case and file has, and its id."""
+    wanted = {case.case_id: case.variant.file.sha256 for case in cases}
+    found: dict[str, tuple[CaseResult, str]] = {}
+    for record in stored_repeats(out, here).records:
         for case in record.cases:
-            if files.get(case.case_id) == case.file.sha256:
-                found.setdefault(case.case_id, case)
+            measured = case.status is Status.OK and case.latency is not None and case.latency.p50_ns is not None
+            if measured and wanted.get(case.case_id) == case.file.sha256:
+                found.setdefault(case.case_id, (case, record.run_id))
     return found
 
 
-def _in_model(settings: Settings, known: CaseResult | None) -> TimeSpan:
-    """Return what a case's warm-up and share of one block take."""
-    warm_s, least_s = settings.warmup_time_ns / 1e9, settings.min_time_ns / settings.min_blocks / 1e9
-    most_s = settings.max_time_ns / settings.min_blocks / 1e9
-    if known is None or known.latency is None or known.latency.p50_ns is None:
-        return TimeSpan(warm_s + least_s, WARM_LIMIT * warm_s + max(least_s, most_s))
-    latency_s = known.latency.p50_ns / 1e9
-    runs = -(-settings.min_runs // settings.min_blocks)
-    share_s = max(least_s, MIN_ROUNDS * max(BURST_NS / 1e9, latency_s), min(runs * latency_s, most_s))
-    return TimeSpan(max(warm_s, 2 * latency_s) + share_s, WARM_LIMIT * warm_s + 1.3 * share_s)
+def _groups(cases: Iterable[PlannedCase]) -> Iterable[tuple[str, ...]]:
+    """Yield ids of cases of one model that take turns, each group with the baseline, as the timer divides them."""
+    listed = list(cases)
+    for model in dict.fromkeys(case.case.variant.model for case in listed):
+        members = [case for case in listed if case.case.variant.model == model]
+        first = next(case.case.case_id for case in members if case.baseline is None)
+        others = [case.case.case_id for case in members if case.baseline is not None]
+        size = MAX_GROUP - 1
+        for start in range(0, max(1, len(others)), size):
+            yield (first, *others[start : start + size])
 
 
-def plan_lines(planned: PlannedRun) -> list[str]:
-    """Return the plan for people."""
-    plan, spec = planned.plan, planned.spec
-    lines = [f"{len(plan.cases)} case{'' if len(plan.cases) == 1 else 's'} would be measured, nothing has been:"]
-    for case in plan.cases:
-        baseline = plan.baselines.get(case.case_id)
-        against = f", against {baseline}" if baseline else ""
-        lines.append(f"  {case.case_id}")
-        lines.append(f"    {case.variant.file.path} ({case.variant.file.size_bytes / 1e6:.3g} MB){against}")
-    lines += [f"  not: {error}" for error in plan.rejected]
-    settings = spec.settings
-    blocks = f"{settings.min_blocks}" if settings.min_blocks == settings.max_blocks else (
-        f"{settings.min_blocks} to {settings.max_blocks}"
-    )  # fmt: skip
-    lines.append(f"Timing: {blocks} blocks of fresh workers; up to {MAX_GROUP} cases that are compared take turns.")
-    if spec.data is not None:
-        limit = "all images" if spec.data.limit is None else f"{spec.data.limit:,} images"
-        lines.append(f"Accuracy: {limit} of {spec.data.source}.")
-    if spec.waits is not None:
-        lines.append(f"Waits: {', '.join(wait.value for wait in spec.waits.kinds)}.")
-    if spec.profile:
-        lines.append("Operators: each case's profile, after timing.")
-    lines.append(f"Time: {time_words(planned.time)}{_beside(spec)}, {_source(planned)}.")
-    return lines
+def timing(settings: Settings, cases: Iterable[PlannedCase], groups: tuple[tuple[str, ...], ...]) -> TimeSpan:
+    """Return what timing takes: blocks between the least and the most there may be, bounded by the budget."""
+    by_id = {case.case.case_id: case for case in cases}
+    block = _sum(_block(settings, by_id[case_id]) for group in groups for case_id in group)
+    compared = any(len(group) > 1 for group in groups)
+    blocks = settings.max_blocks if compared else settings.min_blocks
+    span = TimeSpan(block.least_s * settings.min_blocks, block.most_s * blocks)
+    if settings.budget_ns is None:
+        return span
+    # There is one block in any case.
+    most_s = min(span.most_s, max(settings.budget_ns / 1e9, block.most_s))
+    return TimeSpan(min(span.least_s, max(settings.budget_ns / 1e9, block.least_s), most_s), most_s)
 
 
-def _beside(spec: Spec) -> str:
-    more = [("images", spec.data is not None), ("waits", spec.waits is not None), ("profiles", spec.profile)]
-    named = [name for name, there in more if there]
-    return f" and what {' and '.join(named)} take" if named else ""
+def _block(settings: Settings, planned: PlannedCase) -> TimeSpan:
+    """Return what one case takes in one block: a fresh worker, its warm-up, its share of the samples."""
+    share_s = settings.max_time_ns / settings.min_blocks / 1e9
+    warmup_s = settings.warmup_time_ns / 1e9
+    if planned.p50_ns is None:
+        return START + _LOAD + TimeSpan(0.0, WARM_LIMIT * warmup_s + share_s)
+    run_s = planned.p50_ns / 1e9
+    warm_s = max(2 * max(run_s, warmup_s / 2), min(settings.warmup_min_runs * run_s, WARM_LIMIT * warmup_s))
+    wanted_s = max(
+        settings.min_time_ns / settings.min_blocks / 1e9,
+        -(-settings.min_runs // settings.min_blocks) * run_s,
+        MIN_ROUNDS * max(BURST_NS / 1e9, run_s),
+    )
+    steady_s = max(run_s, min(wanted_s, share_s, per_block(settings) * run_s))
+    return _started(planned) + TimeSpan(warm_s + steady_s, warm_s + steady_s)
 
 
-def _source(planned: PlannedRun) -> str:
-    known = len(planned.known)
-    if known == len(planned.plan.cases):
-        return "as stored runs of these files took"
-    return f"{'a guess from the settings' if not known else f'of {known} cases as stored runs took, else a guess'}"
+def _started(planned: PlannedCase) -> TimeSpan:
+    """Return what a worker takes until its model has answered once."""
+    known = planned.known
+    if known is None:
+        return START + _LOAD
+    seen_ns = (known.runtime_import_ns or 0) + (known.load_ns or 0) + (known.first_inference_ns or 0)
+    return TimeSpan(START.least_s + seen_ns / 1e9, START.least_s + seen_ns / 1e9)
 
 
-def plan_json(planned: PlannedRun) -> str:
-    """Return the plan for programs: cases with files and baselines, rejected models, seconds at least and at most."""
-    plan = planned.plan
-    cases: Sequence[Mapping[str, object]] = [
-        {
-            "case_id": case.case_id,
-            "file": case.variant.file.path,
-            "sha256": case.variant.file.sha256,
-            "baseline": plan.baselines.get(case.case_id),
-            "known": case.case_id in planned.known,
-        }
-        for case in plan.cases
-    ]
-    span = planned.time
-    rejected = [{"path": error.path, "message": str(error)} for error in plan.rejected]
-    found = {"cases": cases, "rejected": rejected, "least_s": round(span.least_s, 2), "most_s": round(span.most_s, 2)}
-    return json.dumps(found, indent=1)
+def _checking(planned: PlannedCase) -> TimeSpan:
+    return _started(planned) + TimeSpan(0.0, MEMORY_TIME_NS / 1e9 if planned.p50_ns is None else 0.0)
+
+
+def _classifying(planned: PlannedCase, images: int, cores: int) -> TimeSpan:
+    """Return what a case takes for all images: on all cores at best, one after another at worst."""
+    all_s = images * (planned.p50_ns or 0.0) / 1e9
+    return _started(planned) + TimeSpan(all_s / cores, all_s)
+
+
+def _sum(spans: Iterable[TimeSpan]) -> TimeSpan:
+    return sum(spans, TimeSpan(0.0, 0.0))

@@ -94,6 +94,11 @@ class Evaluator:
         """The images in use, after ``limit``."""
         return self._dataset
 
+    @property
+    def listed(self) -> int:
+        """How many images there are to classify before any is decoded, those of the validation part included."""
+        return len(self._dataset.items) + (0 if self._validation is None else len(self._validation.items))
+
     def fingerprint(self) -> str:
         """Return a hash that changes with the images in use and their labels, and with the labels of ``--labels``."""
         parts = [self._dataset, *([self._validation] if self._validation is not None else [])]

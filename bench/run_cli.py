@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .command_line import given_names
 from .data_cli import add_accuracy_flags, add_image_flags, data_spec
-from .defaults import RESULTS, default_lines, written_out
+from .defaults import BESIDE_RESUME, RESULTS, default_lines, written_out
 from .errors import UsageError
 from .gates_cli import add_gate_flags, apply_gates, gates_of, without_changes
 from .verbosity import add_verbosity, make_progress
@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from .store import StoredRun
 
 #: What goes with --resume: where the run is, and what is shown of it.
-_BESIDE_RESUME = frozenset(
-    {"help", "resume", "config", "out", "json", "quiet", "verbose", "debug", "no_images", "redact"}
-    | {"gate", "undecided", "junit", "summary", "github_benchmark"}
-)
+_BESIDE_RESUME = BESIDE_RESUME | {"help", "resume", "config", "debug"}
 _EXIT_OK, _EXIT_CASES_FAILED, _EXIT_INTERRUPTED = 0, 3, 130
 _WHOLE = "run.json and the parquet files are whole, share the page alone"
 
@@ -157,13 +154,13 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
     from .errors import StoreError
     from .store import StoredRun
 
+    if options.verbose:
+        for line in default_lines(options):
+            print(f"edgebench: {line}", file=sys.stderr)
     gates = without_changes(gates_of(options, measuring=options.resume is None))
     if options.dry_run:
         return _dry_run(parser, options, given)
     measure = _what_to_do(parser, options, given)
-    if options.verbose:
-        for line in default_lines(options):
-            print(f"edgebench: {line}", file=sys.stderr)
     end_as_interrupted()
     progress = make_progress(options)
     try:
@@ -193,14 +190,15 @@ def _judged(options: argparse.Namespace, gates: Sequence[Gate], stored: StoredRu
 
 def _dry_run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]) -> int:
     from .devices.local import LocalDevice
-    from .dry_run import plan_json, plan_lines, plan_run
+    from .dry_run import dry_run
+    from .report.dry_run import dry_run_json, render_dry_run
 
     if options.resume is not None:
         raise UsageError("--dry-run: --resume goes on with a run as it was asked for; leave one of them out")
     if not options.models:
         parser.error("the following arguments are required: MODEL")
-    planned = plan_run(spec_of(options, given, options.models), LocalDevice(), options.out)
-    print(plan_json(planned) if options.json else "\n".join(plan_lines(planned)))
+    found = dry_run(spec_of(options, given, options.models), options.out, LocalDevice())
+    print(dry_run_json(found) if options.json else render_dry_run(found).rstrip())
     return _EXIT_OK
 
 

@@ -27,7 +27,7 @@ from .waits.meter import WaitMeter
 
 #: Runs after the first one in the memory process: buffers that only a second run allocates show up.
 _MEMORY_RUNS = 5
-_MEMORY_TIME_NS = 1_000_000_000
+MEMORY_TIME_NS = 1_000_000_000
 #: Clean processes of each side, where memory is compared with an older self's: three give an interval.
 _MEMORY_PROCESSES = 3
 
@@ -149,7 +149,7 @@ class Runner:
             check_delegate(outcome.case.delegate, outcome.result.delegation, require_full=self._settings.require_full)
             session.first(self._settings.seed)
             after_first = session.memory()
-            session.burst(1, _MEMORY_RUNS, _MEMORY_TIME_NS)
+            session.burst(1, _MEMORY_RUNS, MEMORY_TIME_NS)
             outcome.update(memory=_memory(before, after_load, after_first, session.memory()))
             check_gpu(outcome, session, self._launcher, self._settings.seed)
             if self._evaluator is not None:
@@ -176,7 +176,7 @@ class Runner:
             session.memory()  # asked as often as in the first process
             session.first(self._settings.seed)
             session.memory()
-            session.burst(1, _MEMORY_RUNS, _MEMORY_TIME_NS)
+            session.burst(1, _MEMORY_RUNS, MEMORY_TIME_NS)
             repeat = MemoryRepeat(before.get("rss_bytes"), session.memory().get("peak_rss_bytes"))
         outcome.update(memory=replace(first, repeats=(*first.repeats, repeat)))
 

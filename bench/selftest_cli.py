@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from .verbosity import add_verbosity, make_progress
+
 _EXAMPLES = """\
 examples:
   edgebench selftest
@@ -32,21 +34,18 @@ def add_selftest(commands: argparse._SubParsersAction[Any]) -> None:
     )
     selftest.add_argument("--python", metavar="PATH", help="run the workers under this Python")
     selftest.add_argument("--json", action="store_true", help="print everything as JSON on stdout, nothing else")
-    selftest.add_argument("--quiet", action="store_true", help="show no progress")
-    selftest.add_argument("--debug", action="store_true", help="show the trace of an error")
+    add_verbosity(selftest)
 
 
 def _selftest(options: argparse.Namespace, _given: Sequence[str]) -> int:
-    from .console import ConsoleProgress
     from .devices.local import LocalDevice
-    from .progress import Progress
     from .report.selftest import render_selftest
     from .selftest import self_test
     from .spec import parse_duration_ns, parse_python
 
     budget_ns = parse_duration_ns(options.budget, "--budget")
     python = parse_python(options.python) if options.python else None
-    progress = Progress() if options.quiet or options.json else ConsoleProgress()
+    progress = make_progress(options)
     try:
         found = self_test(LocalDevice(), budget_ns=budget_ns, python=python, progress=progress)
     finally:

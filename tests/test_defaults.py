@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +129,9 @@ def test_a_file_can_be_named(place: Path) -> None:
 
 
 def test_a_run_that_goes_on_takes_only_what_is_about_its_output() -> None:
-    write('[run]\nout = "runs"\nquiet = true\nbudget = "soon"\nmodels = ["a.tflite"]\nlimit = 3')
+    write('[run]\nout = "runs"\nquiet = true\nbudget = "soon"\nmodels = ["a.tflite"]\nlimit = 3\ngate = "size <= 3MB"')
     options = parsed("run", "--resume", "latest")
-    assert (options.out, options.quiet) == (Path("runs"), True)
+    assert (options.out, options.quiet, options.gate) == (Path("runs"), True, ["size <= 3MB"])
     assert (options.budget, options.models, options.limit) == (None, [], None)
 
 
@@ -265,3 +266,25 @@ def test_commands_within_commands_have_defaults(monkeypatch: pytest.MonkeyPatch)
     options = parser.parse_args(["results", "prune"])
     apply_defaults(found, options)
     assert options.out == Path("runs")
+
+
+DOCUMENTED = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
+
+
+def test_the_documented_file_is_a_right_one(place: Path) -> None:
+    from edgebench.config import load_config
+
+    (text,) = re.findall(r"```toml\n(.*?)```", DOCUMENTED.read_text(encoding="utf-8"), re.DOTALL)
+    write(text)
+    options = parsed("run")
+    assert options.models == ["models/skin", "other/int8=build/other.tflite"]
+    assert (options.threads, options.require_full) == ("1,2", True)
+    assert len(load_config().gates) == 2
+
+
+def test_every_key_is_documented() -> None:
+    from edgebench.defaults import _flags
+
+    command = leaf(cli._parser(["run"]), ["run"])
+    page = DOCUMENTED.read_text(encoding="utf-8")
+    assert [name for name, _ in _flags(command.parser) if f"`{name.replace('_', '-')}`" not in page] == []
