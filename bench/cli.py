@@ -199,12 +199,8 @@ def _add_doctor(commands: argparse._SubParsersAction[Any]) -> None:
         help="say what this machine can run and what would disturb a measurement",
         description="Say what this machine can run and what would disturb a measurement here, with the command that "
         "mends it. Changes nothing; the exit code is 0 whatever is found.",
-<<<<<<< HEAD
         epilog="examples:\n  edgebench doctor\n  edgebench doctor --python old=/opt/py39/bin/python\n"
         "  edgebench doctor --json > machine.json\n",
-=======
-        epilog="examples:\n  edgebench doctor\n  edgebench doctor --python old=/opt/py39/bin/python --json\n",
->>>>>>> 7567b5ca6f7c6edc771501d8ca953292bd8dfb01
     )
     doctor.set_defaults(command=_doctor)
     doctor.add_argument(

@@ -48,14 +48,9 @@ class HelpFormatter(argparse.HelpFormatter):
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage text in front."""
 
-<<<<<<< HEAD
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **{"formatter_class": HelpFormatter, **options})
-=======
     def _get_formatter(self) -> argparse.HelpFormatter:
         self.formatter_class = HelpFormatter
         return super()._get_formatter()
->>>>>>> 7567b5ca6f7c6edc771501d8ca953292bd8dfb01
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see: {self.prog} --help)")

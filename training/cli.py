@@ -104,11 +104,7 @@ def _configure_demo(parser: argparse.ArgumentParser) -> None:
         "Generate images, train a small model, export its variants, run them and write the page: all on this "
         "machine, in about two minutes. The images are generated; the figures say nothing about real skin."
     )
-<<<<<<< HEAD
-    parser.epilog = "examples:\n  edgebench demo\n  edgebench demo --count 500 --epochs 5 --out quick\n"
-=======
     parser.epilog = _DEMO_EXAMPLES
->>>>>>> 7567b5ca6f7c6edc771501d8ca953292bd8dfb01
     parser.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="where it goes (results/)")
     parser.add_argument("--count", type=int, default=2000, metavar="N", help="generated images (2000)")
     parser.add_argument("--epochs", type=int, default=22, metavar="N", help="training epochs (22)")
