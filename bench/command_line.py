@@ -36,15 +36,6 @@ def _folded(line: str, width: int) -> str:
     return " \\\n".join(["  " + rows[0].lstrip(), *rows[1:]]).replace("\0", " ") + "\n"
 
 
-class HelpFormatter(argparse.HelpFormatter):
-    """Wraps descriptions, and leaves examples as they are written."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        if text.lstrip().startswith("examples:"):
-            return "".join(f"{indent}{line}\n" for line in text.splitlines())
-        return super()._fill_text(text, width, indent)
-
-
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage text in front."""
 
