@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from edgebench import completion
@@ -106,7 +107,7 @@ def test_the_shell_offers(
 
 def completions(line: str, place: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
     """Return what completes a line, without a shell."""
-    import argcomplete
+    from argcomplete.finders import CompletionFinder
 
     monkeypatch.chdir(place)
     for name, text in environment.items():
@@ -114,7 +115,8 @@ def completions(line: str, place: Path, monkeypatch: pytest.MonkeyPatch, **envir
     words = line.split(" ")
     parser = _parser(words[1:2])
     add_completers(parser)
-    finder = argcomplete.CompletionFinder(parser, always_complete_options=False, default_completer=completion._nothing)
+    nothing: Any = completion._nothing
+    finder: Any = CompletionFinder(parser, always_complete_options=False, default_completer=nothing)
     return list(finder._get_completions(words[:-1], words[-1], "", None))
 
 
