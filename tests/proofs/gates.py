@@ -23,7 +23,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -86,7 +85,7 @@ def _damaged(_options: argparse.Namespace, place: Path) -> list[str]:
         (place / "net" / f"{name}.tflite").unlink()
     _baseline(place)
     labels = (SAMPLE / "labels.txt").read_text().split()
-    biased(SAMPLE / "float32.tflite", place / "net" / "float32.tflite", labels.index(_LABEL), np.float32(_BY))
+    biased(SAMPLE / "float32.tflite", place / "net" / "float32.tflite", labels.index(_LABEL), _BY)
     return ["--data", "phantom", "--gate", f"recall[{_LABEL}] >= -2pt", "--gate", "recall[vasc] >= -2pt"]
 
 
