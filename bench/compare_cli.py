@@ -163,7 +163,8 @@ def _refuse_measuring(parser: argparse.ArgumentParser, options: argparse.Namespa
 def _rendered(changes: Sequence[RunChange], options: argparse.Namespace) -> str:
     from .report.compare import only_changed
 
-    shown = [only_changed(change) for change in changes] if options.only_changed else changes
+    alone = options.only_changed
+    shown = [only_changed(change) for change in changes] if alone else changes  # of formats without sentences
     if options.format == "json":
         from .report.compare_data import render_compare_json
 
@@ -175,11 +176,11 @@ def _rendered(changes: Sequence[RunChange], options: argparse.Namespace) -> str:
     if options.format == "md":
         from .report.compare_text import render_compare_markdown
 
-        return render_compare_markdown(shown)
+        return render_compare_markdown(changes, changed_alone=alone)
     if options.format == "html":
         from .report.compare_html import render_compare_html
 
-        return render_compare_html(shown) + "\n"
+        return render_compare_html(changes, changed_alone=alone) + "\n"
     from .report.compare_text import render_compare_table
 
-    return render_compare_table(shown, width=terminal_width(), quiet=options.quiet)
+    return render_compare_table(changes, width=terminal_width(), quiet=options.quiet, changed_alone=alone)
