@@ -144,6 +144,9 @@ def _changes(parser: argparse.ArgumentParser, options: argparse.Namespace) -> li
 
     _refuse_measuring(parser, options)
     noise = None if options.noise is None else parse_percent(options.noise, "--noise")
+    for name in (options.base, *options.new):
+        if Path(name).expanduser().suffix == ".tflite":
+            raise UsageError(f"{name}: is a model and no stored run; --interleave measures it now")
     return [
         compare_stored(options.base, new, options.out, noise=noise, cross_device=options.cross_device)
         for new in options.new

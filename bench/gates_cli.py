@@ -47,6 +47,11 @@ def gates_of(options: argparse.Namespace, *, measuring: bool) -> tuple[Gate, ...
     for name in ("junit", "summary", "undecided"):
         if getattr(options, name) is not None and not gates and name not in getattr(options, "defaults", {}):
             raise UsageError(f"--{name}: is about gates; name some with --gate")
+    for name in ("junit", "summary", "github_benchmark"):
+        path = getattr(options, name)
+        if path is not None and not path.expanduser().parent.is_dir():
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} {path}: there is no folder {path.parent}; make it first")
     shares = [gate for gate in flagged if gate.metric.is_share]
     if measuring and shares and options.data is None:
         raise UsageError(f"--gate {shares[0].text!r}: is about accuracy; add --data SOURCE")

@@ -116,6 +116,11 @@ def test_only_changed_leaves_the_others_out_and_counts_them(made: Path, capsys: 
     assert "No latency is shown to have changed (2 cases)" in text  # what is said first is about all
 
 
+def test_a_model_is_measured_by_interleave_alone(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", BASE, "net/int8.tflite", "--out", str(made)]) == 2
+    assert "net/int8.tflite: is a model and no stored run; --interleave measures it now" in capsys.readouterr().err
+
+
 def test_noise_is_a_share(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["compare", BASE, NEW, "--out", str(made)]
     assert main([*arguments, "--noise", "2%", "--format", "json"]) == 0
