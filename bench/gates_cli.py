@@ -13,6 +13,7 @@ from .errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from .changes import RunChange
+    from .config import Config
     from .gates import Gate
 
 EXIT_FAILED = 1
@@ -59,11 +60,15 @@ def gates_of(options: argparse.Namespace, *, measuring: bool) -> tuple[Gate, ...
 
 
 def _configured(options: argparse.Namespace) -> list[Gate]:
-    """Return the gates of edgebench.toml. They may be about other models and devices than those at hand."""
     from .config import load_config
+
+    return configured_gates(load_config(getattr(options, "config", None)))
+
+
+def configured_gates(config: Config) -> list[Gate]:
+    """Return the gates of edgebench.toml. They may be about other models and devices than those at hand."""
     from .gates import parse_gate, with_patterns
 
-    config = load_config(getattr(options, "config", None))
     return [
         replace(
             with_patterns(
