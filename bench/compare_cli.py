@@ -144,6 +144,9 @@ def _changes(parser: argparse.ArgumentParser, options: argparse.Namespace) -> li
 
     _refuse_measuring(parser, options)
     noise = None if options.noise is None else parse_percent(options.noise, "--noise")
+    for name in (options.base, *options.new):
+        if Path(name).expanduser().suffix == ".tflite":
+            raise UsageError(f"{name}: is a model and no stored run; --interleave measures it now")
     return [
         compare_stored(options.base, new, options.out, noise=noise, cross_device=options.cross_device)
         for new in options.new
@@ -163,7 +166,8 @@ def _refuse_measuring(parser: argparse.ArgumentParser, options: argparse.Namespa
 def _rendered(changes: Sequence[RunChange], options: argparse.Namespace) -> str:
     from .report.compare import only_changed
 
-    shown = [only_changed(change) for change in changes] if options.only_changed else changes
+    alone = options.only_changed
+    shown = [only_changed(change) for change in changes] if alone else changes  # of formats without sentences
     if options.format == "json":
         from .report.compare_data import render_compare_json
 
@@ -175,11 +179,11 @@ def _rendered(changes: Sequence[RunChange], options: argparse.Namespace) -> str:
     if options.format == "md":
         from .report.compare_text import render_compare_markdown
 
-        return render_compare_markdown(shown)
+        return render_compare_markdown(changes, changed_alone=alone)
     if options.format == "html":
         from .report.compare_html import render_compare_html
 
-        return render_compare_html(shown) + "\n"
+        return render_compare_html(changes, changed_alone=alone) + "\n"
     from .report.compare_text import render_compare_table
 
-    return render_compare_table(shown, width=terminal_width(), quiet=options.quiet)
+    return render_compare_table(changes, width=terminal_width(), quiet=options.quiet, changed_alone=alone)

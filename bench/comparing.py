@@ -33,8 +33,8 @@ def compare_stored(
         repeats=repeats.records,
         noise=noise,
         cross_device=cross_device,
-        base_name=_name(base, runs[0]),
-        new_name=_name(new, runs[1]),
+        base_name=run_name(base, runs[0]),
+        new_name=run_name(new, runs[1]),
     )
     if repeats.unreadable:
         note = f"runs in {out} that could not be read, and tell nothing of how far runs differ: {repeats.unreadable}"
@@ -46,7 +46,7 @@ def _opened(run: str | Path | StoredRun, out: Path) -> StoredRun:
     return run if isinstance(run, StoredRun) else load(find_run(str(run), out))
 
 
-def _name(given: str | Path | StoredRun, run: StoredRun) -> str:
+def run_name(given: str | Path | StoredRun, run: StoredRun) -> str:
     """Return the run's id, with what a person called it where that says something else."""
     if isinstance(given, StoredRun) or Path(str(given)).name == run.record.run_id:
         return run.record.run_id

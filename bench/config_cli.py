@@ -41,8 +41,10 @@ def add_config(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _config(commands: argparse._SubParsersAction[Any], options: argparse.Namespace, _given: Sequence[str]) -> int:
     from .config import load_config
+    from .gates_cli import configured_gates
 
     config = load_config(options.config)
+    configured_gates(config)  # raises where one is wrong
     found: dict[str, dict[str, Default]] = {}
     for name in WITH_DEFAULTS:
         if name in commands.choices:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from .changes import Metric
 from .errors import UsageError
+from .nearest import nearest
 from .records import CaseResult
 
 #: Stands for every class of a model in ``recall[*]``.
@@ -112,8 +112,8 @@ def _metric(name: str, about: str) -> Metric:
         return Metric(name.lower().replace("-", "_"))
     except ValueError:
         names = [metric.value for metric in Metric]
-        near = difflib.get_close_matches(name.lower(), names, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        near = nearest(name.lower(), names)
+        hint = f"did you mean {near}? " if near else ""
         raise UsageError(f"{about}: there is no figure {name}; {hint}There are {', '.join(names)}") from None
 
 

@@ -13,6 +13,7 @@ from .errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from .changes import RunChange
+    from .config import Config
     from .gates import Gate
 
 EXIT_FAILED = 1
@@ -47,6 +48,11 @@ def gates_of(options: argparse.Namespace, *, measuring: bool) -> tuple[Gate, ...
     for name in ("junit", "summary", "undecided"):
         if getattr(options, name) is not None and not gates and name not in getattr(options, "defaults", {}):
             raise UsageError(f"--{name}: is about gates; name some with --gate")
+    for name in ("junit", "summary", "github_benchmark"):
+        path = getattr(options, name)
+        if path is not None and not path.expanduser().parent.is_dir():
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} {path}: there is no folder {path.parent}; make it first")
     shares = [gate for gate in flagged if gate.metric.is_share]
     if measuring and shares and options.data is None:
         raise UsageError(f"--gate {shares[0].text!r}: is about accuracy; add --data SOURCE")
@@ -54,11 +60,15 @@ def gates_of(options: argparse.Namespace, *, measuring: bool) -> tuple[Gate, ...
 
 
 def _configured(options: argparse.Namespace) -> list[Gate]:
-    """Return the gates of edgebench.toml. They may be about other models and devices than those at hand."""
     from .config import load_config
+
+    return configured_gates(load_config(getattr(options, "config", None)))
+
+
+def configured_gates(config: Config) -> list[Gate]:
+    """Return the gates of edgebench.toml. They may be about other models and devices than those at hand."""
     from .gates import parse_gate, with_patterns
 
-    config = load_config(getattr(options, "config", None))
     return [
         replace(
             with_patterns(

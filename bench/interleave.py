@@ -11,6 +11,7 @@ from .analysis.in_turns import changes_in_turns
 from .api import run_spec
 from .card import CARD_NAME, LABELS_NAME, read_labels
 from .changes import CaseChange, RunChange, is_older_self
+from .comparing import run_name
 from .devices.base import Device
 from .errors import StoreError, UsageError
 from .kept_models import find_model
@@ -31,6 +32,11 @@ class Side:
     called: str
     files: dict[Name, Path]
     run: StoredRun | None = None
+
+    @property
+    def name(self) -> str:
+        """What the side is called in what is shown: ``latest`` is another run tomorrow, so with the run's id."""
+        return self.called if self.run is None else run_name(self.called, self.run)
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -215,7 +221,7 @@ def interleave(
     """
     run = run_spec(spec, out=out, device=device, progress=progress)
     repeats = stored_repeats(out, run.record.environment).records if out is not None else ()
-    found = changes_in_turns(run, base_name=base.called, new_name=new.called, repeats=repeats, noise=noise)
+    found = changes_in_turns(run, base_name=base.name, new_name=new.name, repeats=repeats, noise=noise)
     missing = tuple(case.case_id for case in base.cases if case.case_id not in {item.case_id for item in found.cases})
     stored = f", stored as {run.record.run_id}" if run.folder else ""
     notes = (f"measured in turns now{stored}", *_one_sided(base, named_alike(base, new)), *found.notes)

@@ -186,7 +186,15 @@ def find_run(name: str, out: Path) -> Path:
                 raise StoreError(cut_off_line(path))
     except (OSError, DataError) as error:
         raise no_such_run(name, error) from error
-    raise StoreError(f"{name}: no such run (looked for {name}/{RUN_FILE} here and in {out})")
+    hint = f"; it holds runs, the newest is {name}/latest" if _holds_runs(user_path(name)) else ""
+    raise StoreError(f"{name}: no such run (looked for {name}/{RUN_FILE} here and in {out}){hint}")
+
+
+def _holds_runs(folder: Path) -> bool:
+    try:
+        return next(folder.glob(f"*/{RUN_FILE}"), None) is not None
+    except (OSError, ValueError):
+        return False
 
 
 def no_such_run(name: str, error: Exception) -> StoreError:

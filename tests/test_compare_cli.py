@@ -111,7 +111,14 @@ def test_only_changed_leaves_the_others_out_and_counts_them(made: Path, capsys: 
     assert [case["case_id"].split("@")[0] for case in comparison["cases"]] == ["net/int8"]
     assert any("left out: 1 case" in note for note in comparison["notes"])
     assert main(["compare", BASE, BASE, "--out", str(made), "--only-changed"]) == 0
-    assert "left out: 2 cases" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "left out: 2 cases" in text
+    assert "No latency is shown to have changed (2 cases)" in text  # what is said first is about all
+
+
+def test_a_model_is_measured_by_interleave_alone(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", BASE, "net/int8.tflite", "--out", str(made)]) == 2
+    assert "net/int8.tflite: is a model and no stored run; --interleave measures it now" in capsys.readouterr().err
 
 
 def test_noise_is_a_share(made: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,6 +64,10 @@ def test_json_has_the_same(place: Path, capsys: pytest.CaptureFixture[str]) -> N
         ("[run]\nbudget = 'soon'", "edgebench.toml: [run] budget soon: not a duration; write 500ms, 2s or 5m"),
         ("[run]\nthreads = [0]", "edgebench.toml: [run] threads 0: must be between 1 and 256"),
         ("[run]\nbudgt = '1s'", "edgebench.toml: [run] budgt: no flag that may stand here is called --budgt"),
+        (
+            "[[gate]]\ncheck = 'p5O <= 1x'",
+            "edgebench.toml: [[gate]] 'p5O <= 1x': there is no figure p5O; did you mean p50?",
+        ),
         ("[rnu]", "edgebench.toml: no section is called [rnu]; did you mean run?"),
     ],
 )

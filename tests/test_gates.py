@@ -64,6 +64,7 @@ def test_patterns_stand_before_a_colon(text: str, patterns: tuple[str, str, str]
         ("p50", "write for instance p50 <= 1.05x"),
         ("", "write for instance"),
         ("p500 <= 1x", "there is no figure p500; did you mean p50?"),
+        ("p5O <= 1x", "did you mean p50?"),
         ("latency <= 1x", "there is no figure latency"),
         ("peak_ram <= 1x", "did you mean peak_rss?"),
         ("p50 >= 1x", "less of it is better, so the limit of p50 is written with <="),

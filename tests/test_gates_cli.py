@@ -54,6 +54,16 @@ def test_exit_codes(store: Path, flags: list[str], code: int) -> None:
     assert compare(store, *flags) == code
 
 
+@pytest.mark.parametrize("flag", ["--junit", "--summary", "--github-benchmark"])
+def test_a_file_in_no_folder_is_refused_before_anything_is_judged(
+    store: Path, flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare(store, "--gate", "size <= 3MB", flag, "missing/file") == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"{flag} missing/file: there is no folder missing; make it first" in said.err
+
+
 def test_a_failing_gate_is_told_and_written(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")

@@ -405,6 +405,12 @@ def test_a_run_is_found_by_path_id_and_file(tmp_path: Path, monkeypatch: pytest.
     assert find_run(RECORD.run_id, tmp_path) == folder
 
 
+def test_a_folder_of_runs_is_no_run_and_the_error_shows_how_to_name_one(tmp_path: Path) -> None:
+    save(run(), tmp_path)
+    with pytest.raises(StoreError, match=f"no such run .*; it holds runs, the newest is {tmp_path}/latest"):
+        find_run(str(tmp_path), tmp_path / "results")
+
+
 @pytest.mark.parametrize("name", ["nothing", "", "run.json", "a" * 5000, "~nobody_has_this_name/run"])
 def test_a_run_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)

@@ -40,14 +40,19 @@ class CompareView:
     sections: tuple[Section, ...]
 
 
-def compare_view(change: RunChange, *, whole: bool) -> CompareView:
-    """Return what to show of a comparison; ``whole`` with all classes that changed and how each figure is known."""
+def compare_view(change: RunChange, *, whole: bool, changed_alone: bool = False) -> CompareView:
+    """Return what to show of a comparison; ``whole`` with all classes that changed and how each figure is known.
+
+    ``changed_alone``: below the sentences, which are about every case, stand those of which a change is shown.
+    """
     names = name_cases([case.base for case in change.cases])
+    said = tuple(sentences(change, names))
+    change = only_changed(change) if changed_alone else change
     found = (_classes(change, names, whole), _doubts(change, names), _explanations(change, names, whole),
              _environment(change), _unmatched(change), _notes(change, names))  # fmt: skip
     return CompareView(
         title=f"{clean(change.base_name)} → {clean(change.new_name)}",
-        sentences=tuple(sentences(change, names)),
+        sentences=said,
         table=_table(change, names),
         sections=tuple(section for section in found if section is not None),
     )
@@ -73,7 +78,7 @@ def sentences(change: RunChange, names: Names) -> list[str]:
         found.append(f"Not compared: {', '.join(parts)}.")
     doubted = sum(1 for case in change.cases if case.doubts)
     if doubted:
-        found.append(f"{count(doubted, 'case has', 'cases have')} doubts: see below before believing them.")
+        found.append(f"{count(doubted, 'case has', 'cases have')} doubts: read them before believing this.")
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..changes import Change, ChangeVerdict, Metric, RunChange
 from .change_words import bounded, difference, factor
 from .charts import Chart, Trace, label, rows_axis
-from .compare import CompareView, compare_view
+from .compare import CompareView, compare_view, only_changed
 from .naming import name_cases
 from .page import environment, own, scripts, template
 from .palette import NEUTRAL
@@ -20,9 +20,10 @@ _ROWS_READABLE = 60
 _Point = tuple[str, Change]
 
 
-def render_compare_html(changes: Sequence[RunChange]) -> str:
+def render_compare_html(changes: Sequence[RunChange], *, changed_alone: bool = False) -> str:
     """Return the page as text, to be stored as UTF-8."""
-    views = [compare_view(change, whole=True) for change in changes]
+    views = [compare_view(change, whole=True, changed_alone=changed_alone) for change in changes]
+    changes = [only_changed(change) for change in changes] if changed_alone else changes
     figures = [chart for number, change in enumerate(changes) for chart in _charts(change, number)]
     return environment().get_template("compare.html.j2").render(
         scripts=scripts(figures),

@@ -11,14 +11,16 @@ from .markdown import escaped, section_blocks
 from .terminal import section_text
 
 
-def render_compare_table(changes: Sequence[RunChange], *, width: int | None = None, quiet: bool = False) -> str:
+def render_compare_table(
+    changes: Sequence[RunChange], *, width: int | None = None, quiet: bool = False, changed_alone: bool = False
+) -> str:
     """Return comparisons as plain text, ending in a newline, in lines of at most ``width`` characters where given.
 
-    ``quiet``: the sentences alone.
+    ``quiet``: the sentences alone; ``changed_alone``: in the table, those cases of which a change is shown.
     """
     parts = []
     for change in changes:
-        view = compare_view(change, whole=False)
+        view = compare_view(change, whole=False, changed_alone=changed_alone)
         parts.append(
             "\n".join([_wrapped(view.title, width), *(_wrapped(f"  {line}", width) for line in view.sentences)])
         )
@@ -33,11 +35,11 @@ def _wrapped(line: str, width: int | None) -> str:
     return textwrap.fill(line, max(width, 20), subsequent_indent="    ", break_on_hyphens=False)
 
 
-def render_compare_markdown(changes: Sequence[RunChange]) -> str:
+def render_compare_markdown(changes: Sequence[RunChange], *, changed_alone: bool = False) -> str:
     """Return comparisons as Markdown, with how each interval is known."""
     blocks = []
     for change in changes:
-        view = compare_view(change, whole=True)
+        view = compare_view(change, whole=True, changed_alone=changed_alone)
         blocks += [f"# {escaped(view.title)}", "\n".join(f"- {escaped(line)}" for line in view.sentences)]
         for section in (view.table, *view.sections):
             blocks += section_blocks(section)

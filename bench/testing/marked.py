@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from ..errors import UsageError
+from ..nearest import nearest
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def make_request(given: Mapping[str, Any], *, budget: str | None = None, data: s
     """
     for name in given:
         if name not in KNOWN:
-            near = difflib.get_close_matches(name, KNOWN, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            near = nearest(name, KNOWN)
+            hint = f"did you mean {near}? " if near else ""
             raise UsageError(f"edgebench(): there is no keyword {name}; {hint}There are {', '.join(KNOWN)}")
     model = given.get("model")
     if not isinstance(model, str) and not hasattr(model, "__fspath__"):
