@@ -33,10 +33,10 @@ from .spec import (
     DataSpec,
     PythonTarget,
     Spec,
+    bounded_settings,
     make_wait_spec,
     parse_choice,
     parse_delegates,
-    parse_duration_ns,
     parse_operating_point,
     parse_python,
     parse_threads,
@@ -390,7 +390,7 @@ def run(
             with_data=data is not None,
         ),
         profile=profile,
-        settings=_bounded(settings, budget, blocks),
+        settings=bounded_settings(settings, budget, blocks),
     )
     folder = Path(out) if out is not None else None
     return run_spec(spec, out=folder, page_images=page_images, redact_page=redact_page)
@@ -446,14 +446,6 @@ def compare(
         UsageError: unlike devices without ``cross_device``, or no case in common.
     """
     return compare_stored(base, new, Path(results), noise=noise, cross_device=cross_device)
-
-
-def _bounded(settings: Settings, budget: str | None, blocks: int | None) -> Settings:
-    if budget is not None:
-        settings = replace(settings, budget_ns=parse_duration_ns(budget, "budget"))
-    if blocks is not None:
-        settings = replace(settings, min_blocks=blocks, max_blocks=blocks)
-    return settings
 
 
 def _counts_text(counts: int | Sequence[int] | None) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from fnmatch import fnmatchcase
 
+from .analysis.figures import TIMES
 from .changes import Metric
 from .errors import UsageError
 from .nearest import nearest
@@ -30,7 +31,6 @@ _RELATIVE = re.compile(rf"([+-]){_NUMBER}\s*%")
 _POINTS = re.compile(rf"([+-]?){_NUMBER}\s*pt")
 _SHARE = re.compile(rf"{_NUMBER}\s*(%?)")
 _AMOUNT = re.compile(rf"{_NUMBER}\s*([A-Za-z]+)")
-_TIMES = frozenset({Metric.P50, Metric.P90, Metric.P95, Metric.P99, Metric.LOAD, Metric.FIRST})
 _NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 _BYTES = {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30}
 
@@ -133,7 +133,7 @@ def _limit(metric: Metric, text: str, about: str) -> tuple[GateKind, float]:
         if metric.is_share:
             forms = "-2pt (of the base's), 0.7 or 70%"
         else:
-            forms = f"1.05x or +5% (of the base's), or {'25ms' if metric in _TIMES else '60MB'}"
+            forms = f"1.05x or +5% (of the base's), or {'25ms' if metric in TIMES else '60MB'}"
         raise UsageError(f"{about}: {text} is no limit of {metric.value}; write {forms}")
     return found
 
@@ -156,7 +156,7 @@ def _cost_limit(metric: Metric, text: str) -> tuple[GateKind, float] | None:
         ratio = 1 + share if relative[1] == "+" else 1 - share
         return (GateKind.RATIO, ratio) if ratio > 0 else None
     if amount := _AMOUNT.fullmatch(text):
-        unit = (_NS if metric in _TIMES else _BYTES).get(amount[2].lower())
+        unit = (_NS if metric in TIMES else _BYTES).get(amount[2].lower())
         return None if unit is None else (GateKind.ABSOLUTE, float(amount[1]) * unit)
     return None
 

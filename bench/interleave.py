@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .analysis.answer_changes import answer_changes
 from .analysis.in_turns import changes_in_turns
+from .analysis.run_noise import find_case
 from .api import run_spec
 from .card import CARD_NAME, LABELS_NAME, read_labels
 from .changes import CaseChange, RunChange, is_older_self
@@ -241,12 +242,8 @@ def _one_sided(base: Side, new: Side) -> list[str]:
 
 def _with_stored_answers(change: CaseChange, base: StoredRun, new: StoredRun) -> CaseChange:
     """Return the change with accuracy from the two stored runs, of the same files."""
-    one, other = (_case(run, change.case_id) for run in (base, new))
+    one, other = (find_case(run.record, change.case_id) for run in (base, new))
     if one is None or other is None:
         return change
     answered = answer_changes(one, other, base.predictions, new.predictions)
     return replace(change, changes=change.changes + answered.changes, doubts=change.doubts + answered.doubts)
-
-
-def _case(run: StoredRun, case_id: str) -> CaseResult | None:
-    return next((case for case in run.record.cases if case.case_id == case_id), None)

@@ -131,7 +131,10 @@ def _combined(
     runtimes: Mapping[PythonTarget, RuntimeInfo],
 ) -> list[Case]:
     return [
-        _case(variant, device, engine, delegate, threads, spec, python, runtimes[python].name)
+        _named(
+            Case("", variant, device, engine, delegate, threads, spec.signature, python, spec.runtime),
+            runtimes[python].name,
+        )
         for variant in variants
         for python in pythons
         for engine in spec.engines
@@ -141,28 +144,20 @@ def _combined(
     ]
 
 
-def _case(
-    variant: ModelVariant,
-    device: str,
-    engine: Engine,
-    delegate: Delegate,
-    threads: int,
-    spec: Spec,
-    python: PythonTarget,
-    runtime: str,
-) -> Case:
+def _named(case: Case, runtime: str) -> Case:
+    """Return the case under its id, which tells the name of its runtime."""
     identity = case_id(
-        variant.model,
-        variant.variant,
-        device,
-        engine,
+        case.variant.model,
+        case.variant.variant,
+        case.device,
+        case.engine,
         runtime,
-        delegate,
-        threads,
-        signature=spec.signature,
-        python_name=python.name,
+        case.delegate,
+        case.threads,
+        signature=case.signature,
+        python_name=case.python.name,
     )
-    return Case(identity, variant, device, engine, delegate, threads, spec.signature, python, spec.runtime)
+    return replace(case, case_id=identity)
 
 
 def _chosen(cases: list[Case], only: Sequence[CaseChoice]) -> list[Case]:
@@ -203,18 +198,7 @@ def _twins(
         base = by_name.get((mine.model, mine.variant))
         if base is not None:
             twin = replace(base, variant=f"{base.variant}{BASE_MARK}")
-            identity = case_id(
-                twin.model,
-                twin.variant,
-                case.device,
-                case.engine,
-                runtimes[case.python].name,
-                case.delegate,
-                case.threads,
-                signature=case.signature,
-                python_name=case.python.name,
-            )
-            found[case.case_id] = replace(case, case_id=identity, variant=twin)
+            found[case.case_id] = _named(replace(case, variant=twin), runtimes[case.python].name)
     if found:
         return found
     if damaged:

@@ -288,6 +288,15 @@ def parse_duration_ns(text: str, flag: str) -> int:
         raise UsageError(f"{flag}: this duration is beyond all numbers") from None
 
 
+def bounded_settings(settings: Settings, budget: str | None, blocks: int | None) -> Settings:
+    """Return settings that stop timing at ``budget`` ("60s") and have exactly ``blocks`` blocks; None changes none."""
+    if budget is not None:
+        settings = replace(settings, budget_ns=parse_duration_ns(budget, "budget"))
+    if blocks is not None:
+        settings = replace(settings, min_blocks=blocks, max_blocks=blocks)
+    return settings
+
+
 def parse_percent(text: str, flag: str) -> float:
     """Return 0.01 for ``1%`` and for ``0.01``."""
     number = text.strip().removesuffix("%")

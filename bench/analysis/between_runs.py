@@ -23,13 +23,12 @@ from .matching import match_cases
 from .resampling import RESAMPLES
 from .run_noise import RunNoise, find_case, identity, metric_noise, ratio_noise, settings_key, usable_repeats
 from .two_runs import (
-    RatioInterval,
     Reading,
     error_of_interval,
     percentile_reading,
     ratio_interval,
-    ratio_verdict,
     typical_reading,
+    with_interval,
 )
 from .what_differs import case_doubts, environment_lines, file_note
 
@@ -219,7 +218,9 @@ def varying(metric: Metric, sides: Sides, noises: Noises) -> Change | None:
     if metric is Metric.MODEL_ADDS:
         noise = _of_the_whole(noise, sides)
     readings = [_reading(metric, case, samples) for case, samples in _with_samples(sides)]
-    return _between(change, ratio_interval(readings[0], readings[1], noise), _words(metric, noise))
+    return with_interval(
+        change, ratio_interval(readings[0], readings[1], noise), Basis.BETWEEN_RUNS, _words(metric, noise)
+    )
 
 
 def _with_samples(sides: Sides) -> tuple[tuple[CaseResult, pd.DataFrame], ...]:
@@ -253,20 +254,6 @@ def _words(metric: Metric, noise: RunNoise) -> str:
     return f"{what}; {noise.words}; measure both again with --interleave to know more"
 
 
-def _between(change: Change, found: RatioInterval, explanation: str) -> Change:
-    return replace(
-        change,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        one_sided_low=found.one_sided_low,
-        one_sided_high=found.one_sided_high,
-        verdict=ratio_verdict(found.low, found.high),
-        basis=Basis.BETWEEN_RUNS,
-        explanation=explanation,
-    )
-
-
 def undecided(change: Change) -> Change:
     """Return a change that an INVALID measurement cannot decide; its interval is what the figures gave."""
     if change.verdict is None:
@@ -291,7 +278,7 @@ def _by_yardstick(
                 f"ratio to {yardsticks[0].variant}, which is unchanged and was measured in turns with it in both runs: "
                 f"{ratios}; {noise.words.replace('between-run sd', 'between-run sd of such ratios')}"
             )
-            return _between(change, ratio_interval(readings[0], readings[1], noise), words)
+            return with_interval(change, ratio_interval(readings[0], readings[1], noise), Basis.BETWEEN_RUNS, words)
     return None
 
 

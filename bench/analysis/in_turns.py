@@ -8,8 +8,8 @@ intervals are those of two runs (:mod:`.between_runs`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +19,11 @@ from ..findings import Code
 from ..records import CaseResult, RunRecord
 from .answer_changes import answer_changes
 from .between_runs import QUANTILES, Noises, Sides, all_noises, exact_size, undecided, varying
-from .comparison import MIN_BLOCKS, BurstKey, Interval, block_log_ratios, burst_value, t_interval
+from .comparison import MIN_BLOCKS, Interval, block_log_ratios, t_interval
 from .figures import MEMORY, PERCENTILES, VARYING, figure_of
 from .memory_in_turns import memory_in_turns
 from .run_noise import find_case
-from .two_runs import ratio_verdict
+from .two_runs import RatioInterval, burst_values, with_interval
 from .what_differs import case_doubts, file_note
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def changes_in_turns(
         repeats: records of runs of this machine, that tell how far memory and times of loading vary for no reason.
         noise: the between-run standard deviation of times, instead of what repeats or defaults say.
     """
-    noises = all_noises(repeats, noise)
+    measured = _Measured.of(run, repeats, noise)
     pairs = [(case, _older(run.record, case)) for case in run.record.cases]
     older = {base.case_id for _, base in pairs if base is not None}
-    found = [_case_change(run, base, new, noises) for new, base in pairs if base is not None]
+    found = [_case_change(measured, base, new) for new, base in pairs if base is not None]
     alone = [case.case_id for case, base in pairs if base is None and case.case_id not in older]
     notes = [f"{item.case_id}: {note}" for item in found if (note := _file_note(item))]
     return RunChange(base_name, new_name, tuple(found), added=tuple(alone), notes=tuple(notes))
@@ -57,18 +57,18 @@ def changes_within(run: StoredRun, repeats: Sequence[RunRecord] = ()) -> RunChan
 
     A case without a baseline stands against itself, with no changes.
     """
-    noises = all_noises(repeats, None)
+    measured = _Measured.of(run, repeats)
     found = []
     for case in run.record.cases:
         baseline = find_case(run.record, case.comparison.baseline) if case.comparison else None
         found.append(CaseChange(case.case_id, case, case, ()) if baseline is None else
-                     _case_change(run, baseline, case, noises))  # fmt: skip
+                     _case_change(measured, baseline, case))  # fmt: skip
     return RunChange("the baseline variant", run.record.run_id, tuple(found))
 
 
 def pair_in_turns(run: StoredRun, base: CaseResult, new: CaseResult) -> CaseChange:
     """Return how two cases differ that one run measured in turns."""
-    return _case_change(run, base, new, all_noises((), None))
+    return _case_change(_Measured.of(run), base, new)
 
 
 def _older(record: RunRecord, case: CaseResult) -> CaseResult | None:
@@ -90,13 +90,27 @@ def _file_note(change: CaseChange) -> str | None:
     return file_note(change.base, change.new)
 
 
-def _case_change(run: StoredRun, base: CaseResult, new: CaseResult, noises: Noises) -> CaseChange:
+@dataclass(frozen=True)
+class _Measured:
+    """A run, and what is the same for all of its cases."""
+
+    run: StoredRun
+    noises: Noises
+    effort_ns: int
+
+    @staticmethod
+    def of(run: StoredRun, repeats: Sequence[RunRecord] = (), noise: float | None = None) -> _Measured:
+        return _Measured(run, all_noises(repeats, noise), _effort_ns(run))
+
+
+def _case_change(measured: _Measured, base: CaseResult, new: CaseResult) -> CaseChange:
+    run = measured.run
     sides = Sides.of(run, base, run, new)
     changes = [exact_size(sides)]
-    latency = _latencies(run, sides)
+    latency = _latencies(measured, sides)
     for metric in VARYING:
         in_turns = latency.get(metric) or (memory_in_turns(metric, base, new) if metric in MEMORY else None)
-        change = in_turns or _too_short(metric, sides) or varying(metric, sides, noises)
+        change = in_turns or _too_short(metric, sides) or varying(metric, sides, measured.noises)
         doubtful = (sides.undecidable(metric) and metric not in latency) or _emulated(sides)
         changes += [] if change is None else [undecided(change) if doubtful else change]
     answered = answer_changes(base, new, run.predictions, run.predictions)
@@ -123,14 +137,15 @@ def _emulated(sides: Sides) -> bool:
     return any(finding.code is Code.EMULATED for side in (sides.base, sides.new) for finding in side.findings)
 
 
-def _latencies(run: StoredRun, sides: Sides) -> dict[Metric, Change]:
+def _latencies(measured: _Measured, sides: Sides) -> dict[Metric, Change]:
     """Return the changes of latency that blocks allow an interval of."""
     base, new = sides.base.latency, sides.new.latency
     if base is None or new is None or not sides.sampled:
         return {}
-    first_stage = run.record.settings.min_blocks
-    effort_ns = _effort_ns(run)
-    typical = t_interval(block_log_ratios(_bursts(sides.new_samples), _bursts(sides.base_samples)), first_stage)
+    first_stage, effort_ns = measured.run.record.settings.min_blocks, measured.effort_ns
+    typical = t_interval(
+        block_log_ratios(burst_values(sides.new_samples), burst_values(sides.base_samples)), first_stage
+    )
     found = {Metric.P50: _change(Metric.P50, base.p50_ns, new.p50_ns, typical, effort_ns)}
     for metric, quantile in QUANTILES.items():
         logs = _block_percentiles(sides, quantile)
@@ -144,29 +159,10 @@ def _change(
 ) -> Change | None:
     if interval is None or base is None or new is None:
         return None
-    low, high = math.exp(interval.low), math.exp(interval.high)
-    return Change(
-        metric=metric,
-        base=base,
-        new=new,
-        value=math.exp(interval.mean),
-        low=low,
-        high=high,
-        one_sided_low=math.exp(interval.one_sided_low),
-        one_sided_high=math.exp(interval.one_sided_high),
-        verdict=ratio_verdict(low, high),
-        basis=Basis.IN_TURNS,
-        explanation="measured in turns in the same blocks",
-        effort_ns=effort_ns,
-    )
-
-
-def _bursts(samples: pd.DataFrame) -> Mapping[BurstKey, float]:
-    keys = zip(samples["block"].to_numpy(), samples["round"].to_numpy(), strict=True)
-    bursts: dict[BurstKey, list[int]] = {}
-    for (block, number), latency_ns in zip(keys, samples["latency_ns"].to_numpy(), strict=True):
-        bursts.setdefault((int(block), int(number)), []).append(int(latency_ns))
-    return {key: burst_value(np.array(values)) for key, values in bursts.items()}
+    logs = (interval.mean, interval.low, interval.high, interval.one_sided_low, interval.one_sided_high)
+    found = RatioInterval(*(math.exp(log) for log in logs))
+    change = Change(metric, None, base, new, effort_ns=effort_ns)
+    return with_interval(change, found, Basis.IN_TURNS, "measured in turns in the same blocks")
 
 
 def _block_percentiles(sides: Sides, quantile: float) -> list[float]:

@@ -16,7 +16,7 @@ import numpy as np
 from ..changes import Basis, Change, Metric
 from ..records import CaseResult
 from .comparison import CONFIDENCE
-from .two_runs import ratio_verdict
+from .two_runs import RatioInterval, with_interval
 
 #: The least half width, as a share of the whole process's peak.
 FLOOR = 0.005
@@ -32,21 +32,13 @@ def memory_in_turns(metric: Metric, base: CaseResult, new: CaseResult) -> Change
     middle = float(logs[1].mean() - logs[0].mean())
     floor = math.log1p(FLOOR * max(1.0, _whole(base, sides[0]), _whole(new, sides[1])))
     both, alone = (max(floor, half) for half in _halves(logs))
-    low, high = math.exp(middle - both), math.exp(middle + both)
-    return Change(
-        metric=metric,
-        base=math.exp(float(logs[0].mean())),
-        new=math.exp(float(logs[1].mean())),
-        value=math.exp(middle),
-        low=low,
-        high=high,
-        one_sided_low=math.exp(middle - alone),
-        one_sided_high=math.exp(middle + alone),
-        verdict=ratio_verdict(low, high),
-        basis=Basis.IN_TURNS,
-        explanation=f"{len(sides[0])} and {len(sides[1])} clean processes in turns; pages and allocators leave "
-        f"{100 * FLOOR:g} % of a process to chance",
+    base_bytes, new_bytes = (math.exp(float(values.mean())) for values in logs)
+    explanation = (
+        f"{len(sides[0])} and {len(sides[1])} clean processes in turns; pages and allocators leave "
+        f"{100 * FLOOR:g} % of a process to chance"
     )
+    found = RatioInterval.of_logs(middle, both, alone)
+    return with_interval(Change(metric, None, base_bytes, new_bytes), found, Basis.IN_TURNS, explanation)
 
 
 def _values(case: CaseResult, metric: Metric) -> list[int]:

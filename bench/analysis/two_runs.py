@@ -10,13 +10,14 @@ population variances are involved", Biometrika 34, 1947).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..changes import ChangeVerdict
-from .comparison import BURST_QUANTILE, CONFIDENCE, MIN_BLOCKS
+from ..changes import Basis, Change, ChangeVerdict
+from .comparison import CONFIDENCE, MIN_BLOCKS, BurstKey, burst_value
 from .run_noise import RunNoise
 
 if TYPE_CHECKING:
@@ -45,6 +46,27 @@ class RatioInterval:
     one_sided_low: float
     one_sided_high: float
 
+    @staticmethod
+    def of_logs(middle: float, both: float, alone: float) -> RatioInterval:
+        """Return it from a mean of logarithms, and half widths of the two-sided interval and of a one-sided bound."""
+        bounds = (middle, middle - both, middle + both, middle - alone, middle + alone)
+        return RatioInterval(*(math.exp(bound) for bound in bounds))
+
+
+def with_interval(change: Change, found: RatioInterval, basis: Basis, explanation: str) -> Change:
+    """Return a change with its ratio, the interval and what that says."""
+    return replace(
+        change,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        one_sided_low=found.one_sided_low,
+        one_sided_high=found.one_sided_high,
+        verdict=ratio_verdict(found.low, found.high),
+        basis=basis,
+        explanation=explanation,
+    )
+
 
 def ratio_interval(base: Reading, new: Reading, noise: RunNoise) -> RatioInterval:
     """Return the ratio of two runs' figures with its interval."""
@@ -64,13 +86,7 @@ def ratio_interval(base: Reading, new: Reading, noise: RunNoise) -> RatioInterva
     freedom = variance**2 / squared if squared else math.inf
     error, middle = math.sqrt(variance), new.log - base.log
     both, alone = (float(stats.t.ppf(level, freedom)) * error for level in ((1 + CONFIDENCE) / 2, CONFIDENCE))
-    return RatioInterval(
-        math.exp(middle),
-        math.exp(middle - both),
-        math.exp(middle + both),
-        math.exp(middle - alone),
-        math.exp(middle + alone),
-    )
+    return RatioInterval.of_logs(middle, both, alone)
 
 
 def ratio_verdict(low: float, high: float) -> ChangeVerdict:
@@ -89,10 +105,17 @@ def typical_reading(samples: pd.DataFrame) -> Reading | None:
     """
     if samples.empty:
         return None
-    bursts = samples.groupby(["block", "round"], observed=True)["latency_ns"].quantile(BURST_QUANTILE)
-    values = np.log(np.maximum(bursts.to_numpy(dtype=np.float64), 1.0))
-    blocks = bursts.index.get_level_values("block").to_numpy()
+    bursts = burst_values(samples)
+    values = np.log(np.array(list(bursts.values())))
+    blocks = np.array([block for block, _ in bursts])
     return _over_blocks(np.array([np.median(values[blocks == block]) for block in np.unique(blocks)]))
+
+
+def burst_values(samples: pd.DataFrame) -> dict[BurstKey, float]:
+    """Return the value of each burst of a case's samples by (block, round), as comparisons in turns have it."""
+    latency_ns = samples["latency_ns"].to_numpy()
+    rows: Mapping[Any, Any] = samples.groupby(["block", "round"], observed=True).indices
+    return {(int(key[0]), int(key[1])): burst_value(latency_ns[places]) for key, places in rows.items()}
 
 
 def percentile_reading(samples: pd.DataFrame, quantile: float, value_ns: float) -> Reading:

@@ -14,9 +14,9 @@ from ..spec import (
     CaseChoice,
     DataSpec,
     Spec,
+    bounded_settings,
     parse_choice,
     parse_delegate,
-    parse_duration_ns,
     parse_python,
 )
 from ..store import StoredRun
@@ -114,7 +114,7 @@ class Deferred:
             threads=tuple(dict.fromkeys(choice.threads for choice in choices)),
             pythons=(parse_python(conditions.python),) if conditions.python else (),
             data=_data(conditions),
-            settings=_settings(conditions) if self.timed else ONCE,
+            settings=bounded_settings(DEFAULT_SETTINGS, conditions.budget, conditions.blocks) if self.timed else ONCE,
             command=("pytest",),
             only=tuple(choices),
         )
@@ -176,15 +176,6 @@ def _found(cases: Iterable[CaseResult], choices: list[CaseChoice]) -> Iterable[C
     for case in cases:
         if repr(CaseChoice(case.model, case.variant, case.engine, case.delegate, case.threads)) in wanted:
             yield case
-
-
-def _settings(conditions: Conditions) -> Settings:
-    settings = DEFAULT_SETTINGS
-    if conditions.budget is not None:
-        settings = replace(settings, budget_ns=parse_duration_ns(conditions.budget, "budget"))
-    if conditions.blocks is not None:
-        settings = replace(settings, min_blocks=conditions.blocks, max_blocks=conditions.blocks)
-    return settings
 
 
 def _data(conditions: Conditions) -> DataSpec | None:

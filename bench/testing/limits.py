@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..analysis.figures import TIMES
 from ..analysis.gating import Judgement, judge_gates
 from ..analysis.in_turns import pair_in_turns
 from ..changes import CaseChange, Metric, RunChange
@@ -13,8 +14,6 @@ from ..records import CaseResult
 from .marked import Limits
 from .measured import Measured
 
-_TIMES = frozenset({Metric.P50, Metric.P90, Metric.P95, Metric.P99, Metric.LOAD, Metric.FIRST})
-
 
 def judge_limits(measured: Measured, limits: Limits, *, timed: bool) -> tuple[Judgement, ...]:
     """Return a judgement for each limit and case; limits on time are left out where nothing was timed.
@@ -22,7 +21,7 @@ def judge_limits(measured: Measured, limits: Limits, *, timed: bool) -> tuple[Ju
     Raises:
         UsageError: a limit is about a class or a variant that is not there, or about accuracy without images.
     """
-    gates = [gate for gate in limit_gates(limits) if timed or gate.metric not in _TIMES]
+    gates = [gate for gate in limit_gates(limits) if timed or gate.metric not in TIMES]
     if limits.about_accuracy and all(case.accuracy is None and case.failure is None for case in measured.cases):
         raise UsageError("edgebench(): a limit is about accuracy: it needs data=, images to classify")
     if not gates:

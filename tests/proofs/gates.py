@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from interleave import _busy_core
+from busy import busy_core
 from rewritten import biased
 from stacks import write_stack
 
@@ -36,7 +36,7 @@ _LABEL, _BY = "mel", -6.0
 def main() -> None:
     """Run one experiment and print its figures."""
     options = _parser().parse_args()
-    with tempfile.TemporaryDirectory() as folder, _busy_core(not options.quiet):
+    with tempfile.TemporaryDirectory() as folder, busy_core(not options.quiet):
         place = Path(folder)
         prepare = _damaged if options.experiment == "damaged" else _stacks
         gates = prepare(options, place)

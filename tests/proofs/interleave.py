@@ -14,18 +14,17 @@ from __future__ import annotations
 
 import argparse
 import collections
-import contextlib
 import json
 import math
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from busy import busy_core
 from stacks import write_stack
 
 #: Layers of the base and, for ``slower``, of the new build: 15 % more.
@@ -35,7 +34,7 @@ _BASE, _SLOWER = 20, 23
 def main() -> None:
     """Run one experiment and print its figures."""
     options = _parser().parse_args()
-    with tempfile.TemporaryDirectory() as folder, _busy_core(not options.quiet):
+    with tempfile.TemporaryDirectory() as folder, busy_core(not options.quiet):
         place = Path(folder)
         base = write_stack(place / "base.tflite", _BASE, size=10, channels=20)
         layers = _SLOWER if options.experiment == "slower" else _BASE
@@ -55,19 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=float, default=1.05, help="the ratio that a gate would allow")
     parser.add_argument("--quiet", action="store_true", help="keep no core busy")
     return parser
-
-
-@contextlib.contextmanager
-def _busy_core(wanted: bool) -> Iterator[None]:
-    if not wanted:
-        yield
-        return
-    hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        yield
-    finally:
-        hog.kill()
-        hog.wait()
 
 
 def _compared(base: Path, new: Path, out: Path, budget: str) -> dict[str, Any]:

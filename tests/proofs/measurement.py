@@ -20,7 +20,6 @@ while its workers run. ``defaults`` tells how long the sample takes with default
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.util
 import json
 import math
@@ -30,11 +29,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from busy import busy_core
 from stacks import write_stack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -49,7 +48,7 @@ _LEAST_S = 0.3
 def main() -> None:
     """Run one experiment and print its figures."""
     options = _parser().parse_args()
-    with tempfile.TemporaryDirectory() as folder, _busy_core(not options.quiet):
+    with tempfile.TemporaryDirectory() as folder, busy_core(not options.quiet):
         EXPERIMENTS[options.experiment](options, Path(folder))
 
 
@@ -185,19 +184,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", choices=tuple(SIZES), default="small")
     parser.add_argument("--quiet", action="store_true", help="keep no core busy")
     return parser
-
-
-@contextlib.contextmanager
-def _busy_core(wanted: bool) -> Iterator[None]:
-    if not wanted:
-        yield
-        return
-    hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        yield
-    finally:
-        hog.kill()
-        hog.wait()
 
 
 def _run(*arguments: str) -> dict[str, Any]:
