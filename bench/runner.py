@@ -55,7 +55,7 @@ class Runner:
         self._observer = Observer()
         self._evaluator = evaluator
         self._progress = progress or Progress()
-        self._available_bytes = available_bytes or _available_memory_bytes
+        self._available_bytes = available_bytes or device.available_bytes
         self._waits = (
             WaitMeter(device, self._launcher, settings, waits, evaluator, available_bytes=self._available_bytes)
             if waits
@@ -244,8 +244,3 @@ def _memory(
     }
     return Memory(**values, unavailable=reasons)
 
-
-def _available_memory_bytes() -> int | None:
-    import psutil
-
-    return int(psutil.virtual_memory().available)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -105,3 +106,37 @@ class Device(ABC):
     @abstractmethod
     def default_python(self) -> str:
         """Return the Python that workers run under when the user names none."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is another machine than this one."""
+        return False
+
+    def machine(self) -> Mapping[str, Any]:
+        """Return what lasts about it, in the fields of :func:`edgebench.worker.truth.machine`."""
+        return {"unavailable": {}}
+
+    def state(self) -> Mapping[str, Any]:
+        """Return what changes about it, in the fields of :func:`edgebench.worker.truth.snapshot`, now."""
+        return {"unavailable": {}}
+
+    def firmware(self) -> Mapping[str, Any]:
+        """Return what its firmware tells, in the fields of :func:`edgebench.worker.truth.firmware`, now."""
+        return {"unavailable": {}}
+
+    def available_bytes(self) -> int | None:
+        """Return the memory that new workers can take now, None where that is unknown."""
+        import psutil
+
+        return int(psutil.virtual_memory().available)
+
+    def reconnect(self) -> None:
+        """Connect again after the connection was lost.
+
+        Raises:
+            DeviceLost: it cannot be reached, for as long as was tried.
+            DeviceRefused: it says no.
+        """
+
+    def close(self) -> None:
+        """End the connection, where there is one. May be called twice."""
