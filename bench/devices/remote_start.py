@@ -20,6 +20,7 @@ for name in "$@"; do
   found=$(command -v "$name" 2>/dev/null) || continue
   version=$("$found" -c 'import sys; print("%%d.%%d" %% sys.version_info[:2])' 2>/dev/null) || continue
   echo "python=$version $found"
+  case $version in 2.*|3.[0-7]) ;; *) break ;; esac
 done
 """ % _MARK
 _NAMES = ("python3", *(f"python3.{minor}" for minor in range(14, 7, -1)))
