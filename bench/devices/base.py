@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from ..errors import UsageError, WaitUnavailable
 from ..records import Environment
+from ..worker.noise import probe
 
 Link = TypeVar("Link", bound="WorkerLink")
 
@@ -123,6 +124,10 @@ class Device(ABC):
     def firmware(self) -> Mapping[str, Any]:
         """Return what its firmware tells, in the fields of :func:`edgebench.worker.truth.firmware`, now."""
         return {"unavailable": {}}
+
+    def noise(self, duration_ns: int) -> Mapping[str, Any]:
+        """Return how evenly it runs the same work for so long, in the fields of :func:`edgebench.worker.noise.probe`."""
+        return probe(duration_ns)
 
     def available_bytes(self) -> int | None:
         """Return the memory that new workers can take now, None where that is unknown."""

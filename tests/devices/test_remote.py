@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from devices.local_transport import LocalTransport
 from edgebench.devices.remote import RemoteDevice, RemoteSettings, file_digest
 from edgebench.devices.retry import ONCE
 from edgebench.errors import (
@@ -24,6 +23,8 @@ from edgebench.errors import (
     WorkerTimeout,
 )
 from harness import model
+
+from devices.local_transport import LocalTransport
 
 MakeDevice = Callable[..., RemoteDevice]
 
@@ -199,7 +200,9 @@ def test_files_used_last_stay_where_room_is_short(open_there: MakeDevice, there:
 def test_two_runs_on_one_device(open_there: MakeDevice) -> None:
     first = open_there(RemoteSettings(purpose="edgebench run models/sample"))
     first.connect()
-    with pytest.raises(DeviceRefused, match=r"it is in use by .+@.+ \(edgebench run models/sample, process \d+\) since"):
+    with pytest.raises(
+        DeviceRefused, match=r"it is in use by .+@.+ \(edgebench run models/sample, process \d+\) since"
+    ):
         open_there().connect()
     looking = open_there(locks=False)
     assert looking.keeper.ask("holder")["holder"]["what"].startswith("edgebench run models/sample")
@@ -207,7 +210,9 @@ def test_two_runs_on_one_device(open_there: MakeDevice) -> None:
     open_there().connect()
 
 
-def test_what_a_lost_connection_leaves_ends_by_itself(device: RemoteDevice, there: Board, open_there: MakeDevice) -> None:
+def test_what_a_lost_connection_leaves_ends_by_itself(
+    device: RemoteDevice, there: Board, open_there: MakeDevice
+) -> None:
     worker = device.start_worker(sys.executable)
     pid = int(worker.request("hello", 60)["pid"])
     there.transports[-1].cut()
@@ -262,7 +267,9 @@ def test_a_folder_that_is_not_ours_is_not_removed(open_there: MakeDevice, there:
     assert (there.home / "photos" / "one.jpg").exists()
 
 
-@pytest.mark.parametrize("folder", ["a b", "it's", '"q"', "x; touch hit", "$(touch hit)", "`touch hit`", "-n", "new\nline"])
+@pytest.mark.parametrize(
+    "folder", ["a b", "it's", '"q"', "x; touch hit", "$(touch hit)", "`touch hit`", "-n", "new\nline"]
+)
 def test_names_never_reach_a_shell_unquoted(open_there: MakeDevice, there: Board, folder: str) -> None:
     device = open_there(RemoteSettings(folder=f"{folder}/edgebench"))
     assert device.root == str(there.home / folder / "edgebench")
