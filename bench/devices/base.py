@@ -126,7 +126,7 @@ class Device(ABC):
         return {"unavailable": {}}
 
     def noise(self, duration_ns: int) -> Mapping[str, Any]:
-        """Return how evenly it runs the same work for so long, in the fields of :func:`edgebench.worker.noise.probe`."""
+        """Return how evenly it runs the same work for so long, see :func:`edgebench.worker.noise.probe`."""
         return probe(duration_ns)
 
     def available_bytes(self) -> int | None:
@@ -135,7 +135,7 @@ class Device(ABC):
 
         return int(psutil.virtual_memory().available)
 
-    def reconnect(self) -> None:
+    def reconnect(self) -> None:  # noqa: B027 - nothing to do where there is no connection
         """Connect again after the connection was lost.
 
         Raises:
@@ -143,5 +143,5 @@ class Device(ABC):
             DeviceRefused: it says no.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - likewise
         """End the connection, where there is one. May be called twice."""

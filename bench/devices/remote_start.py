@@ -12,8 +12,7 @@ from .zipapp import worker_archive
 
 #: What a login shell prints comes before it.
 _MARK = "edgebench-begins-here"
-_SEARCH = (
-    rf"""
+_SEARCH = rf"""
 echo; echo {_MARK}
 echo "home=$HOME"
 uname -m 2>/dev/null | sed 's/^/machine=/'
@@ -24,7 +23,6 @@ for name in "$@"; do
   case $version in 2.*|3.[0-7]) ;; *) break ;; esac
 done
 """
-)
 _NAMES = ("python3", *(f"python3.{minor}" for minor in range(14, 7, -1)))
 _OLDEST = (3, 8)
 _WRITE = r"""
@@ -34,12 +32,10 @@ cat > "$2.part" || exit 1
 [ "$(wc -c < "$2.part")" -eq "$3" ] || { echo "only $(wc -c < "$2.part") of $3 bytes arrived" >&2; exit 1; }
 mv "$2.part" "$2"
 """
-_SIZE = (
-    rf"""
+_SIZE = rf"""
 echo; echo {_MARK}
 wc -c < "$1" 2>/dev/null || echo 0
 """
-)
 _STEP_S = 60.0
 
 
@@ -74,7 +70,7 @@ def find_python(transport: Transport, wanted: str | None, folder: str) -> There:
         raise DeviceRefused(f"{transport.address}: {wanted} is no Python 3.8 or newer there")
     if pythons:
         raise DeviceRefused(
-            f"{transport.address}: has Python {pythons[0][0]} only, 3.8 or newer is needed; install one there, and name "
+            f"{transport.address}: has Python {pythons[0][0]} only, 3.8 or newer is needed; install one there and name "
             'it as python = "..." in [devices.NAME] of edgebench.toml if it is not on its PATH'
         )
     raise DeviceRefused(f"{transport.address}: has no Python; install it there (on Debian: sudo apt install python3)")

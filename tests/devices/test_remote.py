@@ -110,7 +110,7 @@ def test_a_worker_that_hangs_is_killed(device: RemoteDevice) -> None:
     with device.start_worker(sys.executable) as worker:
         pid = int(worker.request("hello", 60)["pid"])
         os.kill(pid, signal.SIGSTOP)
-        with pytest.raises(WorkerTimeout, match="no answer to 'memory' within 0.2 s"):
+        with pytest.raises(WorkerTimeout, match=r"no answer to 'memory' within 0.2 s"):
             worker.request("memory", 0.2)
         with pytest.raises(WorkerDied, match="ended by SIGKILL"):
             worker.receive("memory", 60)
@@ -216,7 +216,7 @@ def test_what_a_lost_connection_leaves_ends_by_itself(
     worker = device.start_worker(sys.executable)
     pid = int(worker.request("hello", 60)["pid"])
     there.transports[-1].cut()
-    with pytest.raises(DeviceLost, match="during 'memory'|the connection was lost"):
+    with pytest.raises(DeviceLost, match=r"during 'memory'|the connection was lost"):
         worker.request("memory", 60)
     worker.close()
     _wait_until(lambda: not _runs(pid))
@@ -311,12 +311,12 @@ def test_a_board_without_a_usable_python(
 
 def test_a_folder_that_cannot_be_made(open_there: MakeDevice, there: Board) -> None:
     (there.home / "file").write_text("", encoding="utf-8")
-    with pytest.raises(DeviceRefused, match="the worker cannot be written to .*file/edgebench"):
+    with pytest.raises(DeviceRefused, match=r"the worker cannot be written to .*file/edgebench"):
         open_there(RemoteSettings(folder="file/edgebench")).connect()
 
 
 def test_a_python_that_was_named_and_is_none(open_there: MakeDevice) -> None:
-    with pytest.raises(DeviceRefused, match="/no/python is no Python 3.8 or newer there"):
+    with pytest.raises(DeviceRefused, match=r"/no/python is no Python 3.8 or newer there"):
         open_there(RemoteSettings(python="/no/python")).connect()
 
 
