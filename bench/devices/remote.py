@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import DeviceLost, DeviceRefused
+from ..errors import DeviceLost, DeviceRefused, WorkerDied
 from ..records import Environment
 from .base import Device, WorkerLink
 from .keeper import KeeperClient, NotStarted, Transfers
@@ -130,7 +130,14 @@ class RemoteDevice(Device):
             transport.close()
 
     def start_worker(self, python: str) -> WorkerLink:
-        return self.keeper.start_worker(python)
+        try:
+            return self.keeper.start_worker(python)
+        except WorkerDied as error:
+            if python != self.default_python():
+                raise
+            raise WorkerDied(
+                f"{self.name} has no environment for workers; make it with: edgebench device setup {self.name}"
+            ) from error
 
     def place(self, path: Path) -> str:
         return self.push(path.resolve())
