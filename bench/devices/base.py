@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -77,6 +79,14 @@ class WorkerLink(ABC):
         self.close()
 
 
+@dataclass(frozen=True)
+class Transfers:
+    """What a run needed on a device: the bytes that went there, and those that were there already."""
+
+    bytes_sent: int
+    bytes_reused: int
+
+
 class Device(ABC):
     """A place that can run workers. ``name`` is the device part of case ids."""
 
@@ -105,3 +115,23 @@ class Device(ABC):
     @abstractmethod
     def default_python(self) -> str:
         """Return the Python that workers run under when the user names none."""
+
+    def machine(self) -> Mapping[str, Any]:
+        """Return the fields of :func:`edgebench.worker.truth.machine`; nothing where only workers can tell them."""
+        return {"unavailable": {}}
+
+    def state(self) -> Mapping[str, Any]:
+        """Return the fields of :func:`edgebench.worker.truth.snapshot` that are about the whole device, now."""
+        return {"unavailable": {}}
+
+    def firmware(self) -> Mapping[str, Any]:
+        """Return the fields of :func:`edgebench.worker.truth.firmware`. May take seconds."""
+        return {"unavailable": {}}
+
+    def address(self) -> str | None:
+        """Return where it is reached, ``user@host:port`` or a serial, None for this machine."""
+        return None
+
+    def transfers(self) -> Transfers | None:
+        """Return what went there so far, None where nothing has to."""
+        return None
