@@ -82,10 +82,9 @@ def firmware(root: str = "/") -> Dict[str, Any]:
     ``claimed_clock_hz`` goes with the measured one: what the kernel said of its fastest CPU before and after that was
     measured, the lower of both, since the clock may have changed meanwhile.
     """
-    tree = Tree(root)
-    before = collect(_CLAIMED, tree)
-    found = collect(_FIRMWARE, tree)
-    after = collect(_CLAIMED, tree)
+    before = collect(_CLAIMED, Tree(root))
+    found = collect(_FIRMWARE, Tree(root))
+    after = collect(_CLAIMED, Tree(root))  # a tree reads each file once
     if "measured_clock_hz" in found:
         name = "claimed_clock_hz"
         if name in before and name in after:
