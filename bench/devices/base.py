@@ -78,9 +78,13 @@ class WorkerLink(ABC):
 
 
 class Device(ABC):
-    """A place that can run workers. ``name`` is the device part of case ids."""
+    """A place that can run workers. ``name`` is the device part of case ids.
+
+    ``elsewhere``: it is not this machine, so what it computes is compared with what this machine computes.
+    """
 
     name: str
+    elsewhere: bool = False
 
     @abstractmethod
     def start_worker(self, python: str) -> WorkerLink:
