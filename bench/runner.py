@@ -243,4 +243,3 @@ def _memory(
         if values[name] is None
     }
     return Memory(**values, unavailable=reasons)
-

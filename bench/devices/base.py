@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from ..errors import UsageError, WaitUnavailable
 from ..records import Environment
+from ..worker.noise import probe
 
 Link = TypeVar("Link", bound="WorkerLink")
 
@@ -124,13 +125,17 @@ class Device(ABC):
         """Return what its firmware tells, in the fields of :func:`edgebench.worker.truth.firmware`, now."""
         return {"unavailable": {}}
 
+    def noise(self, duration_ns: int) -> Mapping[str, Any]:
+        """Return how evenly it runs the same work for so long, see :func:`edgebench.worker.noise.probe`."""
+        return probe(duration_ns)
+
     def available_bytes(self) -> int | None:
         """Return the memory that new workers can take now, None where that is unknown."""
         import psutil
 
         return int(psutil.virtual_memory().available)
 
-    def reconnect(self) -> None:
+    def reconnect(self) -> None:  # noqa: B027 - nothing to do where there is no connection
         """Connect again after the connection was lost.
 
         Raises:
@@ -138,5 +143,5 @@ class Device(ABC):
             DeviceRefused: it says no.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - likewise
         """End the connection, where there is one. May be called twice."""

@@ -8,15 +8,16 @@ from collections.abc import Callable
 from ..config import Config
 from ..errors import DeviceLost, UsageError
 from ..nearest import did_you_mean
+from ..spec import parse_size
 from .base import Device
 from .local import LocalDevice
-from .remote import RemoteDevice, RemoteSettings
+from .remote import DEFAULT_CACHE_BYTES, DEFAULT_FOLDER, RemoteDevice, RemoteSettings
 from .retry import Retry
-from .ssh_settings import RemoteTable, SshSettings, parse_address, read_table
+from .ssh_settings import RemoteTable, SshSettings
 
 LOCAL = "local"
 _SSH = "ssh://"
-_NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def open_device(
@@ -39,37 +40,38 @@ def open_device(
     """
     if text == LOCAL:
         return LocalDevice()
-    name, ssh, table = _found(text, config)
-    settings = RemoteSettings(purpose=purpose)
+    name, table = find_device(text, config)
     settings = RemoteSettings(
-        folder=table.folder or settings.folder,
+        folder=table.folder or DEFAULT_FOLDER,
         python=table.python,
-        cache_bytes=cache_bytes or table.cache_bytes or settings.cache_bytes,
+        cache_bytes=cache_bytes or (parse_size(table.cache, f"[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES),
         purpose=purpose,
     )
     from .ssh import SshTransport
 
     retry = Retry() if heard is None else Retry(heard=heard)
-    return RemoteDevice(
-        name, lambda: SshTransport.connect(ssh), settings, retry=retry, locks=locks, on_sent=on_sent
-    )
+    return RemoteDevice(name, lambda: SshTransport(table.ssh), settings, retry=retry, locks=locks, on_sent=on_sent)
 
 
-def device_name(text: str) -> str:
-    """Return the device part of case ids for an address: host and port, with nothing that a path or id cannot have."""
-    settings = parse_address(text)
-    port = "" if settings.port in (None, 22) else f"-{settings.port}"
-    return _NO_NAME.sub("-", f"{settings.host}{port}").strip("-") or "device"
+def find_device(text: str, config: Config | None) -> tuple[str, RemoteTable]:
+    """Return the device part of case ids, and how to reach a device that is not this machine.
 
-
-def _found(text: str, config: Config | None) -> tuple[str, SshSettings, RemoteTable]:
+    Raises:
+        UsageError: there is no such device, or its settings are wrong.
+    """
     if text.startswith(_SSH):
-        return device_name(text), parse_address(text), RemoteTable()
+        ssh = SshSettings.from_address(text)
+        return device_name(ssh), RemoteTable(ssh)
     tables = config.devices if config is not None else {}
-    if text in tables:
-        ssh, table = read_table(text, tables[text])
-        return text, ssh, table
+    if config is not None and text in tables:
+        return text, RemoteTable.from_table(text, tables[text], config.path)
     raise UsageError(_unknown(text, [LOCAL, *tables]))
+
+
+def device_name(ssh: SshSettings) -> str:
+    """Return host and port with nothing in them that an id cannot have."""
+    port = "" if ssh.port in (None, 22) else f"-{ssh.port}"
+    return _NOT_IN_NAMES.sub("-", f"{ssh.host}{port}").strip("-") or "device"
 
 
 def _unknown(text: str, known: list[str]) -> str:

@@ -199,7 +199,7 @@ def telling_line(text: str) -> str:
 
 
 def how_it_ended(status: int | None) -> str:
-    """Return how a process ended, for people; ``status`` is as of :class:`subprocess.Popen`, None where it was killed."""
+    """Return how a process ended, for people; ``status`` is as of ``Popen``, None where it was killed."""
     if status is None:
         return "closed its output and was killed"
     if status >= 0:

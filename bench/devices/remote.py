@@ -182,6 +182,9 @@ class RemoteDevice(Device):
     def firmware(self) -> Mapping[str, Any]:
         return self.keeper.ask("firmware")
 
+    def noise(self, duration_ns: int) -> Mapping[str, Any]:
+        return self.keeper.ask("noise", 60.0 + 2 * duration_ns / 1e9, duration_ns=duration_ns)
+
     def available_bytes(self) -> int | None:
         found = self.state().get("memory_available_bytes")
         return None if found is None else int(found)
@@ -189,9 +192,7 @@ class RemoteDevice(Device):
     def sent(self) -> Transfers:
         """Return the bytes of files so far, over all connections."""
         now = self._keeper.transfers if self._keeper is not None else Transfers()
-        return Transfers(
-            self.transfers.sent_bytes + now.sent_bytes, self.transfers.reused_bytes + now.reused_bytes
-        )
+        return Transfers(self.transfers.sent_bytes + now.sent_bytes, self.transfers.reused_bytes + now.reused_bytes)
 
     def _add(self, transfers: Transfers) -> None:
         self.transfers.sent_bytes += transfers.sent_bytes

@@ -9,6 +9,7 @@ the controller. Whichever way it ends, its workers end before, and what it chang
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import select
@@ -22,6 +23,7 @@ from .keeper_files import FileStore
 from .keeper_lock import DeviceLock
 from .keeper_wire import MARK, Message, Unframer, frame, write_all
 from .keeper_workers import Children, own_archive, worker_environment
+from .noise import probe
 from .refusal import Refusal, one_line
 
 #: Longer than a network's short absence, shorter than anybody waits for a board that its last run left locked.
@@ -112,6 +114,7 @@ def _hello(keeper: Keeper, _request: Message) -> Answer:
 
 def _take_lock(keeper: Keeper, request: Message) -> Answer:
     keeper.lock.take(dict(request["holder"]))
+    remove_old_archives(keeper.root)
     return {}
 
 
@@ -121,10 +124,6 @@ def _holder(keeper: Keeper, _request: Message) -> Answer:
 
 def _environment(_keeper: Keeper, _request: Message) -> Answer:
     return describe_system()
-
-
-def _firmware(_keeper: Keeper, _request: Message) -> Answer:
-    return truth.firmware()
 
 
 def _start_worker(keeper: Keeper, request: Message) -> Answer:
@@ -182,7 +181,8 @@ COMMANDS: Dict[str, Command] = {
     "environment": _environment,
     "machine": lambda _keeper, _request: truth.machine(),
     "state": lambda _keeper, _request: truth.snapshot(),
-    "firmware": _firmware,
+    "firmware": lambda _keeper, _request: truth.firmware(),
+    "noise": lambda _keeper, request: probe(int(request["duration_ns"])),
     "start_worker": _start_worker,
     "close_worker": _close_worker,
     "kill_worker": _kill_worker,
@@ -194,6 +194,15 @@ COMMANDS: Dict[str, Command] = {
     "usage": _usage,
     "clean": _clean,
 }
+
+
+def remove_old_archives(root: str) -> None:
+    """Remove the workers that other versions of the controller have left, and those that never arrived whole."""
+    own = os.path.basename(own_archive())
+    for name in os.listdir(root):
+        if name.startswith("worker-") and name.endswith((".pyz", ".pyz.part")) and name != own:
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(root, name))
 
 
 def describe_system() -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -66,10 +67,8 @@ class DeviceLock:
         """Let others have it, and leave no file behind. May be called twice."""
         if not self.held:
             return
-        try:
+        with contextlib.suppress(OSError):  # another user's file: unlocking is enough
             os.unlink(self.path)
-        except OSError:
-            pass  # another user's file: unlocking is enough
         os.close(self._descriptor)
         self._descriptor = -1
 
@@ -83,10 +82,8 @@ class DeviceLock:
                 if error.errno in (errno.EACCES, errno.EPERM) and flags != os.O_RDONLY:
                     continue  # another user's file
                 raise Refusal("lock", "%s: cannot be opened: %s" % (self.path, error.strerror)) from error
-            try:
+            with contextlib.suppress(OSError):
                 os.fchmod(descriptor, 0o666)  # whatever the umask: other users must be able to lock it, too
-            except OSError:
-                pass
             return descriptor
         raise Refusal("lock", "%s: cannot be made" % self.path)
 

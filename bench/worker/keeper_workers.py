@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -61,10 +62,8 @@ class Child:
         """Give it a request; one that has ended is told by its output."""
         if self._process.stdin is None:
             return
-        try:
+        with contextlib.suppress(BrokenPipeError, ValueError):
             write_all(self._process.stdin.fileno(), data)
-        except (BrokenPipeError, ValueError):
-            pass
 
     def look_at_memory(self) -> None:
         """Kill it where it holds, or at any moment held, more than it may."""
@@ -82,20 +81,16 @@ class Child:
             if pipe is not None:
                 pipe.close()
         status: Optional[int] = None
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             status = self._process.wait(_CLOSE_WAIT_S)
-        except subprocess.TimeoutExpired:
-            pass
         self.kill()
         self._process.wait()
         return status
 
     def kill(self) -> None:
         """Kill its group: a delegate may have started programs of its own."""
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
 
     def last_words(self) -> str:
         """Return the end of what it wrote on its standard error."""
