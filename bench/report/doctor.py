@@ -16,7 +16,7 @@ _FOREVER = 10_000
 def render_doctor(examination: Examination, *, width: int | None = None) -> str:
     """Return the examination as text ending in a newline; prose is wrapped to ``width``, commands never are."""
     parts = [
-        _advice(examination.advice, width),
+        render_advice(examination.advice, width),
         _noise(examination, width),
         _unchecked(examination, width),
         f"{_machine(examination, width)}\n{_gpus(examination.gpus, width)}",
@@ -25,7 +25,8 @@ def render_doctor(examination: Examination, *, width: int | None = None) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _advice(advice: Sequence[Advice], width: int | None) -> str:
+def render_advice(advice: Sequence[Advice], width: int | None) -> str:
+    """Return what would disturb a measurement, worst first, each with the command that mends it."""
     if not advice:
         return "Nothing was found that would disturb a measurement here."
     invalid = sum(item.finding.severity is Severity.INVALID for item in advice)

@@ -62,10 +62,14 @@ def make_environment(root: str, request: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def read_environment(root: str) -> Dict[str, Any]:
-    """Return ``manifest``, None where there is no environment, ``env_bytes``, and ``problem``: why it cannot be used."""
+    """Return ``manifest``, None where there is no environment, ``env_bytes``, and ``problem``: why it cannot be used.
+
+    ``free_bytes`` is the room on its disk.
+    """
     place = os.path.join(root, NAME)
+    free = shutil.disk_usage(root).free
     if not os.path.isdir(place):
-        return {"manifest": None, "env_bytes": 0, "problem": None}
+        return {"manifest": None, "env_bytes": 0, "problem": None, "free_bytes": free}
     problem = None
     manifest: Optional[Manifest] = None
     try:
@@ -76,7 +80,7 @@ def read_environment(root: str) -> Dict[str, Any]:
     python = os.path.join(place, "bin", "python3")
     if not os.access(python, os.X_OK):
         problem = "its Python, %s, is not there any more" % os.path.realpath(python)
-    return {"manifest": manifest, "env_bytes": tree_bytes(place), "problem": problem}
+    return {"manifest": manifest, "env_bytes": tree_bytes(place), "problem": problem, "free_bytes": free}
 
 
 def _frame(folder: str, python: str, version: List[int], own_packages: bool) -> str:
