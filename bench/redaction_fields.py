@@ -42,6 +42,18 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
         "edgebench": Kind.WORD,
         **_UNAVAILABLE,
     },
+    "DeviceRecord": {
+        "name": Kind.DEVICE,
+        "address": Kind.DEVICE,
+        "board_model": Kind.TEXT,
+        "soc": Kind.TEXT,
+        "virtual": Kind.TEXT,
+        "emulated": Kind.TEXT,
+        "notes": Kind.TEXT,
+        **_UNAVAILABLE,
+    },
+    "CoreGroup": {"cpus": Kind.WORD},
+    "Reading": {"celsius": Kind.WORD, "clocks_hz": Kind.WORD, "governors": Kind.WORD, **_UNAVAILABLE},
     "CaseResult": {
         "case_id": Kind.CASE,
         "model": Kind.NAME,

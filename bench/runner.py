@@ -12,6 +12,7 @@ from .delegate_check import check_delegate
 from .devices.base import Device
 from .errors import DataError, RuntimeRefused
 from .evaluation import NO_LABELS, Evaluator
+from .firmware import Firmware
 from .gpu_check import check_gpu
 from .judging_accuracy import judge_accuracy
 from .launch import Launcher
@@ -103,7 +104,8 @@ class Runner:
         if timed.finished:
             return
         cores = self._device.environment().cpus_allowed
-        timer = BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes, cores)
+        firmware = Firmware(self._device)
+        timer = BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes, cores, firmware)
         timer.run(self.outcomes, self._observer, timed)
         self._observer.timing_done(self.outcomes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -79,6 +80,14 @@ class WorkerLink(ABC):
         self.close()
 
 
+@dataclass(frozen=True)
+class Transfers:
+    """What a run needed on a device: the bytes that went there, and those that were there already."""
+
+    bytes_sent: int
+    bytes_reused: int
+
+
 class Device(ABC):
     """A place that can run workers. ``name`` is the device part of case ids."""
 
@@ -114,15 +123,15 @@ class Device(ABC):
         return False
 
     def machine(self) -> Mapping[str, Any]:
-        """Return what lasts about it, in the fields of :func:`edgebench.worker.truth.machine`."""
+        """Return the fields of :func:`edgebench.worker.truth.machine`; nothing where only workers can tell them."""
         return {"unavailable": {}}
 
     def state(self) -> Mapping[str, Any]:
-        """Return what changes about it, in the fields of :func:`edgebench.worker.truth.snapshot`, now."""
+        """Return the fields of :func:`edgebench.worker.truth.snapshot` that are about the whole device, now."""
         return {"unavailable": {}}
 
     def firmware(self) -> Mapping[str, Any]:
-        """Return what its firmware tells, in the fields of :func:`edgebench.worker.truth.firmware`, now."""
+        """Return the fields of :func:`edgebench.worker.truth.firmware`. May take seconds."""
         return {"unavailable": {}}
 
     def noise(self, duration_ns: int) -> Mapping[str, Any]:
@@ -134,6 +143,14 @@ class Device(ABC):
         import psutil
 
         return int(psutil.virtual_memory().available)
+
+    def address(self) -> str | None:
+        """Return where it is reached, ``user@host:port`` or a serial, None for this machine."""
+        return None
+
+    def transfers(self) -> Transfers | None:
+        """Return what went there so far, None where nothing has to."""
+        return None
 
     def reconnect(self) -> None:  # noqa: B027 - nothing to do where there is no connection
         """Connect again after the connection was lost.

@@ -41,8 +41,8 @@ class FakeModel:
 
     ``latency_ns`` is one number, or a function of the run's index since loading. ``fails`` maps a command from
     ``load`` on to the error that it ends in. ``scores`` gives scores [rows, classes] for rows ``start`` to ``stop``.
-    ``state`` gives fields of a snapshot (:mod:`edgebench.worker.truth`) taken at a time in ns; without it a snapshot
-    tells nothing but its time.
+    ``state`` gives fields of a snapshot (:mod:`edgebench.worker.truth`) taken at a time in ns, beside those that the
+    device tells; without either a snapshot tells nothing but its time.
     ``bare_ns`` is the latency in a bare loop, ``idle_ns`` that of a run after a pause (None: as always). ``batch_ns``
     gives the latency of a run by its number of items, or raises the error that such a batch ends in; without it every
     item costs the same. ``load_ns`` is what loading takes, ``copy_ns`` what setting inputs and reading outputs takes
@@ -83,7 +83,9 @@ class FakeModel:
 class FakeDevice(Device):
     """Answers for models by the stem of their file. ``log`` lists (worker number, command) in the order asked.
 
-    ``machine`` are the lasting facts (:func:`edgebench.worker.truth.machine`) that its workers tell, none by default.
+    ``machine`` are the lasting facts (:func:`edgebench.worker.truth.machine`) that it and its workers tell; ``state``
+    and ``firmware`` give fields of a snapshot and what the firmware says at a time in ns; none of them by default.
+    ``address`` is where it is reached.
     A worker is there after ``spawn_ns``, of which it spends ``numpy_ns`` and ``own_ns`` on imports, and imports its
     runtime in ``import_ns``. ``folders`` and ``files``, with what is known of each, are those that workers have made
     and not removed yet. ``lost`` are commands during which a worker dies, each once.
@@ -101,9 +103,15 @@ class FakeDevice(Device):
         own_ns: int = 0,
         import_ns: int = 1,
         lost: Sequence[str] = (),
+        state: Callable[[int], Mapping[str, Any]] | None = None,
+        firmware: Callable[[int], Mapping[str, Any]] | None = None,
+        address: str | None = None,
     ) -> None:
         self.models = models
-        self.machine = dict(machine or {})
+        self.facts = dict(machine or {})
+        self.state_at = state
+        self.firmware_at = firmware
+        self.place_reached = address
         self.spawn_ns = spawn_ns
         self.numpy_ns = numpy_ns
         self.own_ns = own_ns
@@ -130,6 +138,20 @@ class FakeDevice(Device):
 
     def clock_ns(self) -> int:
         return self.now_ns
+
+    def machine(self) -> dict[str, Any]:
+        return {"unavailable": {}, **self.facts}
+
+    def state(self) -> dict[str, Any]:
+        told = self.state_at(self.now_ns) if self.state_at is not None else {}
+        return {"taken_ns": self.now_ns, "unavailable": {}, **told}
+
+    def firmware(self) -> dict[str, Any]:
+        told = self.firmware_at(self.now_ns) if self.firmware_at is not None else {}
+        return {"unavailable": {}, **told}
+
+    def address(self) -> str | None:
+        return self.place_reached
 
     def environment(self) -> Environment:
         return Environment(
@@ -196,7 +218,7 @@ class _FakeLink(WorkerLink):
             "hello": self._hello,
             "memory": lambda _: {"rss_bytes": 30_000_000, "peak_rss_bytes": self._model.peak_rss_bytes},
             "state": self._state,
-            "machine": lambda _: {"unavailable": {}, **self._device.machine},
+            "machine": lambda _: {**self._device.machine()},
             "load": self._load,
             "first": self._first,
             "burst": self._burst,
@@ -249,9 +271,8 @@ class _FakeLink(WorkerLink):
         }
 
     def _state(self, _: dict[str, Any]) -> dict[str, Any]:
-        now_ns = self._device.now_ns
-        told = self._model.state(now_ns) if self._model.state is not None else {}
-        return {"taken_ns": now_ns, "pid": self._number, "unavailable": {}, **told}
+        told = self._model.state(self._device.now_ns) if self._model.state is not None else {}
+        return {**self._device.state(), "pid": self._number, **told}
 
     def _first(self, _: dict[str, Any]) -> dict[str, Any]:
         start_ns, latency_ns = self._device.now_ns, self._run()

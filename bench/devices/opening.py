@@ -44,7 +44,8 @@ def open_device(
     settings = RemoteSettings(
         folder=table.folder or DEFAULT_FOLDER,
         python=table.python,
-        cache_bytes=cache_bytes or (parse_size(table.cache, f"[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES),
+        cache_bytes=cache_bytes
+        or (parse_size(table.cache, f"[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES),
         purpose=purpose,
     )
     from .ssh import SshTransport

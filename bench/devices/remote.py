@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import DeviceLost, DeviceRefused
+from ..errors import DeviceLost, DeviceRefused, WorkerDied
 from ..records import Environment
-from .base import Device, WorkerLink
-from .keeper import KeeperClient, NotStarted, Transfers
+from .base import Device, Transfers, WorkerLink
+from .keeper import KeeperClient, NotStarted, Sent
 from .remote_start import find_python, why_not_started, write_archive
 from .retry import Retry, retried
 from .transport import Transport
@@ -65,7 +65,7 @@ class RemoteDevice(Device):
         """
         self.name = name
         self.settings = settings or RemoteSettings()
-        self.transfers = Transfers()
+        self._before = Sent()
         self._connect = connect
         self._retry = retry or Retry()
         self._locks = locks
@@ -80,9 +80,7 @@ class RemoteDevice(Device):
     def elsewhere(self) -> bool:
         return True
 
-    @property
     def address(self) -> str | None:
-        """What a person calls the other end, None before the first connection."""
         return self._transport.address if self._transport is not None else None
 
     @property
@@ -123,14 +121,22 @@ class RemoteDevice(Device):
     def close(self) -> None:
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            self._add(keeper.transfers)
+            self._before.sent_bytes += keeper.sent.sent_bytes
+            self._before.reused_bytes += keeper.sent.reused_bytes
             keeper.close()
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
 
     def start_worker(self, python: str) -> WorkerLink:
-        return self.keeper.start_worker(python)
+        try:
+            return self.keeper.start_worker(python)
+        except WorkerDied as error:
+            if python != self.default_python():
+                raise
+            raise WorkerDied(
+                f"{self.name} has no environment for workers; make it with: edgebench device setup {self.name}"
+            ) from error
 
     def place(self, path: Path) -> str:
         return self.push(path.resolve())
@@ -146,9 +152,9 @@ class RemoteDevice(Device):
         key = (str(path), told.st_mtime_ns, told.st_size)
         if key not in self._placed:
             digest = sha256 or file_digest(path)
-            sent = self.keeper.transfers.sent_bytes
+            sent = self.keeper.sent.sent_bytes
             self._placed[key] = self.keeper.push(path, digest, self._hear)
-            if self.keeper.transfers.sent_bytes > sent:
+            if self.keeper.sent.sent_bytes > sent:
                 self.keeper.ask("evict", limit_bytes=self.settings.cache_bytes)
         return self._placed[key]
 
@@ -189,14 +195,11 @@ class RemoteDevice(Device):
         found = self.state().get("memory_available_bytes")
         return None if found is None else int(found)
 
-    def sent(self) -> Transfers:
-        """Return the bytes of files so far, over all connections."""
-        now = self._keeper.transfers if self._keeper is not None else Transfers()
-        return Transfers(self.transfers.sent_bytes + now.sent_bytes, self.transfers.reused_bytes + now.reused_bytes)
-
-    def _add(self, transfers: Transfers) -> None:
-        self.transfers.sent_bytes += transfers.sent_bytes
-        self.transfers.reused_bytes += transfers.reused_bytes
+    def transfers(self) -> Transfers:
+        """Return the bytes so far, over all connections."""
+        now = self._keeper.sent if self._keeper is not None else Sent()
+        before = self._before
+        return Transfers(before.sent_bytes + now.sent_bytes, before.reused_bytes + now.reused_bytes)
 
     def _hear(self, done: int, total: int) -> None:
         if self._on_sent is not None:
@@ -208,7 +211,7 @@ class RemoteDevice(Device):
         try:
             there = find_python(transport, self.settings.python, self.settings.folder)
             archive, sent = write_archive(transport, there.root)
-            keeper.transfers.sent_bytes += sent
+            keeper.sent.sent_bytes += sent
             command = [there.python, archive, "keep", there.root]
             try:
                 keeper.start(lambda on_output: transport.open(command, on_output))

@@ -142,14 +142,14 @@ def test_a_file_is_sent_once(open_there: MakeDevice, tmp_path: Path) -> None:
     path = tmp_path / "a file; $(touch hit) 'quoted'.bin"
     path.write_bytes(os.urandom(700_000))
     first = open_there()
-    begun = first.sent().sent_bytes if first.root else 0
+    begun = first.transfers().bytes_sent if first.root else 0
     place = Path(first.push(path))
     assert place.read_bytes() == path.read_bytes()
-    assert first.sent().sent_bytes - begun == 700_000
+    assert first.transfers().bytes_sent - begun == 700_000
     first.close()
     second = open_there()
     assert second.push(path) == str(place)
-    assert (second.sent().sent_bytes, second.sent().reused_bytes) == (0, 700_000)
+    assert (second.transfers().bytes_sent, second.transfers().bytes_reused) == (0, 700_000)
 
 
 def test_a_file_that_was_cut_off_is_gone_on_with(open_there: MakeDevice, there: Board, tmp_path: Path) -> None:
@@ -171,8 +171,8 @@ def test_a_file_that_was_cut_off_is_gone_on_with(open_there: MakeDevice, there: 
     second = open_there()
     place = Path(second.push(path))
     assert place.read_bytes() == path.read_bytes()
-    assert second.sent().reused_bytes == cut_at[0]
-    assert second.sent().sent_bytes == 3_000_000 - cut_at[0]
+    assert second.transfers().bytes_reused == cut_at[0]
+    assert second.transfers().bytes_sent == 3_000_000 - cut_at[0]
 
 
 def test_a_damaged_part_is_sent_anew(open_there: MakeDevice, there: Board, tmp_path: Path) -> None:
