@@ -139,7 +139,7 @@ def examine(
     said = progress or Progress()
     chosen = list(dict.fromkeys([PythonTarget(device.default_python()), *pythons]))
     said.phase("looking for what disturbs", 1)
-    advice, facts = _look(readers or readers_of(device))
+    advice, facts = look(readers or readers_of(device))
     said.advance()
     gpus = _look_for_gpus(device, chosen[0])
     said.phase("trying runtimes", len(chosen))
@@ -158,7 +158,8 @@ def to_json(examination: Examination) -> str:
     return json.dumps(dataclasses.asdict(examination), indent=1, allow_nan=False)
 
 
-def _look(readers: Readers) -> tuple[tuple[Advice, ...], dict[str, Facts]]:
+def look(readers: Readers) -> tuple[tuple[Advice, ...], dict[str, Facts]]:
+    """Return what disturbs now, worst first, and the readings, in the fields of :class:`Examination`."""
     firmware_before = readers.firmware()
     machine, before = readers.machine(), readers.snapshot()
     spread = readers.noise(NOISE_NS)

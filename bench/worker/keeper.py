@@ -18,7 +18,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, NoReturn, Optional
 
-from . import PROTOCOL_VERSION, truth
+from . import PROTOCOL_VERSION, environment, truth
 from .keeper_files import FileStore
 from .keeper_lock import DeviceLock
 from .keeper_wire import MARK, Message, Unframer, frame, write_all
@@ -172,6 +172,12 @@ def _clean(keeper: Keeper, request: Message) -> Answer:
     return keeper.files.remove(only_files=bool(request.get("files_only")))
 
 
+def _make_environment(keeper: Keeper, request: Message) -> Answer:
+    if not keeper.lock.held:
+        raise Refusal("protocol", "make_environment without the lock")
+    return environment.make_environment(keeper.root, request)
+
+
 #: The commands by name. Those of other modules are added below.
 COMMANDS: Dict[str, Command] = {
     "hello": _hello,
@@ -193,6 +199,8 @@ COMMANDS: Dict[str, Command] = {
     "evict": _evict,
     "usage": _usage,
     "clean": _clean,
+    "make_environment": _make_environment,
+    "read_environment": lambda keeper, _request: environment.read_environment(keeper.root),
 }
 
 
