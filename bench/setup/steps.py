@@ -135,14 +135,14 @@ def _make(
             'there, or name a folder on another disk as folder = "..." in [devices.NAME] of edgebench.toml'
         )
     said.begins(f"sending {wheels.size_bytes / 1e6:.1f} MB")
-    began, before = time.monotonic(), device.sent()
-    sent_before, reused_before = before.sent_bytes, before.reused_bytes
+    began, before = time.monotonic(), device.transfers()
+    sent_before, reused_before = before.bytes_sent, before.bytes_reused
     files = [
         {"path": device.push(wheel.path, wheel.sha256), "unpacked_bytes": wheel.unpacked_bytes}
         for wheel in wheels.wheels
     ]
-    now = device.sent()
-    said.said(_sent_line(now.sent_bytes - sent_before, now.reused_bytes - reused_before, time.monotonic() - began))
+    now = device.transfers()
+    said.said(_sent_line(now.bytes_sent - sent_before, now.bytes_reused - reused_before, time.monotonic() - began))
     said.begins("making the environment")
     began = time.monotonic()
     answer = device.keeper.ask(
