@@ -92,8 +92,9 @@ class SshTransport(Transport):
         if cause is not None and "keepalive" in str(cause):
             silence_s = self._settings.keepalive_s * (self._settings.keepalive_count + 1)
             return DeviceLost(f"{self.address}: the connection was lost: no sign of life for {silence_s:g} s")
-        reason = f": {cause}" if cause is not None and str(cause) not in ("", "Connection lost") else ""
-        return DeviceLost(f"{self.address}: the connection was lost{reason}")
+        reason = getattr(cause, "strerror", None) or str(cause or "")
+        told = f": {reason}" if reason not in ("", "Connection lost") else ""
+        return DeviceLost(f"{self.address}: the connection was lost{told}")
 
     async def _run(self, mark: str, line: str, shown: str, given: bytes, timeout_s: float) -> Finished:
         from .ssh_channel import Program

@@ -53,6 +53,8 @@ class Program(asyncssh.SSHClientSession[bytes]):
         chan.set_write_buffer_limits(_HIGH_WATER_BYTES)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
+        if self.closed.is_set():
+            return
         mark = self._marks[datatype]
         after = mark.feed(data)
         if datatype is None and mark.found:
@@ -99,10 +101,12 @@ class Program(asyncssh.SSHClientSession[bytes]):
             self._channel.write_eof()
 
     def kill(self) -> None:
-        """Ask for its end and forget it. What is not sent yet is dropped."""
+        """Ask for its end and forget it. What is not sent yet is dropped, and nothing of it arrives any more."""
         if self._channel is not None and not self.closed.is_set():
             self._channel.kill()
             self._channel.abort()
+            # The server says that it is over when the program has ended, which may be never.
+            self.connection_lost(None)
 
 
 async def start(connection: SSHClientConnection, line: str, program: Program) -> None:
