@@ -34,7 +34,7 @@ class Waiting:
 
 def connect(
     attempt: Callable[[], _T],
-    patience: Patience = Patience(),  # noqa: B008 - frozen
+    patience: Patience = Patience(),
     *,
     also: tuple[type[DeviceError], ...] = (),
     on_wait: Callable[[Waiting], None] | None = None,
@@ -56,7 +56,9 @@ def connect(
     while True:
         try:
             return attempt()
-        except (DeviceLost, *also) as error:
+        except DeviceError as error:
+            if not isinstance(error, (DeviceLost, *also)):
+                raise
             left_s = begin + patience.total_s - clock()
             if left_s <= wait_s:
                 raise _given_up(error, number, clock() - begin) from error

@@ -4,22 +4,23 @@ What a person should know of it:
 
 - Keys are offered, never a password; nothing is ever asked. Host keys are always verified, also where the ssh
   configuration says ``StrictHostKeyChecking no`` or ``UserKnownHostsFile none``.
-- ``~/.ssh/config`` counts (not ``/etc/ssh/ssh_config``): HostName, User, Port, IdentityFile, IdentitiesOnly, IdentityAgent,
-  CertificateFile, ProxyJump, ProxyCommand, UserKnownHostsFile, GlobalKnownHostsFile, HostKeyAlias, HostKeyAlgorithms,
-  ConnectTimeout, AddressFamily, BindAddress, Ciphers, MACs, KexAlgorithms, SendEnv, SetEnv, Include, Host, and Match with
-  all, host, originalhost, user, localuser, exec, tagged, localnetwork or final. Others are ignored, among them
-  ControlMaster, Compression (off), ForwardAgent (off), CanonicalizeHostname, PKCS11Provider, KnownHostsCommand,
-  StrictHostKeyChecking and ServerAliveInterval (5 s). Another kind of Match, or an algorithm that the library does not
-  know, is an error that names the file.
+- ``~/.ssh/config`` counts, ``/etc/ssh/ssh_config`` does not. Of its keywords these have a meaning: Host, Include,
+  HostName, User, Port, IdentityFile, IdentitiesOnly, IdentityAgent, CertificateFile, ProxyJump, ProxyCommand,
+  UserKnownHostsFile, GlobalKnownHostsFile, HostKeyAlias, HostKeyAlgorithms, ConnectTimeout, AddressFamily, BindAddress,
+  Ciphers, MACs, KexAlgorithms, RekeyLimit, SendEnv, SetEnv, TCPKeepAlive, and Match with all, final, host,
+  originalhost, user, localuser, tagged or exec. Others are passed over, among them StrictHostKeyChecking,
+  ControlMaster, Compression (always off), ForwardAgent (always off), ServerAliveInterval (5 s),
+  CanonicalizeHostname, PKCS11Provider and KnownHostsCommand. Another kind of Match, or a value that cannot be read,
+  is an error that names the file.
 - The board's clock plays no part, unless certificates are used: those are valid for a time, by the other side's clock.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from ..errors import DeviceError, DeviceLost, DeviceRefused
 from .ssh_command import new_mark, shell_line
@@ -27,10 +28,14 @@ from .ssh_loop import LoopStopped, LoopThread
 from .transport import Finished, OnOutput, Stream, Transport
 
 if TYPE_CHECKING:
+    import asyncssh
+
     from .ssh_channel import Program
     from .ssh_connect import Login
     from .ssh_settings import SshSettings
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 #: How long a program may take to begin. A small board's shell needs a second or two.
 START_TIMEOUT_S = 60.0
 _CLOSE_S = 3.0
@@ -40,8 +45,8 @@ _SHOWN_CHARACTERS = 60
 class SshTransport(Transport):
     """A connection that is there when this has been made. Its methods block, and any thread may call them.
 
-    ``on_output`` of :meth:`open` is called in the connection's own thread, which must not be kept waiting: neither may it
-    block, nor call these methods.
+    ``on_output`` of :meth:`open` is called in the connection's own thread, which must not be kept waiting: it may not
+    block, and not call these methods.
 
     Raises:
         DeviceRefused: unknown or changed host key, wrong key, no such name, no SSH server; asyncssh is not installed.
@@ -72,15 +77,13 @@ class SshTransport(Transport):
     def close(self) -> None:
         self._closed = True
         if not self._loop.is_current:
-            try:
+            with contextlib.suppress(LoopStopped):
                 self._loop.run(self._close)
-            except LoopStopped:
-                pass
         self._loop.stop(_CLOSE_S)
 
-    def _wait(self, function: Any, *args: Any) -> Any:
+    def _wait(self, function: Callable[_P, Awaitable[_T]], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         try:
-            return self._loop.run(function, *args)
+            return self._loop.run(function, *args, **kwargs)
         except LoopStopped:
             raise self.lost() from None
 
@@ -122,6 +125,7 @@ class SshTransport(Transport):
 
     async def _open(self, mark: str, line: str, shown: str, on_output: OnOutput) -> Stream:
         from .ssh_channel import Program
+        from .ssh_stream import SshStream
 
         program = Program(mark, on_output, lambda _data: None)
         try:
@@ -131,8 +135,7 @@ class SshTransport(Transport):
             raise DeviceLost(f"{self.address}: {shown} did not start within {START_TIMEOUT_S:g} s") from None
         if not program.has_begun:
             raise self.lost() if program.status is None else self._no_programs(program)
-        ending = asyncio.ensure_future(_tell_end(program, on_output))
-        return _SshStream(self, self._loop, program, ending)
+        return SshStream(self.address, self._loop, program, on_output, self.lost)
 
     async def _until_begun(self, program: Program, line: str) -> None:
         await self._start(program, line)
@@ -150,7 +153,7 @@ class SshTransport(Transport):
         except (asyncssh.Error, OSError) as error:
             raise self.lost() from error
 
-    def _not_opened(self, error: Any) -> DeviceError:
+    def _not_opened(self, error: asyncssh.ChannelOpenError) -> DeviceError:
         import asyncssh
 
         if self._connection.is_closed() or error.code == asyncssh.OPEN_CONNECT_FAILED:
@@ -165,67 +168,10 @@ class SshTransport(Transport):
 
     async def _close(self) -> None:
         try:
-            await asyncio.wait_for(self._login.close(), _CLOSE_S)
-        except asyncio.TimeoutError:
-            pass
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._login.close(), _CLOSE_S)
         finally:
             self._login.abort()
-
-
-class _SshStream(Stream):
-    """The streams of a program that has begun."""
-
-    def __init__(
-        self, transport: SshTransport, loop: LoopThread, program: Program, ending: asyncio.Future[None]
-    ) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._program = program
-        self._ending = ending  # the loop itself holds tasks only weakly
-        self._forgotten = False
-        # Two threads' bytes must not be mixed.
-        self._lock = threading.Lock()
-
-    def write(self, data: bytes) -> None:
-        with self._lock:
-            try:
-                sent = self._loop.run(self._program.write, data)
-            except LoopStopped:
-                sent = False
-        if not sent:
-            raise self._why()
-
-    def close(self) -> None:
-        if self._forgotten:
-            return
-        self._forgotten = True
-        if self._loop.is_current:
-            self._program.end_input()
-            return
-        try:
-            self._loop.run(self._end)
-        except LoopStopped:
-            pass
-
-    async def _end(self) -> None:
-        """Let it end by itself, as programs do whose input ends; not for long."""
-        self._program.end_input()
-        try:
-            await asyncio.wait_for(self._program.closed.wait(), _CLOSE_S)
-        except asyncio.TimeoutError:
-            self._program.kill()
-
-    def _why(self) -> DeviceLost:
-        if self._program.status is not None:
-            return DeviceLost(
-                f"{self._transport.address}: the program there has ended with status {self._program.status}"
-            )
-        return self._transport.lost()
-
-
-async def _tell_end(program: Program, on_output: OnOutput) -> None:
-    await program.output_ended.wait()
-    on_output(None)
 
 
 def _login(settings: SshSettings) -> Login:

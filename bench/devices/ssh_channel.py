@@ -69,10 +69,10 @@ class Program(asyncssh.SSHClientSession[bytes]):
     def exit_status_received(self, status: int) -> None:
         self.status = status
 
-    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:  # noqa: ARG002
         self.status = 128 + _signal_number(signal)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the connection's own end tells more
         for event in (self.closed, self.begun, self.output_ended, self._writable):
             event.set()
 

@@ -59,7 +59,7 @@ class AfterMark:
         place = self._before.find(self._mark)
         if place < 0:
             # Only the end may hold a part of the mark; of the rest, what could say why a shell refuses is enough.
-            del self._before[: -_KEPT_BYTES]
+            del self._before[:-_KEPT_BYTES]
             return b""
         self.found = True
         after = bytes(self._before[place + len(self._mark) :])

@@ -21,7 +21,7 @@ from .ssh_settings import SshSettings
 
 _MOST_HOPS = 8
 _GREETING_S = 3.0
-#: Behind the keys of a server that are known, so that one of another kind is seen and told, and not merely not agreed on.
+#: Come after the kinds of the known keys, so that a key of another kind is seen and told, and not just not agreed on.
 _HOST_KEY_KINDS = "+ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256"
 
 
@@ -123,7 +123,7 @@ class _Client(asyncssh.SSHClient):
     def connection_made(self, conn: SSHClientConnection) -> None:
         self._connection = conn
 
-    def validate_host_public_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:  # noqa: ARG002
         self.offered = key
         return False
 

@@ -108,7 +108,9 @@ def _greeted(greeting: str, hop: Hop) -> DeviceError:
 def _no_address(error: socket.gaierror, hop: Hop) -> DeviceError:
     if error.errno == socket.EAI_AGAIN:
         return DeviceLost(f"{hop.prefix}: the name {hop.host} cannot be looked up at the moment: {error.strerror}")
-    return UnknownHost(f"{hop.prefix}: there is no machine called {hop.host}: {error.strerror}; is it on, and spelled so?")
+    return UnknownHost(
+        f"{hop.prefix}: there is no machine called {hop.host}: {error.strerror}; is it on, and spelled so?"
+    )
 
 
 def _no_connection(error: OSError, hop: Hop) -> DeviceError:

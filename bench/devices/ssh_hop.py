@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Hop:
     jumps: tuple[SshAddress, ...] = ()
     proxy_command: str | None = None
     configs: tuple[str, ...] = ()
-    host_key_algorithms: str | None = field(default=None)
+    host_key_algorithms: str | None = None
 
     @property
     def label(self) -> str:
@@ -62,9 +62,11 @@ class Hop:
             words += ["-F", str(self.settings.config_file)]
         if self.settings.jump and self.label == self.device:
             words += ["-J", ",".join(str(jump) for jump in self.settings.jump)]
+        if self.settings.identity is not None:
+            words += ["-i", str(self.settings.identity)]
         if self.settings.known_hosts is not None:
             words += ["-o", f"UserKnownHostsFile={self.settings.known_hosts}"]
-        return shlex.join([*words, "-p", str(self.port), written(self.name, self.user, None).replace("[", "").replace("]", "")])
+        return shlex.join([*words, "-p", str(self.port), f"{self.user}@{self.name}"])
 
 
 def resolve(address: SshAddress, settings: SshSettings, device: str | None) -> Hop:
@@ -76,7 +78,12 @@ def resolve(address: SshAddress, settings: SshSettings, device: str | None) -> H
     configs = _configs(settings.config_file)
     try:
         options = asyncssh.SSHClientConnectionOptions(
-            config=list(configs), host=address.host, **_given(address), client_keys=None, known_hosts=None, gss_host=None
+            config=list(configs),
+            host=address.host,
+            **_given(address),
+            client_keys=None,
+            known_hosts=None,
+            gss_host=None,
         )
         jumps = settings.jump if device is None and settings.jump else _jumps(options.tunnel)
         proxy_command = None if device is None and settings.jump else _text(options.config.get("ProxyCommand"))
@@ -90,7 +97,9 @@ def resolve(address: SshAddress, settings: SshSettings, device: str | None) -> H
         user=options.username,
         port=options.port,
         device=device or label,
-        known=find_known_host(options.host, options.port, options.host_key_alias, _known_files(settings, options.config)),
+        known=find_known_host(
+            options.host, options.port, options.host_key_alias, _known_files(settings, options.config)
+        ),
         keys=sources(
             settings.identity,
             _texts(options.config.get("IdentityFile")),

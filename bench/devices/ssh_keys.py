@@ -82,7 +82,7 @@ def default_files() -> tuple[Path, ...]:
 
 
 def agent_path(configured: str | None) -> str | None:
-    """Return the agent's socket: what ``IdentityAgent`` names, an environment variable or a path, else $SSH_AUTH_SOCK."""
+    """Return the agent's socket: what ``IdentityAgent`` names, a variable or a path, else $SSH_AUTH_SOCK."""
     if configured is None or configured == "SSH_AUTH_SOCK":
         return os.environ.get("SSH_AUTH_SOCK") or None
     if configured.startswith("$"):

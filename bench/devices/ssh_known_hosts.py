@@ -24,7 +24,7 @@ SYSTEM_FILES = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 
 @dataclass(frozen=True)
 class KnownHost:
-    """The keys that a server may show. ``name`` is what it is called in ``files``, the first of which new ones go to."""
+    """The keys that a server may show. ``name`` is its name in ``files``, and ``found_in`` is one that knows it."""
 
     name: str
     files: tuple[Path, ...]

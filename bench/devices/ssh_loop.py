@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 _CANCEL_ROUNDS = 5
 
 
-class LoopStopped(Exception):  # noqa: N818 - says what happened
+class LoopStopped(Exception):
     """The loop was stopped before or while something ran on it."""
 
 

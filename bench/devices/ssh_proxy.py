@@ -11,8 +11,8 @@ import tempfile
 class Proxy:
     """The running program and the socket that leads to it.
 
-    The library could start it as well, but takes what it says on its standard error for the server's words, and knows no
-    shell. As with ssh, the user's shell reads the command.
+    The library could start it as well, but it takes what the program says on its standard error for the server's words,
+    and it knows no shell. As with ssh, a shell reads the command.
 
     Raises:
         OSError: it could not be started.
@@ -24,8 +24,8 @@ class Proxy:
         try:
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {command}"],
-                stdin=theirs,
-                stdout=theirs,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
                 stderr=self._stderr,
                 start_new_session=True,
             )

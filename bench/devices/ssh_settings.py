@@ -1,15 +1,15 @@
 """How a board is reached over SSH, from an address or from ``[devices.NAME]`` of edgebench.toml::
 
-    [devices.pi]
-    ssh = "pi@raspberrypi.local"        # or a name of ~/.ssh/config, or ssh://pi@10.0.0.7:2222
-    identity = "~/.ssh/id_pi"           # the only key that is offered; otherwise as ssh does: agent, IdentityFile, ~/.ssh
-    known_hosts = "known_hosts"         # instead of ~/.ssh/known_hosts
-    jump = "me@gateway.example.org"     # go through this server, or several: "first,second"
-    ssh_config = "lab/ssh_config"       # instead of ~/.ssh/config
-    connect_timeout_s = 20
-    folder = "/mnt/ssd/edgebench"       # the rest is about what edgebench does there, see RemoteTable
-    python = "/usr/bin/python3.11"
-    cache = "2GB"
+[devices.pi]
+ssh = "pi@raspberrypi.local"        # or a name of ~/.ssh/config, or ssh://pi@10.0.0.7:2222
+identity = "~/.ssh/id_pi"           # the only key that is offered; otherwise as ssh does: agent, IdentityFile, ~/.ssh
+known_hosts = "known_hosts"         # instead of ~/.ssh/known_hosts
+jump = "me@gateway.example.org"     # go through this server, or several: "first,second"
+ssh_config = "lab/ssh_config"       # instead of ~/.ssh/config
+connect_timeout_s = 20
+folder = "/mnt/ssd/edgebench"       # the rest is about what edgebench does there, see RemoteTable
+python = "/usr/bin/python3.11"
+cache = "2GB"
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class RemoteTable:
 
     @classmethod
     def from_table(cls, name: str, table: Mapping[str, object], path: Path | None = None) -> RemoteTable:
-        """Return what ``[devices.name]`` says. ``path`` is its file, where relative paths to files of this machine begin.
+        """Return what ``[devices.name]`` says. Relative paths to files of this machine begin at the folder of ``path``.
 
         Raises:
             UsageError: a key or value means nothing, or there is no ``ssh``.

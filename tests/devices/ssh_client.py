@@ -19,7 +19,12 @@ Connect = Callable[..., SshTransport]
 def settings(server: NativeSshd, **changed: Any) -> SshSettings:
     """Return settings that get in, with nothing from an ssh configuration but what is ``changed``."""
     found = SshSettings(
-        server.host, server.user, server.port, identity=server.key, known_hosts=server.known_hosts, connect_timeout_s=20.0
+        server.host,
+        server.user,
+        server.port,
+        identity=server.key,
+        known_hosts=server.known_hosts,
+        connect_timeout_s=20.0,
     )
     return dataclasses.replace(found, **changed)
 
@@ -35,7 +40,7 @@ def write_config(path: Path, hosts: Mapping[str, Mapping[str, object]]) -> Path:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def ssh_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder of the client's own, without an agent."""
     folder = tmp_path / "client"
     (folder / ".ssh").mkdir(parents=True, mode=0o700)
@@ -45,7 +50,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def connect(home: Path) -> Iterator[Connect]:
+def connect_ssh(ssh_home: Path) -> Iterator[Connect]:
     """Connect as settings say; connections end with the test."""
     made: list[SshTransport] = []
 

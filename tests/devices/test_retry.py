@@ -75,7 +75,7 @@ def test_no_patience_is_one_attempt() -> None:
 def test_what_will_not_change_is_raised_at_once_as_it_is() -> None:
     time = _Time()
 
-    with pytest.raises(DeviceRefused, match="^wrong key$"):
+    with pytest.raises(DeviceRefused, match=r"^wrong key$"):
         connect(time.failing([DeviceRefused("wrong key")]), clock=time.clock, sleep=time.sleep)
 
     assert time.slept_s == []

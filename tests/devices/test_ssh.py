@@ -14,7 +14,7 @@ from edgebench.devices.ssh import SshTransport
 from edgebench.errors import DeviceLost, DeviceRefused
 
 from .native_sshd import NativeSshd
-from .ssh_client import Connect, connect, home, settings  # noqa: F401 - fixtures
+from .ssh_client import Connect, settings
 from .support import PATIENCE_S, wait_for
 from .test_ssh_command import HOSTILE
 
@@ -174,16 +174,21 @@ def test_a_program_that_has_ended_takes_nothing_more(board: SshTransport) -> Non
     stream = board.open(["sh", "-c", "exit 3"], output)
     output.wait_for_end()
 
-    with pytest.raises(DeviceLost, match="the program there has ended with status 3"):
-        while True:  # until the end of the channel, a moment after the end of the output, is known
+    def refused() -> bool:
+        try:
             stream.write(b"x")
+        except DeviceLost as error:
+            return "the program there has ended with status 3" in str(error)
+        return False
+
+    assert wait_for(refused)  # the end of the channel comes a moment after the end of the output
     stream.close()
 
 
 def test_a_program_that_goes_on_after_its_input_is_left_after_a_while(
     board: SshTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgebench.devices.ssh._CLOSE_S", 0.2)
+    monkeypatch.setattr("edgebench.devices.ssh_stream.END_S", 0.2)
     output = Output()
     stream = board.open(["sh", "-c", "exec sleep 600"], output)
 
@@ -212,12 +217,12 @@ def test_calls_from_the_connections_own_thread_are_told_so(board: SshTransport) 
 # login shells
 
 
-def test_a_shell_that_chatters_changes_nothing(start_sshd: StartSshd, connect: Connect) -> None:  # noqa: F811
+def test_a_shell_that_chatters_changes_nothing(start_sshd: StartSshd, connect_ssh: Connect) -> None:
     server = start_sshd()
     if shutil.which("bash") is None:
         pytest.skip("no bash here")
     (server.home / ".bashrc").write_text("echo Welcome to the board!; echo warning >&2; printf 'no end of line'\n")
-    transport = connect(settings(server))
+    transport = connect_ssh(settings(server))
     output = Output()
 
     # Only bash reads .bashrc when it is started by sshd, and not everybody's shell is bash.
@@ -231,7 +236,7 @@ def test_a_shell_that_chatters_changes_nothing(start_sshd: StartSshd, connect: C
     stream.close()
 
 
-def test_a_shell_that_runs_nothing_is_a_refusal_in_its_own_words(start_sshd: StartSshd, connect: Connect) -> None:  # noqa: F811
+def test_a_shell_that_runs_nothing_is_a_refusal_in_its_own_words(start_sshd: StartSshd, connect_ssh: Connect) -> None:
     server = start_sshd()
     key = (server.folder / "authorized_keys").read_text()
     config = server.folder / "sshd_config"
@@ -239,7 +244,7 @@ def test_a_shell_that_runs_nothing_is_a_refusal_in_its_own_words(start_sshd: Sta
     (server.folder / "authorized_keys").write_text(f'command="echo This account is for git alone.; exit 1" {key}')
     config.write_text("\n".join([*lines, 'ForceCommand echo "This account is for git alone."; exit 1']) + "\n")
     reload(server)
-    transport = connect(settings(server))
+    transport = connect_ssh(settings(server))
 
     for call in (lambda: transport.run(["true"]), lambda: transport.open(["true"], Output())):
         with pytest.raises(DeviceRefused, match="runs no programs, it says: This account is for git alone"):
@@ -257,9 +262,9 @@ def reload(server: NativeSshd) -> None:
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-def test_a_cut_connection_ends_everything_that_waits(start_sshd: StartSshd, connect: Connect, how: str) -> None:  # noqa: F811
+def test_a_cut_connection_ends_everything_that_waits(start_sshd: StartSshd, connect_ssh: Connect, how: str) -> None:
     server = start_sshd()
-    transport = connect(settings(server, **QUICK))
+    transport = connect_ssh(settings(server, **QUICK))
     output = Output()
     stream = transport.open(["cat"], output)
     idle = transport.open(["sleep", "600"], Output())
@@ -293,18 +298,27 @@ def test_a_cut_connection_ends_everything_that_waits(start_sshd: StartSshd, conn
     for line in raised:
         assert re.fullmatch(rf"{transport.address}: the connection was lost{reason}", line)
     assert output.ends == 1
-    for later in (lambda: transport.run(["true"]), lambda: transport.open(["true"], output), lambda: stream.write(b"x")):
+    for later in (
+        lambda: transport.run(["true"]),
+        lambda: transport.open(["true"], output),
+        lambda: stream.write(b"x"),
+    ):
         with pytest.raises(DeviceLost, match="the connection was lost"):
             later()
     server.thaw_connections()
 
 
-def test_closing_is_quick_whatever_state_the_connection_is_in(start_sshd: StartSshd, connect: Connect) -> None:  # noqa: F811
+def test_closing_is_quick_whatever_state_the_connection_is_in(start_sshd: StartSshd, connect_ssh: Connect) -> None:
     server = start_sshd()
-    transport = connect(settings(server))
+    transport = connect_ssh(settings(server))
     output = Output()
     stream = transport.open(["sleep", "600"], output)
-    writing = threading.Thread(target=lambda: pytest.raises(DeviceLost, stream.write, bytes(12_000_000)))
+
+    def write() -> None:
+        with pytest.raises(DeviceLost):
+            stream.write(bytes(12_000_000))
+
+    writing = threading.Thread(target=write)
     writing.start()
     server.freeze_connections()
     begin = time.monotonic()
@@ -321,9 +335,9 @@ def test_closing_is_quick_whatever_state_the_connection_is_in(start_sshd: StartS
     server.thaw_connections()
 
 
-def test_nothing_is_left_running_here_or_there(start_sshd: StartSshd, connect: Connect, tmp_path: Path) -> None:  # noqa: F811
+def test_nothing_is_left_running_here_or_there(start_sshd: StartSshd, connect_ssh: Connect, tmp_path: Path) -> None:
     server = start_sshd()
-    transport = connect(settings(server))
+    transport = connect_ssh(settings(server))
     stream = transport.open(["cat"], Output())
     assert len(server._connections()) >= 1
 
