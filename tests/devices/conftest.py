@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from .native_sshd import SSHD_VARIABLE, NativeSshd, find_sshd
+from .ssh_client import connect_ssh, ssh_home  # noqa: F401 - fixtures
 from .ssh_host import has_client
 
 
