@@ -27,13 +27,15 @@ def open_device(
     purpose: str = "edgebench",
     locks: bool = True,
     cache_bytes: int | None = None,
+    retry: Retry | None = None,
     heard: Callable[[DeviceLost, float], None] | None = None,
     on_sent: Callable[[str, int, int], None] | None = None,
 ) -> Device:
     """Return the device that a text names. It connects when it is first used.
 
     ``purpose`` is what others read who find it in use; ``locks``: nobody else may measure there meanwhile.
-    ``cache_bytes`` bounds the files there; ``heard`` hears of each failure to connect that is followed by another try.
+    ``cache_bytes`` bounds the files there; ``heard`` hears of each failure to connect that is followed by another try,
+    of which there are as many as usual unless ``retry`` says it.
 
     Raises:
         UsageError: there is no such device, or its settings are wrong.
@@ -50,8 +52,8 @@ def open_device(
     )
     from .ssh import SshTransport
 
-    retry = Retry() if heard is None else Retry(heard=heard)
-    return RemoteDevice(name, lambda: SshTransport(table.ssh), settings, retry=retry, locks=locks, on_sent=on_sent)
+    tried = retry or (Retry() if heard is None else Retry(heard=heard))
+    return RemoteDevice(name, lambda: SshTransport(table.ssh), settings, retry=tried, locks=locks, on_sent=on_sent)
 
 
 def find_device(text: str, config: Config | None) -> tuple[str, RemoteTable]:

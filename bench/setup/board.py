@@ -173,7 +173,9 @@ def look_at(transport: Transport, folder: str, python: str | None = None) -> Boa
     lines = [line.partition("=") for line in after_mark(done.stdout)]
     told = {key: value for key, _, value in lines if key in ("system", "machine", "name")}
     if done.status != 0 or "system" not in told:
-        raise DeviceRefused(f"{transport.address}: commands cannot be run there: {done.last_words or 'it said nothing'}")
+        raise DeviceRefused(
+            f"{transport.address}: commands cannot be run there: {done.last_words or 'it said nothing'}"
+        )
     facts = [found for found in (_facts(value) for key, _, value in lines if key == "python") if found]
     able = next((found for found in facts if "root" in found), {})
     return Board(

@@ -104,8 +104,8 @@ def choose(board: Board, here: str | None = None) -> Choice:
         raise DeviceRefused(f"{board.address}: {_why_none(board)}")
     if board.noexec:
         raise DeviceRefused(
-            f"{board.address}: libraries cannot be loaded from {board.root}, whose disk is mounted noexec; name a folder "
-            'on another one as folder = "..." in [devices.NAME] of edgebench.toml'
+            f"{board.address}: libraries cannot be loaded from {board.root}, whose disk is mounted noexec; name a "
+            'folder on another one as folder = "..." in [devices.NAME] of edgebench.toml'
         )
     rank, python = min(found, key=lambda one: one[0])
     wheels = _KNOWN[rank]
@@ -174,7 +174,9 @@ def _unfit(python: BoardPython) -> str | None:
         kind = "a free-threaded Python" if python.threaded else python.implementation
         return f"{python.path} is {kind}; runtimes exist for the usual CPython only"
     if python.architecture == "armv6l":
-        return "its processor is an ARMv6 (Raspberry Pi 1, Zero), for which no TFLite runtime exists; ARMv7 is the oldest"
+        return (
+            "its processor is an ARMv6 (Raspberry Pi 1, Zero), for which no TFLite runtime exists; ARMv7 is the oldest"
+        )
     if python.architecture not in _SUPPORTED:
         return (
             f"its programs are for {python.architecture}, for which no TFLite runtime exists; there are some for "
@@ -206,7 +208,9 @@ def _no_wheels(python: BoardPython) -> str | None:
             f"{python.version[1]} on {what} need {needed[0]}.{needed[1]}; a newer system there has it"
         )
     if python.libstdcxx == 0:
-        return "it has no C++ library, which the runtime needs; install it there (on Debian: sudo apt install libstdc++6)"
+        return (
+            "it has no C++ library, which the runtime needs; install it there (on Debian: sudo apt install libstdc++6)"
+        )
     return f"its C++ library is too old (GLIBCXX_3.4.{python.libstdcxx}); a newer system there has a newer one"
 
 

@@ -1,4 +1,4 @@
-"""Sets a bare device up: looks at it, chooses a runtime, fetches its wheels, sends them, makes an environment, tries it."""
+"""Sets a bare device up: looks, chooses a runtime, fetches and sends its wheels, makes an environment, tries it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,12 @@ from ..devices.remote import RemoteDevice
 from ..errors import DeviceRefused
 from .board import Board, look_at
 from .choice import LITERT, Choice, choose
+from .listener import Listener
 from .trial import Trial, try_out
 from .wheels import Pip, WheelSet, fetch, run_pip
 
 _FORMAT = 1
 _MARGIN = 1.05
-
-
-class Listener:
-    """Hears of the steps. This one keeps quiet; the command line prints."""
-
-    def begins(self, what: str) -> None:
-        """A step begins that may take a while."""
-
-    def said(self, line: str) -> None:
-        """A step is done: one line for a person."""
 
 
 @dataclass(frozen=True)
