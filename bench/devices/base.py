@@ -89,9 +89,13 @@ class Transfers:
 
 
 class Device(ABC):
-    """A place that can run workers. ``name`` is the device part of case ids."""
+    """A place that can run workers. ``name`` is the device part of case ids.
+
+    ``elsewhere``: it is not this machine, so what it computes is compared with what this machine computes.
+    """
 
     name: str
+    elsewhere: bool = False
 
     @abstractmethod
     def start_worker(self, python: str) -> WorkerLink:
@@ -116,11 +120,6 @@ class Device(ABC):
     @abstractmethod
     def default_python(self) -> str:
         """Return the Python that workers run under when the user names none."""
-
-    @property
-    def elsewhere(self) -> bool:
-        """Whether it is another machine than this one."""
-        return False
 
     def machine(self) -> Mapping[str, Any]:
         """Return the fields of :func:`edgebench.worker.truth.machine`; nothing where only workers can tell them."""

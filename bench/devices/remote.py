@@ -49,6 +49,8 @@ class RemoteSettings:
 class RemoteDevice(Device):
     """Runs workers through a keeper there. It connects when it is first asked something."""
 
+    elsewhere = True
+
     def __init__(
         self,
         name: str,
@@ -75,10 +77,6 @@ class RemoteDevice(Device):
         self._root = ""
         self._placed: dict[tuple[str, int, int], str] = {}
         self._environment: Environment | None = None
-
-    @property
-    def elsewhere(self) -> bool:
-        return True
 
     def address(self) -> str | None:
         return self._transport.address if self._transport is not None else None

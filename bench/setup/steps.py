@@ -85,7 +85,7 @@ def set_up(
     found = device.keeper.ask("read_environment", 120.0)
     manifest = _manifest(choice, wheels, choice.sentence(wheels.runtime.version, here))
     made = asked.force or found["problem"] is not None or not _is_same(found["manifest"], manifest)
-    sent_bytes, env_bytes = device.sent().sent_bytes, int(found["env_bytes"])
+    sent_bytes, env_bytes = device.transfers().bytes_sent, int(found["env_bytes"])
     if made:
         env_bytes = _make(device, board, choice, wheels, manifest, said)
     else:
@@ -99,7 +99,7 @@ def set_up(
         address=board.address,
         root=device.root,
         made=made,
-        sent_bytes=device.sent().sent_bytes - sent_bytes,
+        sent_bytes=device.transfers().bytes_sent - sent_bytes,
         env_bytes=env_bytes,
         seconds=round(time.monotonic() - began, 3),
         manifest=manifest,
