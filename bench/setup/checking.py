@@ -61,7 +61,7 @@ def check(device: RemoteDevice) -> Check:
     return Check(
         schema_version=_SCHEMA_VERSION,
         device=device.name,
-        address=device.address or device.name,
+        address=device.address() or device.name,
         system=device.environment(),
         root=str(hello["root"]),
         used_bytes=int(usage["total_bytes"]),

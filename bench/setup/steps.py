@@ -126,14 +126,13 @@ def _make(
             'there, or name a folder on another disk as folder = "..." in [devices.NAME] of edgebench.toml'
         )
     said.begins(f"sending {wheels.size_bytes / 1e6:.1f} MB")
-    began, before = time.monotonic(), device.sent()
-    sent_before, reused_before = before.sent_bytes, before.reused_bytes
+    began, before = time.monotonic(), device.transfers()
     files = [
         {"path": device.push(wheel.path, wheel.sha256), "unpacked_bytes": wheel.unpacked_bytes}
         for wheel in wheels.wheels
     ]
-    now = device.sent()
-    said.said(_sent_line(now.sent_bytes - sent_before, now.reused_bytes - reused_before, time.monotonic() - began))
+    now, took_s = device.transfers(), time.monotonic() - began
+    said.said(_sent_line(now.bytes_sent - before.bytes_sent, now.bytes_reused - before.bytes_reused, took_s))
     said.begins("making the environment")
     began = time.monotonic()
     answer = device.keeper.ask(
