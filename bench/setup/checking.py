@@ -1,15 +1,15 @@
-"""What stands between a device and a measurement: whether it answers, what it is, its environment, and what disturbs."""
+"""What stands between a device and a measurement: whether it answers, its environment, and what disturbs."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from ..config import Config
-from ..devices.opening import open_device
+from ..devices.base import Device
 from ..devices.remote import RemoteDevice
 from ..doctor import Advice, Facts, look, readers_of
 from ..errors import DeviceError, UsageError
@@ -61,7 +61,7 @@ def check(device: RemoteDevice) -> Check:
     return Check(
         schema_version=_SCHEMA_VERSION,
         device=device.name,
-        address=device.address or device.name,
+        address=device.address() or device.name,
         system=device.environment(),
         root=str(hello["root"]),
         used_bytes=int(usage["total_bytes"]),
@@ -86,21 +86,20 @@ class Listed:
     problem: str | None = None
 
 
-def list_devices(config: Config, *, ask: bool = False) -> list[Listed]:
-    """Return the devices of edgebench.toml; ``ask`` each whether it answers, all at once."""
+def list_devices(config: Config, opened: Callable[[str], Device] | None = None) -> list[Listed]:
+    """Return the devices of edgebench.toml; with ``opened``, which opens one by name, all are asked, at once."""
     listed = [Listed(name, str(table.get("ssh", "no address"))) for name, table in config.devices.items()]
-    if not ask or not listed:
+    if opened is None or not listed:
         return listed
     with ThreadPoolExecutor(min(_AT_ONCE, len(listed))) as pool:
-        return list(pool.map(lambda one: _asked(one, config), listed))
+        return list(pool.map(lambda one: _asked(one, opened), listed))
 
 
-def _asked(listed: Listed, config: Config) -> Listed:
+def _asked(listed: Listed, opened: Callable[[str], Device]) -> Listed:
     began = time.monotonic()
     try:
-        device = open_device(listed.name, config, purpose="edgebench device list", locks=False)
+        device = opened(listed.name)
         try:
-            device.reconnect()
             told = device.environment()
         finally:
             device.close()

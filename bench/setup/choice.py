@@ -104,8 +104,8 @@ def choose(board: Board, here: str | None = None) -> Choice:
         raise DeviceRefused(f"{board.address}: {_why_none(board)}")
     if board.noexec:
         raise DeviceRefused(
-            f"{board.address}: libraries cannot be loaded from {board.root}, whose disk is mounted noexec; name a folder "
-            'on another one as folder = "..." in [devices.NAME] of edgebench.toml'
+            f"{board.address}: libraries cannot be loaded from {board.root}, whose disk is mounted noexec; name a "
+            'folder on another one as folder = "..." in [devices.NAME] of edgebench.toml'
         )
     rank, python = min(found, key=lambda one: one[0])
     wheels = _KNOWN[rank]

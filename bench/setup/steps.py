@@ -1,4 +1,4 @@
-"""Sets a bare device up: looks at it, chooses a runtime, fetches its wheels, sends them, makes an environment, tries it."""
+"""Sets a bare device up: looks, chooses a runtime, fetches and sends its wheels, makes an environment, tries it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,12 @@ from ..devices.remote import RemoteDevice
 from ..errors import DeviceRefused
 from .board import Board, look_at
 from .choice import LITERT, Choice, choose
+from .listener import Listener
 from .trial import Trial, try_out
 from .wheels import Pip, WheelSet, fetch, run_pip
 
 _FORMAT = 1
 _MARGIN = 1.05
-
-
-class Listener:
-    """Hears of the steps. This one keeps quiet; the command line prints."""
-
-    def begins(self, what: str) -> None:
-        """A step begins that may take a while."""
-
-    def said(self, line: str) -> None:
-        """A step is done: one line for a person."""
 
 
 @dataclass(frozen=True)
@@ -136,13 +127,12 @@ def _make(
         )
     said.begins(f"sending {wheels.size_bytes / 1e6:.1f} MB")
     began, before = time.monotonic(), device.transfers()
-    sent_before, reused_before = before.bytes_sent, before.bytes_reused
     files = [
         {"path": device.push(wheel.path, wheel.sha256), "unpacked_bytes": wheel.unpacked_bytes}
         for wheel in wheels.wheels
     ]
-    now = device.transfers()
-    said.said(_sent_line(now.bytes_sent - sent_before, now.bytes_reused - reused_before, time.monotonic() - began))
+    now, took_s = device.transfers(), time.monotonic() - began
+    said.said(_sent_line(now.bytes_sent - before.bytes_sent, now.bytes_reused - before.bytes_reused, took_s))
     said.begins("making the environment")
     began = time.monotonic()
     answer = device.keeper.ask(

@@ -22,8 +22,8 @@ _FORMAT = 1
 _TOLD = "resolved.json"
 #: A slow line, and some 50 MB.
 _PIP_S = 1800.0
-_NO_NETWORK = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "Connection broken", "ReadTimeoutError",
-               "ProxyError", "Max retries exceeded", "Temporary failure in name resolution")  # fmt: skip
+_NO_NETWORK = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "ReadTimeoutError", "ProxyError",
+               "Connection broken", "Max retries exceeded", "Temporary failure in name resolution")  # fmt: skip
 
 #: Runs pip with arguments.
 Pip = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
@@ -62,8 +62,8 @@ def run_pip(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 def fetch(choice: Choice, given: Path | None = None, *, cache: Path | None = None, pip: Pip = run_pip) -> WheelSet:
     """Return the wheels that a choice comes to.
 
-    ``given`` is a folder of wheels, the only place to look where it is named; otherwise pip looks where it is set up to.
-    The same question is answered from ``cache`` (None: in the user's) without asking pip.
+    ``given`` is a folder of wheels, then the only place to look; otherwise pip looks where it is set up to. The same
+    question is answered from ``cache`` (None: in the user's) without asking pip.
 
     Raises:
         UsageError: there is no such folder, or this Python has no pip.
@@ -193,6 +193,6 @@ def _check_needs(choice: Choice, found: WheelSet) -> None:
     for wheel in found.wheels:
         if wheel.glibc is not None and wheel.glibc > has:
             raise DeviceRefused(
-                f"the wheel of {wheel.name} {wheel.version} needs glibc {wheel.glibc[0]}.{wheel.glibc[1]}, and the board "
-                f"has {choice.python.glibc_text}; a newer system there has it"
+                f"the wheel of {wheel.name} {wheel.version} needs glibc {wheel.glibc[0]}.{wheel.glibc[1]}, and the "
+                f"board has {choice.python.glibc_text}; a newer system there has it"
             )

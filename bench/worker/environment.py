@@ -5,6 +5,7 @@ It is built beside its place and moved there in one step, so there is a whole on
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -28,9 +29,9 @@ Manifest = Dict[str, Any]
 def make_environment(root: str, request: Dict[str, Any]) -> Dict[str, Any]:
     """Make ``root``/env anew.
 
-    ``python`` is the interpreter that it is for, ``version`` that one's (three numbers), ``own_packages`` whether it sees
-    those that are installed there, ``wheels`` the files with ``path`` and ``unpacked_bytes``, and ``manifest`` what
-    :func:`read_environment` shall return from now on. The files are removed once all is well.
+    ``python`` is the interpreter that it is for, ``version`` that one's (three numbers), ``own_packages`` whether it
+    sees those that are installed there, ``wheels`` the files with ``path`` and ``unpacked_bytes``, and ``manifest``
+    what :func:`read_environment` shall return from now on. The files are removed once all is well.
 
     Returns:
         ``env_bytes``, what it takes on the disk.
@@ -57,7 +58,8 @@ def make_environment(root: str, request: Dict[str, Any]) -> Dict[str, Any]:
     finally:
         shutil.rmtree(new, ignore_errors=True)
     for wheel in wheels:
-        _forget(str(wheel["path"]))
+        with contextlib.suppress(OSError):  # it only takes room
+            os.unlink(str(wheel["path"]))
     return {"env_bytes": tree_bytes(place)}
 
 
@@ -158,13 +160,6 @@ def _remove(path: str) -> None:
         os.unlink(path)
     elif os.path.isdir(path):
         shutil.rmtree(path)
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass  # it only takes room
 
 
 def _check_space(root: str, needed_bytes: int) -> None:
