@@ -57,6 +57,7 @@ class Code(str, Enum):
     PARTIAL = "partial"
     SOFTWARE_GPU = "software-gpu"
     OUTPUTS_DIFFER = "outputs-differ"
+    NOT_COOLED = "not-cooled"
     MORE_THREADS = "more-threads-than-cores"
 
 

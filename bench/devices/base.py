@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ..errors import UsageError, WaitUnavailable
-from ..records import Environment
+from ..errors import DeviceRefused, UsageError, WaitUnavailable
+from ..records import Environment, GovernorChange
 
 Link = TypeVar("Link", bound="WorkerLink")
 
@@ -123,6 +125,22 @@ class Device(ABC):
     def firmware(self) -> Mapping[str, Any]:
         """Return what its firmware tells, in the fields of :func:`edgebench.worker.truth.firmware`, now."""
         return {"unavailable": {}}
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass on the clock that :meth:`clock_ns` shows."""
+        time.sleep(seconds)
+
+    def set_governor(self, name: str) -> AbstractContextManager[GovernorChange]:
+        """Set the governor of all CPUs until the context ends, however it ends, also with this process.
+
+        Raises:
+            DeviceRefused: there is no such governor, or it may not be set; the line says what to do.
+        """
+        raise DeviceRefused(f"{self.name} has no governor that could be set; leave {name} out")
+
+    def recover(self) -> tuple[str, ...]:
+        """Put back what a run that was killed has left changed there; return a line for each such thing."""
+        return ()
 
     def available_bytes(self) -> int | None:
         """Return the memory that new workers can take now, None where that is unknown."""

@@ -18,7 +18,9 @@ import time
 from typing import Any, Callable, Dict, List, NoReturn, Optional
 
 from . import PROTOCOL_VERSION, truth
+from .governor import GovernorSwitch
 from .keeper_files import FileStore
+from .keeper_governor import recover_governor, restore_governor, set_governor
 from .keeper_lock import DeviceLock
 from .keeper_wire import MARK, Message, Unframer, frame, write_all
 from .keeper_workers import Children, own_archive, worker_environment
@@ -42,7 +44,8 @@ class Keeper:
         self.scratch = os.path.join(self.root, "scratch")
         os.makedirs(self.scratch, mode=0o700, exist_ok=True)
         self.workers = Children(own_archive(), self.scratch, self._send)
-        self.at_end: List[Callable[[], None]] = [self.lock.release]
+        self.governor: Optional[GovernorSwitch] = None
+        self.at_end: List[Callable[[], object]] = [self.lock.release]
         self._requests = requests
         self._answers = answers
 
@@ -193,6 +196,9 @@ COMMANDS: Dict[str, Command] = {
     "evict": _evict,
     "usage": _usage,
     "clean": _clean,
+    "set_governor": set_governor,
+    "restore_governor": restore_governor,
+    "recover_governor": recover_governor,
 }
 
 
