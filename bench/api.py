@@ -21,6 +21,7 @@ from .images.cache import GrayscalePolicy
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
 from .kept_models import keep_models
+from .observer import Observers
 from .pictures import REDACTED, evaluated_pictures, no_pictures
 from .plan import Plan, left_out_reasons, make_plan
 from .progress import Progress
@@ -55,6 +56,7 @@ from .unfinished import (
     reopen,
     start,
 )
+from .watching import Watch
 
 
 def run_spec(
@@ -85,11 +87,13 @@ def run_spec(
     created = now or datetime.now(timezone.utc)
     run_id = new_run_id([case.variant.model for case in job.plan.cases], created)
     if out is None:
-        interrupted = _ended_early(job.runner.run)
+        job.watch.begin(job.runner.outcomes)
+        interrupted = _ended_early(lambda: job.runner.run(job.watch))
         return _gathered(job, run_id, created.isoformat(timespec="seconds"), interrupted)
     prepare_out(out)
     if keep:
         keep_models((case.variant.file for case in job.plan.cases), out)
+    job.watch.begin(job.runner.outcomes)
     with start(out, run_id, lambda name: _header(job, name, created)) as kept:
         return _measure(job, kept, page_images, redact_page)
 
@@ -130,10 +134,12 @@ class _Job:
     plan: Plan
     evaluator: Evaluator | None
     runner: Runner
+    watch: Watch
     runtimes: Mapping[str, RuntimeInfo] = field(default_factory=dict)
 
 
 def _prepare(spec: Spec, device: Device, progress: Progress) -> _Job:
+    watch = Watch(device)
     runtimes: dict[str, RuntimeInfo] = {}
 
     def probe(python: PythonTarget) -> RuntimeInfo:
@@ -144,7 +150,7 @@ def _prepare(spec: Spec, device: Device, progress: Progress) -> _Job:
     variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
     evaluator = Evaluator(spec.data, variants=variants, on_decode=progress.detail_count) if spec.data else None
     runner = Runner(device, plan, spec.settings, evaluator, progress, waits=spec.waits, profile=spec.profile)
-    return _Job(spec, device, plan, evaluator, runner, runtimes)
+    return _Job(spec, device, plan, evaluator, runner, watch, runtimes)
 
 
 def _prepare_again(kept: Kept, device: Device, progress: Progress, moment: str) -> _Job:
@@ -160,6 +166,7 @@ def _prepare_again(kept: Kept, device: Device, progress: Progress, moment: str) 
         check_plan(header, planned_cases(job.plan), job.runtimes)
         check_images(header, job.evaluator.fingerprint() if job.evaluator else None)
         kept.restore(job.runner.outcomes, job.evaluator, moment)
+        job.watch.begin(job.runner.outcomes, kept.readings(device.name))
     except EdgebenchError as error:
         raise refused(header, error) from error
     return job
@@ -178,14 +185,15 @@ def _header(job: _Job, run_id: str, created: datetime) -> Header:
         cases=planned_cases(job.plan),
         runtimes=job.runtimes,
         images=job.evaluator.fingerprint() if job.evaluator else None,
+        before={job.device.name: job.watch.before},
     )
 
 
 def _measure(job: _Job, kept: Kept, page_images: bool, redact_page: bool) -> StoredRun:
     """Measure what is left of a run, and store it."""
-    observer = JournalObserver(kept.journal, job.runner.outcomes)
+    observers = Observers(JournalObserver(kept.journal, job.runner.outcomes), job.watch)
     try:
-        interrupted = _ended_early(lambda: job.runner.run(observer, kept.restored.timed))
+        interrupted = _ended_early(lambda: job.runner.run(observers, kept.restored.timed))
     except EdgebenchError:
         if not _blocks(job):
             kept.drop()
@@ -268,6 +276,7 @@ def _record(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> RunR
         interrupted=interrupted,
         warnings=_warnings(job.spec),
         rule=job.spec.data.rule if job.spec.data else None,
+        devices=(job.watch.record(job.runner.outcomes),),
     )
 
 

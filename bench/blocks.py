@@ -10,6 +10,7 @@ from typing import Any
 from .analysis.comparison import compare
 from .errors import WorkerError
 from .estimate import timing_left
+from .firmware import Firmware, joined
 from .judging import judge
 from .launch import Launcher
 from .observer import Observer, Timed
@@ -40,7 +41,9 @@ class BlockTimer:
         progress: Progress,
         available_bytes: Callable[[], int | None],
         usable_cores: int | None = None,
+        firmware: Firmware | None = None,
     ) -> None:
+        self._firmware = firmware
         self._launcher = launcher
         self._settings = settings
         self._progress = progress
@@ -118,6 +121,7 @@ class BlockTimer:
     def _time_block(self, group: list[Outcome], turn: int) -> None:
         """Measure one group with fresh workers. ``turn`` counts the group's blocks; numbers of blocks are the run's."""
         block, self._block = self._block, self._block + 1
+        firmware_before = self._read_firmware()
         with ExitStack() as stack:
             sessions: list[tuple[Outcome, Session]] = []
             # Which process comes first decides where its memory lies: that too must not always favour the same case.
@@ -132,10 +136,17 @@ class BlockTimer:
             # All before the first burst and after the last one: to read the machine's state costs a millisecond.
             states = [(outcome, session, _state(outcome, session)) for outcome, session in warm]
             self._take_turns(warm, block)
-            for outcome, session, before in states:
-                after = _state(outcome, session) if outcome.alive else None
-                if before is not None and after is not None:
-                    outcome.states.append((before, after))
+            found = [
+                (outcome, before, after)
+                for outcome, session, before in states
+                if before is not None and outcome.alive and (after := _state(outcome, session)) is not None
+            ]
+            firmware = self._read_firmware() if found else {}
+        for outcome, before, after in found:
+            outcome.states.append((joined(before, firmware_before), joined(after, firmware)))
+
+    def _read_firmware(self) -> Mapping[str, Any]:
+        return {} if self._firmware is None else self._firmware.read()
 
     def _prepare(self, outcome: Outcome, stack: ExitStack, sessions: list[tuple[Outcome, Session]]) -> None:
         session = stack.enter_context(self._launcher.open(outcome.case))

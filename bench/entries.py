@@ -22,10 +22,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .device_record import block_reading
 from .evaluation import Evaluator, Reading
 from .journal import Journal
 from .observer import Observer, Timed
 from .outcome import Outcome
+from .readings import Reading as DeviceReading
 from .records import CaseResult, Environment, Failure, Preprocessing, RuntimeInfo
 from .rounds import Burst
 from .session import Samples
@@ -55,7 +57,8 @@ class PlannedCase:
 class Header:
     """What a run was to measure, and on what. ``images`` is the fingerprint of the images, None without them.
 
-    ``runtimes`` maps each Python's path to its runtime; ``folder`` is where relative paths began.
+    ``runtimes`` maps each Python's path to its runtime; ``folder`` is where relative paths began. ``before`` is the
+    state of each device then.
     """
 
     run_id: str
@@ -69,6 +72,7 @@ class Header:
     cases: tuple[PlannedCase, ...]
     runtimes: Mapping[str, RuntimeInfo]
     images: str | None = None
+    before: Mapping[str, DeviceReading] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
 
@@ -164,13 +168,15 @@ class _Written:
 class Restored:
     """What a journal's entries come to, beside the outcomes that they were put into.
 
-    ``sittings`` has the moment of each time that somebody went on, with the number of blocks finished before.
+    ``sittings`` has the moment of each time that somebody went on, with the number of blocks finished before;
+    ``readings`` has each device's state at its blocks.
     """
 
     groups: tuple[tuple[str, ...], ...] = ()
     spent_ns: list[int] = field(default_factory=list)
     finished: bool = False
     sittings: list[tuple[str, int]] = field(default_factory=list)
+    readings: dict[str, list[DeviceReading]] = field(default_factory=dict)
 
     @property
     def timed(self) -> Timed:
@@ -201,6 +207,7 @@ def restore(entries: Iterable[Entry], outcomes: Iterable[Outcome], evaluator: Ev
             restored.groups = tuple(tuple(str(case_id) for case_id in group) for group in entry["groups"])
         elif kind == "block":
             _restore_block(entry, by_id)
+            _restore_readings(entry, by_id, restored.readings)
             restored.spent_ns.append(int(entry["spent_ns"]))
         elif kind == "timing":
             restored.finished = True
@@ -238,6 +245,15 @@ def _restore_block(entry: Entry, by_id: Mapping[str, Outcome]) -> None:
         outcome.unread = part["unread"]
         if part["failure"] is not None:
             outcome.broken(structured(part["failure"], Failure))
+
+
+def _restore_readings(entry: Entry, by_id: Mapping[str, Outcome], readings: dict[str, list[DeviceReading]]) -> None:
+    states: dict[str, list[Mapping[str, Any]]] = {}
+    for case_id, part in entry["cases"].items():
+        states.setdefault(by_id[case_id].case.device, []).extend(after for _, after in part["states"])
+    for device, after in states.items():
+        if after:
+            readings.setdefault(device, []).append(block_reading(int(entry["block"]), after))
 
 
 def _burst_entry(burst: Burst) -> dict[str, Any]:

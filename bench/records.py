@@ -9,8 +9,8 @@ Rules that hold everywhere:
 Schema history:
 
 1. first version
-2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory, operators: absent in
-   version 1
+2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory, operators, devices: absent
+   in version 1
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .device_outputs import DeviceParity
 from .findings import Code, Finding, Verdict
 from .operators import OperatorProfile
+from .readings import CoreGroup, Reading
 from .rule import Rule
 
 SCHEMA_VERSION = 2
@@ -554,6 +556,7 @@ class CaseResult:
     operating_points: tuple[OperatingPoint, ...] = ()
     operators: OperatorProfile | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    device_parity: DeviceParity | None = None
 
 
 @dataclass(frozen=True)
@@ -595,6 +598,32 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class DeviceRecord:
+    """A device that ran cases: what it is, and its state before, during and after the run, in that order.
+
+    ``name`` is the device part of case ids. ``address`` is where it was reached, None for this machine, to which no
+    bytes were sent either; ``bytes_reused`` were there already. ``ready_to_first_result_ns`` is the time from when it
+    could be asked to the first case's first result. ``virtual`` and ``emulated`` are the signs that it is a virtual
+    machine or an emulator, empty where there are none. A run that was continued has readings of each sitting.
+    """
+
+    name: str
+    environment: Environment
+    address: str | None = None
+    board_model: str | None = None
+    soc: str | None = None
+    cores: tuple[CoreGroup, ...] = ()
+    virtual: tuple[str, ...] | None = None
+    emulated: tuple[str, ...] | None = None
+    readings: tuple[Reading, ...] = ()
+    bytes_sent: int | None = None
+    bytes_reused: int | None = None
+    ready_to_first_result_ns: int | None = None
+    notes: tuple[str, ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Settings:
     """How long was measured, and with which seed.
 
@@ -631,7 +660,10 @@ class RejectedModel:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run: the whole of ``run.json``. ``rule`` is what ``--recommend`` asked for, None for the default."""
+    """One run: the whole of ``run.json``. ``rule`` is what ``--recommend`` asked for, None for the default.
+
+    ``environment`` is that of the first device; ``devices`` is empty where nobody looked at them.
+    """
 
     schema_version: int
     run_id: str
@@ -645,3 +677,4 @@ class RunRecord:
     interrupted: bool = False
     warnings: tuple[str, ...] = ()
     rule: Rule | None = None
+    devices: tuple[DeviceRecord, ...] = ()

@@ -16,6 +16,7 @@ from .images.files import user_path
 from .journal import JOURNAL_FILE, Journal
 from .outcome import Outcome
 from .plan import Plan
+from .readings import Reading
 from .records import SCHEMA_VERSION, Environment, RuntimeInfo
 from .store import RUN_FILE, UNFINISHED, continue_line, newest, no_such_run, read_record, remove_unfinished
 from .swap import sync
@@ -63,6 +64,11 @@ class Kept:
             raise StoreError(f"{self.journal.path} is damaged: {error!r:.200}") from error
         self.restored.sittings.append((moment, len(self.restored.spent_ns)))
         self.journal.append(resumed_entry(moment))
+
+    def readings(self, device: str) -> list[Reading]:
+        """Return a device's state before the run and at the blocks that were finished, as far as they are known."""
+        before = [self.header.before[device]] if device in self.header.before else []
+        return before + self.restored.readings.get(device, [])
 
     def stored(self) -> None:
         """Remove what only a run under way needs, also what a crash between two steps left of it."""

@@ -250,7 +250,7 @@ def test_it_says_how_much_was_removed(board_run: StoredRun) -> None:
     assert found.removed["image"] == count
     assert found.line.startswith("redacted: 1 host name, 1 device, ")
     assert f", {count} image ids" in found.line
-    plain = replace(filled(RunRecord, lambda n: f"w{n}"), cases=(), data=None, rejected=(), command=())
+    plain = replace(filled(RunRecord, lambda n: f"w{n}"), cases=(), data=None, rejected=(), command=(), devices=())
     empty = replace(plain, environment=replace(plain.environment, hostname=""))
     assert redact_run(StoredRun(empty, pd.DataFrame({"case": []}), None), Secrets()).line == (
         "redacted: nothing here names a machine, a person or an image"

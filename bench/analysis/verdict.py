@@ -9,7 +9,7 @@ from typing import Any
 from ..findings import Code, Finding, Severity, worst_first
 from ..records import Coverage, Delegate, DelegateKind, Delegation
 from .disturbance import disturbances, unchecked
-from .heat import heat_findings
+from .heat import firmware_findings, heat_findings
 from .samples import BLOCKS_SHARE, CaseSamples, sample_findings
 from .surroundings import standing_findings
 
@@ -69,7 +69,8 @@ def silence(findings: Sequence[Finding], codes: Sequence[Code]) -> tuple[Finding
 
 
 def block_findings(states: Sequence[StatePair]) -> list[Finding]:
-    """Return what disturbed at least a third of the blocks, and a rise of temperature over all of them.
+    """Return what disturbed at least a third of the blocks, a rise of temperature over all of them, and whatever the
+    firmware reported of heat and supply.
 
     What hit fewer is absorbed: a burst's value is a quartile, a block's a median, and the interval is over blocks. A
     finding is invalid where a third of the blocks are; its reason is the first such block's.
@@ -83,6 +84,7 @@ def block_findings(states: Sequence[StatePair]) -> list[Finding]:
     if len(states) > 1:
         whole = heat_findings(states[0][0], states[-1][1])
         found += [finding for finding in whole if finding.code is Code.TEMPERATURE_RISE]
+        found += firmware_findings(states)
     return worst_first(found)
 
 

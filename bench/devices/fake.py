@@ -41,8 +41,8 @@ class FakeModel:
 
     ``latency_ns`` is one number, or a function of the run's index since loading. ``fails`` maps a command from
     ``load`` on to the error that it ends in. ``scores`` gives scores [rows, classes] for rows ``start`` to ``stop``.
-    ``state`` gives fields of a snapshot (:mod:`edgebench.worker.truth`) taken at a time in ns; without it a snapshot
-    tells nothing but its time.
+    ``state`` gives fields of a snapshot (:mod:`edgebench.worker.truth`) taken at a time in ns, beside those that the
+    device tells; without either a snapshot tells nothing but its time.
     ``bare_ns`` is the latency in a bare loop, ``idle_ns`` that of a run after a pause (None: as always). ``batch_ns``
     gives the latency of a run by its number of items, or raises the error that such a batch ends in; without it every
     item costs the same. ``load_ns`` is what loading takes, ``copy_ns`` what setting inputs and reading outputs takes
@@ -53,7 +53,7 @@ class FakeModel:
     ``operators`` are those that a profile tells: each one's name, its time in whole us, and whether XNNPACK runs it.
     ``adapter`` is the GPU that runs it with delegate gpu, in the fields of :class:`edgebench.records.Adapter`,
     ``outputs`` its values there, and ``cpu_outputs`` those that the GPU's are compared with; ``cpu_fails`` is the error
-    that loading it for the comparison ends in.
+    that loading it for the comparison ends in. ``step`` is what one step of its outputs is worth, 0.0 for floats.
     """
 
     latency_ns: int | Callable[[int], int] = 1_000_000
@@ -78,15 +78,19 @@ class FakeModel:
     outputs: Sequence[float] = (0.25, 0.75)
     cpu_outputs: Sequence[float] = (0.25, 0.75)
     cpu_fails: WorkerError | None = None
+    step: float | None = 0.0
 
 
 class FakeDevice(Device):
     """Answers for models by the stem of their file. ``log`` lists (worker number, command) in the order asked.
 
-    ``machine`` are the lasting facts (:func:`edgebench.worker.truth.machine`) that its workers tell, none by default.
+    ``machine`` are the lasting facts (:func:`edgebench.worker.truth.machine`) that it and its workers tell; ``state``
+    and ``firmware`` give fields of a snapshot and what the firmware says at a time in ns; none of them by default.
+    ``address`` is where it is reached.
     A worker is there after ``spawn_ns``, of which it spends ``numpy_ns`` and ``own_ns`` on imports, and imports its
     runtime in ``import_ns``. ``folders`` and ``files``, with what is known of each, are those that workers have made
-    and not removed yet. ``lost`` are commands during which a worker dies, each once.
+    and not removed yet. ``lost`` are commands during which a worker dies, each once. ``elsewhere`` makes it a device
+    whose outputs are compared with this machine's; ``version`` is that of its runtime.
     """
 
     name = "fake"
@@ -101,14 +105,24 @@ class FakeDevice(Device):
         own_ns: int = 0,
         import_ns: int = 1,
         lost: Sequence[str] = (),
+        state: Callable[[int], Mapping[str, Any]] | None = None,
+        firmware: Callable[[int], Mapping[str, Any]] | None = None,
+        address: str | None = None,
+        elsewhere: bool = False,
+        version: str = "0",
     ) -> None:
         self.models = models
-        self.machine = dict(machine or {})
+        self.facts = dict(machine or {})
+        self.state_at = state
+        self.firmware_at = firmware
+        self.place_reached = address
         self.spawn_ns = spawn_ns
         self.numpy_ns = numpy_ns
         self.own_ns = own_ns
         self.import_ns = import_ns
         self.lost = list(lost)
+        self.elsewhere = elsewhere
+        self.version = version
         self.folders: set[str] = set()
         self.files: dict[str, dict[str, int]] = {}
         self.now_ns = 0
@@ -130,6 +144,20 @@ class FakeDevice(Device):
 
     def clock_ns(self) -> int:
         return self.now_ns
+
+    def machine(self) -> dict[str, Any]:
+        return {"unavailable": {}, **self.facts}
+
+    def state(self) -> dict[str, Any]:
+        told = self.state_at(self.now_ns) if self.state_at is not None else {}
+        return {"taken_ns": self.now_ns, "unavailable": {}, **told}
+
+    def firmware(self) -> dict[str, Any]:
+        told = self.firmware_at(self.now_ns) if self.firmware_at is not None else {}
+        return {"unavailable": {}, **told}
+
+    def address(self) -> str | None:
+        return self.place_reached
 
     def environment(self) -> Environment:
         return Environment(
@@ -196,7 +224,7 @@ class _FakeLink(WorkerLink):
             "hello": self._hello,
             "memory": lambda _: {"rss_bytes": 30_000_000, "peak_rss_bytes": self._model.peak_rss_bytes},
             "state": self._state,
-            "machine": lambda _: {"unavailable": {}, **self._device.machine},
+            "machine": lambda _: {**self._device.machine()},
             "load": self._load,
             "first": self._first,
             "burst": self._burst,
@@ -211,6 +239,7 @@ class _FakeLink(WorkerLink):
                 "scores": self._model.classes,
             },
             "predict": self._predict,
+            "run_row": lambda _: {},
             "outputs": lambda _: self._outputs(),
             "adapter": lambda _: {"adapter": dict(self._model.adapter)},
             "adapters": lambda _: {"adapters": [dict(_ADAPTER)]},
@@ -237,7 +266,9 @@ class _FakeLink(WorkerLink):
             self._device.open_workers -= 1
 
     def _hello(self, _: dict[str, Any]) -> dict[str, Any]:
-        runtime = {"name": "litert", "package": "ai-edge-litert", "version": "0", "import_ns": self._device.import_ns}
+        device = self._device
+        runtime = {"name": "litert", "package": "ai-edge-litert", "version": device.version,
+                   "import_ns": device.import_ns}  # fmt: skip
         self._device.now_ns += self._device.import_ns
         return {
             "protocol": PROTOCOL_VERSION,
@@ -249,9 +280,8 @@ class _FakeLink(WorkerLink):
         }
 
     def _state(self, _: dict[str, Any]) -> dict[str, Any]:
-        now_ns = self._device.now_ns
-        told = self._model.state(now_ns) if self._model.state is not None else {}
-        return {"taken_ns": now_ns, "pid": self._number, "unavailable": {}, **told}
+        told = self._model.state(self._device.now_ns) if self._model.state is not None else {}
+        return {**self._device.state(), "pid": self._number, **told}
 
     def _first(self, _: dict[str, Any]) -> dict[str, Any]:
         start_ns, latency_ns = self._device.now_ns, self._run()
@@ -260,7 +290,8 @@ class _FakeLink(WorkerLink):
 
     def _outputs(self) -> dict[str, Any]:
         values = self._model.outputs if self._on_gpu else self._model.cpu_outputs
-        return {"outputs": [{"name": "scores", "step": 0.0, "values": encode_array(np.array(values, np.float64))}]}
+        told = {"name": "scores", "step": self._model.step, "values": encode_array(np.array(values, np.float64))}
+        return {"outputs": [told]}
 
     def _load(self, fields: dict[str, Any]) -> dict[str, Any]:
         self._batch = fields.get("batch") or 1

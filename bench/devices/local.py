@@ -7,11 +7,14 @@ import platform
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..errors import UsageError
 from ..records import Environment
+from ..worker import truth
 from .base import Device, WorkerLink
 from .process import ProcessLink
 from .zipapp import worker_file
@@ -36,6 +39,15 @@ class LocalDevice(Device):
 
     def clock_ns(self) -> int:
         return time.monotonic_ns()
+
+    def machine(self) -> Mapping[str, Any]:
+        return truth.machine()
+
+    def state(self) -> Mapping[str, Any]:
+        return truth.snapshot()
+
+    def firmware(self) -> Mapping[str, Any]:
+        return truth.firmware()
 
     def environment(self) -> Environment:
         unavailable: dict[str, str] = {}

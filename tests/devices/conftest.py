@@ -8,6 +8,7 @@ import pytest
 
 from .board import BOARD_VARIABLE, Board, Kind, find_image
 from .native_sshd import SSHD_VARIABLE, NativeSshd, find_sshd
+from .ssh_client import connect_ssh, ssh_home  # noqa: F401 - fixtures
 from .ssh_host import has_client
 
 
