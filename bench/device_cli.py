@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import DeviceLost, UsageError
+from .errors import UsageError
 from .run_cli import folder_argument, terminal_width
 from .setup.listener import Listener
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .config import Config
     from .devices.base import Device
     from .devices.remote import RemoteDevice
+    from .devices.retry import Waiting
     from .progress import Progress
 
 _LIST_EXAMPLES = """\
@@ -212,7 +213,7 @@ def _remote(text: str, config: Config, purpose: str, locks: bool, progress: Prog
         if progress is not None:
             progress.detail(f"{done / 1e6:.1f} of {of / 1e6:.1f} MB")
 
-    device = open_device(text, config, purpose=purpose, locks=locks, heard=_say_lost, on_sent=sent)
+    device = open_device(text, config, purpose=purpose, locks=locks, on_wait=_say_lost, on_sent=sent)
     if not isinstance(device, RemoteDevice):
         raise UsageError(f"{text}: is no device that can be set up")
     return device
@@ -220,13 +221,13 @@ def _remote(text: str, config: Config, purpose: str, locks: bool, progress: Prog
 
 def _opened_once(name: str, config: Config) -> Device:
     from .devices.opening import open_device
-    from .devices.retry import ONCE
+    from .devices.retry import Patience
 
-    return open_device(name, config, purpose="edgebench device list", locks=False, retry=ONCE)
+    return open_device(name, config, purpose="edgebench device list", locks=False, patience=Patience(total_s=0.0))
 
 
-def _say_lost(error: DeviceLost, wait_s: float) -> None:
-    print(f"edgebench: {error}; trying again in {wait_s:.0f} s", file=sys.stderr)
+def _say_lost(waiting: Waiting) -> None:
+    print(f"edgebench: {waiting.reason}; trying again in {waiting.wait_s:.1g} s", file=sys.stderr)
 
 
 def _progress(options: argparse.Namespace) -> Progress:

@@ -129,7 +129,7 @@ class DeviceParityCheck:
         return _Reference(outputs, Ran(runtime, twin.engine, twin.delegate, delegation))
 
     def _told_by_interpreter(self, twin: Case) -> Delegation | None:
-        """Return what XNNPACK takes of the model in the engine that tells: it is the same library, and the same file."""
+        """Return what XNNPACK takes of the model in the engine that tells: the library and the file are the same."""
         teller = replace(twin, engine=Engine.INTERPRETER)
         try:
             with self._here.open(teller) as session:

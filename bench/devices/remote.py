@@ -22,7 +22,7 @@ from ..records import Environment
 from .base import Device, Transfers, WorkerLink
 from .keeper import KeeperClient, NotStarted, Sent
 from .remote_start import find_python, why_not_started, write_archive
-from .retry import Retry, retried
+from .retry import connect
 from .transport import Transport
 
 #: Below the home folder there, unless the device's settings name another one.
@@ -57,11 +57,13 @@ class RemoteDevice(Device):
         connect: Callable[[], Transport],
         settings: RemoteSettings | None = None,
         *,
-        retry: Retry | None = None,
+        reach: Callable[[Callable[[], Transport]], Transport] = connect,
         locks: bool = True,
         on_sent: Callable[[str, int, int], None] | None = None,
     ) -> None:
-        """``connect`` makes a connection. ``locks``: nobody else may measure there meanwhile.
+        """``connect`` makes a connection, ``reach`` tries it as often as it takes.
+
+        ``locks``: nobody else may measure there meanwhile.
 
         ``on_sent(name, bytes, of)`` hears of files on their way.
         """
@@ -69,7 +71,7 @@ class RemoteDevice(Device):
         self.settings = settings or RemoteSettings()
         self._before = Sent()
         self._connect = connect
-        self._retry = retry or Retry()
+        self._reach = reach
         self._locks = locks
         self._on_sent = on_sent
         self._transport: Transport | None = None
@@ -85,7 +87,7 @@ class RemoteDevice(Device):
     def transport(self) -> Transport:
         """The connection. Raises DeviceLost, DeviceRefused where there can be none."""
         if self._transport is None:
-            self._transport = retried(self._connect, self._retry)
+            self._transport = self._reach(self._connect)
         return self._transport
 
     @property
