@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from edgebench.setup.steps import litert_here
+from edgebench.setup.wheels import Pip
 
 #: This Python's own interpreter, whatever environment the tests run in.
 BASE_PYTHON = str(Path(getattr(sys, "_base_executable", None) or sys.executable).resolve())
@@ -48,3 +52,20 @@ def runtime_wheels(folder: Path) -> Path:
     make_wheel(folder, "numpy", np.__version__, {"numpy_here.pth": path})
     make_wheel(folder, "ai-edge-litert", litert_here() or "0", {"litert_here.pth": path}, needs=("numpy",))
     return folder
+
+
+def pip_of(folder: Path) -> Pip:
+    """Return a pip that takes the wheels of a folder, whatever they are for. The real one needs seconds."""
+
+    def pip(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        target = next(Path(word.removeprefix("--dest=")) for word in arguments if word.startswith("--dest="))
+        target.mkdir(exist_ok=True)
+        for requirement in [word for word in arguments[1:] if not word.startswith("--")]:
+            name = re.split("[<>=]", requirement)[0].replace("-", "_")
+            found = list(folder.glob(f"{name}-*.whl"))
+            if not found:
+                return subprocess.CompletedProcess([], 1, "", f"ERROR: No matching distribution found for {name}\n")
+            shutil.copy(found[0], target)
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    return pip

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+from edgebench import doctor
 from edgebench.config import Config
 from edgebench.devices.base import Device
 from edgebench.devices.fake import FakeDevice
@@ -14,7 +16,10 @@ from edgebench.setup.checking import Listed, check, list_devices
 from .there import OpenThere
 
 
-def test_it_finds_what_there_is_and_who_has_it(open_there: OpenThere, tmp_path: Path) -> None:
+def test_it_finds_what_there_is_and_who_has_it(
+    open_there: OpenThere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "NOISE_NS", 20_000_000)
     device = open_there(locks=False)
     found = check(device)
     assert (found.device, found.address) == ("there", "test@home")
@@ -36,11 +41,8 @@ CONFIG = Config(devices={"pi": {"ssh": "pi@raspberrypi.local"}, "far": {"ssh": "
 
 
 def test_a_list_without_asking_has_addresses_alone() -> None:
-    assert list_devices(CONFIG) == [
-        Listed("pi", "pi@raspberrypi.local"),
-        Listed("far", "far"),
-        Listed("odd", "no address"),
-    ]
+    addresses = [("pi", "pi@raspberrypi.local"), ("far", "far"), ("odd", "no address")]
+    assert list_devices(CONFIG) == [Listed(*one) for one in addresses]
     assert list_devices(Config(), lambda _: FakeDevice({})) == []
 
 

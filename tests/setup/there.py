@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from devices.local_transport import LocalTransport
 from edgebench.devices.remote import RemoteDevice, RemoteSettings
-from edgebench.devices.retry import ONCE
 
 OpenThere = Callable[..., RemoteDevice]
 
@@ -25,7 +24,7 @@ def open_there(tmp_path: Path) -> Iterator[OpenThere]:
         def connect() -> LocalTransport:
             return LocalTransport(home, {"TMPDIR": str(temporary)})
 
-        opened.append(RemoteDevice("there", connect, settings, retry=ONCE, locks=locks))
+        opened.append(RemoteDevice("there", connect, settings, reach=lambda once: once(), locks=locks))
         return opened[-1]
 
     yield make
