@@ -11,6 +11,8 @@ from typing import TypeVar
 from . import __version__
 from .changes import RunChange
 from .comparing import compare_stored
+from .condition_settings import condition_settings
+from .conditions import check_conditions
 from .devices.base import Device
 from .devices.local import LocalDevice
 from .entries import Header, JournalObserver
@@ -37,6 +39,7 @@ from .spec import (
     bounded_settings,
     make_wait_spec,
     parse_choice,
+    parse_cpus,
     parse_delegates,
     parse_operating_point,
     parse_python,
@@ -147,6 +150,7 @@ def _prepare(spec: Spec, device: Device, progress: Progress) -> _Job:
         return runtimes.setdefault(python.path, found)
 
     plan = make_plan(spec, device.name, device.default_python(), probe)
+    check_conditions(spec, device)
     variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
     evaluator = Evaluator(spec.data, variants=variants, on_decode=progress.detail_count) if spec.data else None
     runner = Runner(device, plan, spec.settings, evaluator, progress, waits=spec.waits, profile=spec.profile)
@@ -274,9 +278,10 @@ def _record(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> RunR
         data=job.evaluator.info() if job.evaluator else None,
         rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in job.plan.rejected),
         interrupted=interrupted,
-        warnings=_warnings(job.spec),
+        warnings=(*_warnings(job.spec), *job.runner.conditions.notes),
         rule=job.spec.data.rule if job.spec.data else None,
         devices=(job.watch.record(job.runner.outcomes),),
+        conditions=job.runner.conditions.facts(job.runner.outcomes),
     )
 
 
@@ -302,6 +307,7 @@ def run(
     delegate: str | Sequence[str] = "default",
     delegate_options: Sequence[str] = (),
     threads: int | Sequence[int] = 1,
+    cpus: str | Sequence[str] = (),
     python: str | Sequence[str] = (),
     runtime: str | None = None,
     signature: str | None = None,
@@ -313,6 +319,9 @@ def run(
     profile: bool = False,
     budget: str | None = None,
     blocks: int | None = None,
+    cool_to: str | None = None,
+    cool_timeout: str | None = None,
+    set_governor: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
     out: str | Path | None = None,
     page_images: bool = True,
@@ -323,8 +332,12 @@ def run(
     Args:
         models: ``.tflite`` files, folders of them, or ``MODEL/VARIANT=FILE``.
         baseline: the variant that the others of its model are compared with; None: float32.
+        cpus: which CPUs workers run on: ``big``, ``little`` or numbers ("0-3"); several texts give a case each.
         settings: how long and how precisely to measure. ``budget`` ("20s") and ``blocks``, as the flags of these names,
             change only that.
+        cool_to, cool_timeout: before each block wait until the processor is at this temperature ("55C"), for so long
+            at most ("5m").
+        set_governor: the clock governor ("performance") to set while measuring; what was set before is put back.
         waits: what to measure beside pure inference: ``end-to-end``, ``cold-start``, ``idle-gap``, ``weight-cache``,
             ``batches``, ``workers``, or ``all``.
         gap, batches, workers: time between two inferences ("100ms"), items a run, and processes at once, for the
@@ -386,6 +399,7 @@ def run(
         engines=tuple(parse_choice(Engine, name, "engine") for name in _listed(engine)),
         delegates=parse_delegates(_listed(delegate), delegate_options),
         threads=tuple(dict.fromkeys(count for given in _listed(threads) for count in parse_threads(str(given)))),
+        cpus=parse_cpus(_listed(cpus)),
         pythons=tuple(parse_python(name) for name in _listed(python)),
         runtime=runtime,
         signature=signature,
@@ -399,7 +413,9 @@ def run(
             with_data=data is not None,
         ),
         profile=profile,
-        settings=bounded_settings(settings, budget, blocks),
+        settings=replace(
+            bounded_settings(settings, budget, blocks), **condition_settings(cool_to, cool_timeout, set_governor)
+        ),
     )
     folder = Path(out) if out is not None else None
     return run_spec(spec, out=folder, page_images=page_images, redact_page=redact_page)

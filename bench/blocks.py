@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from .analysis.comparison import compare
+from .cooling import Cooler
 from .errors import WorkerError
 from .estimate import timing_left
 from .firmware import Firmware, joined
@@ -42,6 +43,7 @@ class BlockTimer:
         available_bytes: Callable[[], int | None],
         usable_cores: int | None = None,
         firmware: Firmware | None = None,
+        cooler: Cooler | None = None,
     ) -> None:
         self._firmware = firmware
         self._launcher = launcher
@@ -49,6 +51,7 @@ class BlockTimer:
         self._progress = progress
         self._available_bytes = available_bytes
         self._usable_cores = usable_cores
+        self._cooler = cooler
         self._block = 0
 
     def run(self, outcomes: list[Outcome], observer: Observer, timed: Timed) -> None:
@@ -76,6 +79,7 @@ class BlockTimer:
             while begun or decision.another(done, [o.log for o in taking_part if o.alive], _pairs(taking_part)):
                 for group in groups[begun:]:
                     open_cases = [o for o in group if o.alive and not at_cap(o.log, self._settings)]
+                    decision.leave_out(self._cool(open_cases))
                     self._time_block(open_cases, done)
                     observer.block_done(self._block - 1, decision.spent_ns, open_cases)
                 done, begun = done + 1, 0
@@ -117,6 +121,15 @@ class BlockTimer:
                     group = list(start)
                 group.append(outcome)
             yield group
+
+    def _cool(self, group: list[Outcome]) -> int:
+        """Let the device cool before the next block, where that was asked for; return the ns that it took."""
+        if self._cooler is None or not group:
+            return 0
+        cooling = self._cooler.wait()
+        for outcome in group:
+            outcome.coolings[self._block] = cooling
+        return cooling.waited_ns
 
     def _time_block(self, group: list[Outcome], turn: int) -> None:
         """Measure one group with fresh workers. ``turn`` counts the group's blocks; numbers of blocks are the run's."""

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .analysis.cooling import BlockCooling
 from .device_record import block_reading
 from .evaluation import Evaluator, Reading
 from .journal import Journal
@@ -137,6 +138,7 @@ class JournalObserver(Observer):
             "states": outcome.states[written.states :],
             "machine": None if written.machine else outcome.machine,
             "unread": outcome.unread,
+            "cooling": dataclasses.asdict(outcome.coolings[block]) if block in outcome.coolings else None,
             "failure": None if outcome.result.failure is None else dataclasses.asdict(outcome.result.failure),
         }
         self._written[outcome.case.case_id] = _Written.of(outcome)
@@ -243,6 +245,8 @@ def _restore_block(entry: Entry, by_id: Mapping[str, Outcome]) -> None:
         outcome.states += [(before, after) for before, after in part["states"]]
         outcome.machine = outcome.machine or part["machine"]
         outcome.unread = part["unread"]
+        if part.get("cooling") is not None:
+            outcome.coolings[block] = structured(part["cooling"], BlockCooling)
         if part["failure"] is not None:
             outcome.broken(structured(part["failure"], Failure))
 

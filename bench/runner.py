@@ -8,6 +8,7 @@ from typing import Any
 
 from .blocks import BlockTimer
 from .classify import Classifier
+from .conditions import DeviceConditions
 from .delegate_check import check_delegate
 from .device_parity import DeviceParityCheck
 from .devices.base import Device
@@ -58,6 +59,7 @@ class Runner:
         self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
         self._settings = settings
         self._phase = ""
+        self.conditions = DeviceConditions(device, settings, progress or Progress())
         self._paired = plan.paired
         self._observer = Observer()
         self._evaluator = evaluator
@@ -82,15 +84,20 @@ class Runner:
         hold that already.
 
         Raises:
-            UsageError, DataError: accuracy was asked for and cannot be measured this way; nothing was timed yet.
+            UsageError, DataError: accuracy was asked for and cannot be measured this way, or no governor can be set;
+                nothing was timed yet.
         """
         self._observer = observer or Observer()
+        with self.conditions.held():
+            self._measure(timed or Timed())
+
+    def _measure(self, timed: Timed) -> None:
         try:
             self._each("checking, measuring memory", self.outcomes, self._inspect)
             self._repeat_memory()
             self._decode_images()
             self._compare_with_host()
-            self._time(timed or Timed())
+            self._time(timed)
             if self._waits is not None:
                 self._each("measuring what a user waits for", self._alive(), self._waits.measure)
             if self._profile is not None:
@@ -112,7 +119,15 @@ class Runner:
             return
         cores = self._device.environment().cpus_allowed
         firmware = Firmware(self._device)
-        timer = BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes, cores, firmware)
+        timer = BlockTimer(
+            self._launcher,
+            self._settings,
+            self._progress,
+            self._available_bytes,
+            cores,
+            firmware=firmware,
+            cooler=self.conditions.cooler,
+        )
         timer.run(self.outcomes, self._observer, timed)
         self._observer.timing_done(self.outcomes)
 
@@ -149,7 +164,7 @@ class Runner:
         alone = self._external_alone(outcome.case)
         with self._launcher.open(outcome.case) as session:
             hello = session.hello(outcome.case.runtime)
-            outcome.update(runtime=hello.runtime, runtime_import_ns=hello.import_ns)
+            outcome.update(runtime=hello.runtime, runtime_import_ns=hello.import_ns, cpu_numbers=hello.cpus)
             before = session.memory()
             loaded = self._launcher.load(outcome.case, session)
             after_load = session.memory()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ..errors import UsageError, WaitUnavailable
-from ..records import Environment
+from ..errors import DeviceRefused, UsageError, WaitUnavailable
+from ..records import Environment, GovernorChange
 from ..worker.noise import probe
 
 Link = TypeVar("Link", bound="WorkerLink")
@@ -136,6 +138,22 @@ class Device(ABC):
     def noise(self, duration_ns: int) -> Mapping[str, Any]:
         """Return how evenly it runs the same work for so long, see :func:`edgebench.worker.noise.probe`."""
         return probe(duration_ns)
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass on the clock that :meth:`clock_ns` shows."""
+        time.sleep(seconds)
+
+    def set_governor(self, name: str) -> AbstractContextManager[GovernorChange]:
+        """Set the governor of all CPUs until the context ends, however it ends, also with this process.
+
+        Raises:
+            DeviceRefused: there is no such governor, or it may not be set; the line says what to do.
+        """
+        raise DeviceRefused(f"{self.name} has no governor that could be set; leave {name} out")
+
+    def recover(self) -> tuple[str, ...]:
+        """Put back what a run that was killed has left changed there; return a line for each such thing."""
+        return ()
 
     def available_bytes(self) -> int | None:
         """Return the memory that new workers can take now, None where that is unknown."""

@@ -10,7 +10,8 @@ import getpass
 import hashlib
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,8 +19,9 @@ from typing import Any
 
 from .. import __version__
 from ..errors import DeviceLost, DeviceRefused, WorkerDied
-from ..records import Environment
+from ..records import Environment, GovernorChange
 from .base import Device, Transfers, WorkerLink
+from .governor import change_of, left_note, refuse_trouble
 from .keeper import KeeperClient, NotStarted, Sent
 from .remote_start import find_python, why_not_started, write_archive
 from .retry import connect
@@ -79,6 +81,7 @@ class RemoteDevice(Device):
         self._root = ""
         self._placed: dict[tuple[str, int, int], str] = {}
         self._environment: Environment | None = None
+        self._governor: str | None = None
 
     def address(self) -> str | None:
         return self._transport.address if self._transport is not None else None
@@ -195,6 +198,26 @@ class RemoteDevice(Device):
     def noise(self, duration_ns: int) -> Mapping[str, Any]:
         return self.keeper.ask("noise", 60.0 + 2 * duration_ns / 1e9, duration_ns=duration_ns)
 
+    @contextmanager
+    def set_governor(self, name: str) -> Iterator[GovernorChange]:
+        previous = self.keeper.ask("set_governor", name=name)["previous"]
+        self._governor = name
+        try:
+            yield change_of(name, previous)
+        finally:
+            self._governor = None
+            # A keeper that is gone has put it back at its end.
+            with suppress(DeviceLost):
+                if self._keeper is not None:
+                    refuse_trouble(self._keeper.ask("restore_governor")["trouble"])
+
+    def recover(self) -> tuple[str, ...]:
+        try:
+            left = self.keeper.ask("recover_governor")["left"]
+        except DeviceRefused as refusal:
+            return (str(refusal),)
+        return () if left is None else (left_note(str(left["name"])),)
+
     def available_bytes(self) -> int | None:
         found = self.state().get("memory_available_bytes")
         return None if found is None else int(found)
@@ -225,6 +248,8 @@ class RemoteDevice(Device):
             self._root = str(hello["root"])
             if self._locks:
                 keeper.ask("lock", holder=holder(self.settings.purpose))
+            if self._governor is not None:  # the keeper before this one has put it back
+                keeper.ask("set_governor", name=self._governor)
         except (DeviceLost, DeviceRefused):
             keeper.close()
             transport.close()
