@@ -161,6 +161,10 @@ class RemoteDevice(Device):
                 self.keeper.ask("evict", limit_bytes=self.settings.cache_bytes)
         return self._placed[key]
 
+    def forget(self, path: Path) -> None:
+        """Take it that a file that was sent is not there any more."""
+        self._placed = {key: there for key, there in self._placed.items() if key[0] != str(path)}
+
     def clock_ns(self) -> int:
         import time
 

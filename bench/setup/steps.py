@@ -76,14 +76,16 @@ def set_up(
     choice = choose(board, here)
     said.said(_board_line(board))
     said.begins("fetching wheels")
+    fetching = time.monotonic()
     wheels = fetch(choice, asked.wheels, cache=cache, pip=pip)
-    said.said(choice.sentence(wheels.runtime.version, here))
-    said.said(_wheels_line(wheels, time.monotonic() - began))
+    took_s, why = time.monotonic() - fetching, choice.sentence(wheels.runtime.version, here)
+    said.said(why)
+    said.said(_wheels_line(wheels, took_s))
     if device.settings.python is None:  # one that is not on its PATH will do
         device.settings = dataclasses.replace(device.settings, python=choice.python.path)
     said.begins("looking for an environment")
     found = device.keeper.ask("read_environment", 120.0)
-    manifest = _manifest(choice, wheels, choice.sentence(wheels.runtime.version, here))
+    manifest = _manifest(choice, wheels, why)
     made = asked.force or found["problem"] is not None or not _is_same(found["manifest"], manifest)
     sent_bytes, env_bytes = device.transfers().bytes_sent, int(found["env_bytes"])
     if made:
@@ -92,7 +94,7 @@ def set_up(
         manifest = dict(found["manifest"])
         said.said(f"already set up on {manifest['made_utc']}, nothing to send")
     said.begins("trying it out")
-    trial = try_out(device)
+    trial = try_out(device, choice.package)
     said.said(_trial_line(trial))
     return SetUp(
         device=device.name,
@@ -144,6 +146,8 @@ def _make(
         wheels=files,
         manifest=dict(manifest),
     )
+    for wheel in wheels.wheels:  # it removes what it has unpacked
+        device.forget(wheel.path)
     env_bytes = int(answer["env_bytes"])
     said.said(f"environment: {env_bytes / 1e6:.1f} MB in {device.root}/env, {time.monotonic() - began:.1f} s")
     return env_bytes
