@@ -218,7 +218,7 @@ class _FakeLink(WorkerLink):
             "hello": self._hello,
             "memory": lambda _: {"rss_bytes": 30_000_000, "peak_rss_bytes": self._model.peak_rss_bytes},
             "state": self._state,
-            "machine": lambda _: {**self._device.machine()},
+            "machine": lambda _: {"unavailable": {}, **self._device.facts},
             "load": self._load,
             "first": self._first,
             "burst": self._burst,
