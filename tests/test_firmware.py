@@ -43,9 +43,11 @@ def test_one_that_cannot_be_asked_now_is_a_reason_and_is_asked_again() -> None:
 
 
 def test_other_errors_are_not_hidden() -> None:
-    device = FakeDevice({}, firmware=lambda _: {}["x"])
+    def broken(_now_ns: int) -> dict[str, Any]:
+        raise KeyError("x")
+
     with pytest.raises(KeyError):
-        Firmware(device).read()
+        Firmware(FakeDevice({}, firmware=broken)).read()
 
 
 def test_a_snapshot_with_the_firmwares_words_has_the_reasons_of_both() -> None:
