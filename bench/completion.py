@@ -155,6 +155,17 @@ def _unfinished(prefix: str, parsed_args: argparse.Namespace | None = None, **_:
         yield from _listed(prefix, folders_only=True)
 
 
+def _devices(prefix: str, parsed_args: argparse.Namespace | None = None, **_: object) -> Iterator[str]:
+    """Complete a device: this machine, one of edgebench.toml, or an address."""
+    from .config import load_config
+
+    try:
+        named = list(load_config(getattr(parsed_args, "config", None)).devices)
+    except UsageError:  # the command itself will say what is wrong
+        named = []
+    yield from _words("local", *named, "ssh://")(prefix=prefix)
+
+
 def _ids(out: Path, file: str) -> list[str]:
     """Return the names of folders below ``out`` that hold a file, newest first."""
     return sorted((path.parent.name for path in out.glob(f"*/{file}") if path.parent.name[0] != "."), reverse=True)
@@ -195,6 +206,7 @@ _BY_NAME: dict[str, Completer] = {
 }
 _BY_METAVAR: dict[str, Completer] = {
     "BASE": _runs,
+    "DEVICE": _devices,
     "DIR": _paths(folders_only=True),
     "FILE": _paths(),
     "NEW": _runs,

@@ -59,9 +59,10 @@ class Default(NamedTuple):  # not a dataclass: --help need not wait for what the
 
 
 def add_config_flags(parser: argparse.ArgumentParser) -> None:
-    """Add ``--config`` to every command that takes defaults and has no such flag yet."""
+    """Add ``--config`` to every command that takes defaults or a device and has no such flag yet."""
     for command in leaves(parser):
-        if _takes_defaults(command) and "--config" not in command.parser._option_string_actions:
+        takes_device = any(action.dest == "device" for action in command.parser._actions)
+        if (takes_device or _takes_defaults(command)) and "--config" not in command.parser._option_string_actions:
             command.parser.add_argument(
                 "--config", type=Path, metavar="FILE", help="read this file instead of the nearest edgebench.toml"
             )

@@ -118,6 +118,13 @@ class Readers:
     noise: Callable[[int], Facts] = noise.probe
 
 
+def readers_of(device: Device) -> Readers:
+    """Return what reads a device's state: this process where it is this machine, else the device."""
+    if not device.elsewhere:
+        return Readers()
+    return Readers(device.state, device.machine, device.firmware, device.noise)
+
+
 def examine(
     device: Device,
     pythons: Sequence[PythonTarget] = (),
@@ -125,14 +132,14 @@ def examine(
     readers: Readers | None = None,
     progress: Progress | None = None,
 ) -> Examination:
-    """Examine this machine and return the result; takes some seconds.
+    """Examine a machine and return the result; takes some seconds.
 
     ``pythons`` are tried beside the device's own. Each engine and delegate is tried in a worker process of its own.
     """
     said = progress or Progress()
     chosen = list(dict.fromkeys([PythonTarget(device.default_python()), *pythons]))
     said.phase("looking for what disturbs", 1)
-    advice, facts = _look(readers or Readers())
+    advice, facts = look(readers or readers_of(device))
     said.advance()
     gpus = _look_for_gpus(device, chosen[0])
     said.phase("trying runtimes", len(chosen))
@@ -151,7 +158,8 @@ def to_json(examination: Examination) -> str:
     return json.dumps(dataclasses.asdict(examination), indent=1, allow_nan=False)
 
 
-def _look(readers: Readers) -> tuple[tuple[Advice, ...], dict[str, Facts]]:
+def look(readers: Readers) -> tuple[tuple[Advice, ...], dict[str, Facts]]:
+    """Return what disturbs now, worst first, and the readings, in the fields of :class:`Examination`."""
     firmware_before = readers.firmware()
     machine, before = readers.machine(), readers.snapshot()
     spread = readers.noise(NOISE_NS)

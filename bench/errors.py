@@ -10,6 +10,9 @@ The tree::
     │   │   └── ScoreError          a model's scores that cannot be judged: becomes that case's result
     │   └── StoreError              a stored run that cannot be read or written
     ├── TrainingError               a training or an export that began and could not go on   exit code 3
+    ├── DeviceError                 a board or phone that cannot be measured on            exit code 3
+    │   ├── DeviceRefused           it says no and will again: wrong key, no Python, in use ...
+    │   └── DeviceLost              the way there is cut, or not there yet: tried again, with a bound
     ├── WaitUnavailable             a wait that cannot be measured for a case: becomes the reason why it is absent
     └── WorkerError                 the measuring process failed: becomes that case's result, exit code 3
         ├── RuntimeRefused          the runtime said no (unsupported operator, cannot allocate ...)
@@ -83,6 +86,25 @@ class TrainingError(EdgebenchError):
 
     exit_code = 3
     code = "training"
+
+
+class DeviceError(EdgebenchError):
+    """A board or phone that cannot be measured on. What was measured there before is kept."""
+
+    exit_code = 3
+    code = "device"
+
+
+class DeviceRefused(DeviceError):
+    """The device says no, and would say so again: a wrong key, no Python, another run on it."""
+
+    code = "device-refused"
+
+
+class DeviceLost(DeviceError):
+    """The way to the device is cut, or not there yet. To try again may help."""
+
+    code = "device-lost"
 
 
 class WaitUnavailable(EdgebenchError):

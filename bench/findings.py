@@ -57,6 +57,7 @@ class Code(str, Enum):
     PARTIAL = "partial"
     SOFTWARE_GPU = "software-gpu"
     OUTPUTS_DIFFER = "outputs-differ"
+    DEVICE_DIFFERS = "device-differs"
     MORE_THREADS = "more-threads-than-cores"
 
 

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .device_outputs import DeviceParity
 from .findings import Code, Finding, Verdict
 from .operators import OperatorProfile
 from .readings import CoreGroup, Reading
@@ -555,6 +556,7 @@ class CaseResult:
     operating_points: tuple[OperatingPoint, ...] = ()
     operators: OperatorProfile | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    device_parity: DeviceParity | None = None
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
     "Comparison": {"baseline": Kind.CASE, **_UNAVAILABLE},
     "Adapter": {"name": Kind.TEXT, "kind": Kind.WORD, "driver": Kind.TEXT, "api_version": Kind.TEXT},
     "Parity": {"against": Kind.TEXT},
+    "DeviceParity": {"against": Kind.TEXT, "allowed": Kind.TEXT, "notes": Kind.TEXT, **_UNAVAILABLE},
     "Part": {"name": Kind.WORD},
     "IdleGap": _UNAVAILABLE,
     "Throughput": _UNAVAILABLE,

@@ -9,10 +9,13 @@ from typing import Any
 from .blocks import BlockTimer
 from .classify import Classifier
 from .delegate_check import check_delegate
+from .device_parity import DeviceParityCheck
 from .devices.base import Device
+from .devices.local import LocalDevice
 from .errors import DataError, RuntimeRefused
 from .evaluation import NO_LABELS, Evaluator
 from .firmware import Firmware
+from .golden import GoldenInputs
 from .gpu_check import check_gpu
 from .judging_accuracy import judge_accuracy
 from .launch import Launcher
@@ -47,8 +50,11 @@ class Runner:
         waits: WaitSpec | None = None,
         *,
         profile: bool = False,
+        host: Device | None = None,
     ) -> None:
+        """``host`` is what a device that is elsewhere must agree with; None: this machine."""
         self._device = device
+        self._host = host
         self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
         self._settings = settings
         self._phase = ""
@@ -56,7 +62,7 @@ class Runner:
         self._observer = Observer()
         self._evaluator = evaluator
         self._progress = progress or Progress()
-        self._available_bytes = available_bytes or _available_memory_bytes
+        self._available_bytes = available_bytes or device.available_bytes
         self._waits = (
             WaitMeter(device, self._launcher, settings, waits, evaluator, available_bytes=self._available_bytes)
             if waits
@@ -83,6 +89,7 @@ class Runner:
             self._each("checking, measuring memory", self.outcomes, self._inspect)
             self._repeat_memory()
             self._decode_images()
+            self._compare_with_host()
             self._time(timed or Timed())
             if self._waits is not None:
                 self._each("measuring what a user waits for", self._alive(), self._waits.measure)
@@ -187,6 +194,14 @@ class Runner:
             if self._evaluator is not None and outcome.reading is not None:
                 self._evaluator.images(outcome.reading.preprocessing)
 
+    def _compare_with_host(self) -> None:
+        """See that a device which is not this machine computes what this machine computes, before any time is taken."""
+        if not self._device.elsewhere:
+            return
+        with GoldenInputs(self._settings.seed, self._evaluator) as golden:
+            check = DeviceParityCheck(self._device, self._host or LocalDevice(), self._settings, golden)
+            self._each("comparing outputs with the host's", self._alive(), check.check)
+
     def _classify(self, evaluator: Evaluator) -> None:
         try:
             self._each("classifying images", self._alive(), self._evaluate)
@@ -245,9 +260,3 @@ def _memory(
         if values[name] is None
     }
     return Memory(**values, unavailable=reasons)
-
-
-def _available_memory_bytes() -> int | None:
-    import psutil
-
-    return int(psutil.virtual_memory().available)

@@ -205,9 +205,9 @@ class Session:
         """Return the fields of :func:`.worker.truth.machine`: what lasts about the worker's machine."""
         return {key: value for key, value in self._ask("machine").items() if key != "ok"}
 
-    def outputs(self) -> tuple[Output, ...]:
-        """Return the real values of all outputs of the last run."""
-        return self._read(_outputs, self._ask("outputs"))
+    def outputs(self, at_most: int | None = None) -> tuple[Output, ...]:
+        """Return the real values of all outputs of the last run, at most so many of each, evenly spread."""
+        return self._read(_outputs, self._ask("outputs", at_most=at_most))
 
     def adapter(self) -> Adapter:
         """Return the GPU that runs the loaded model. Raises RuntimeRefused where that is not known."""
@@ -224,6 +224,10 @@ class Session:
     def open_images(self, pixels_path: str, table: np.ndarray[Any, Any]) -> None:
         """Get ready to classify a pixel file; ``table`` [1 or channels, 256] gives each pixel value's real value."""
         self._ask("open_images", pixels_path=pixels_path, table=encode_array(table))
+
+    def run_row(self, row: int) -> None:
+        """Run the loaded model on one row of the pixel file; :meth:`outputs` tells of it."""
+        self._ask("run_row", row=row)
 
     def predict(self, start: int, stop: int, max_ns: int) -> np.ndarray[Any, Any]:
         """Return float32 [rows, classes] for rows from ``start``; fewer than asked for where time ran out."""

@@ -327,11 +327,11 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(KB|MB|GB|KiB|MiB|GiB)", re.IGNORECASE)
 _SIZE_BYTES = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
-def parse_size(text: str) -> int:
+def parse_size(text: str, flag: str = "--memory-limit") -> int:
     """Return bytes for texts such as ``500MB`` (10^6) or ``2GiB`` (2^30)."""
     found = _SIZE.fullmatch(text.strip())
     if not found:
-        raise UsageError(f"--memory-limit {text}: not a size; write 500MB or 2GB")
+        raise UsageError(f"{flag} {text}: not a size; write 500MB or 2GB")
     return int(float(found.group(1)) * _SIZE_BYTES[found.group(2).lower()])
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from ..errors import UsageError, WaitUnavailable
 from ..records import Environment
+from ..worker.noise import probe
 
 Link = TypeVar("Link", bound="WorkerLink")
 
@@ -88,9 +89,13 @@ class Transfers:
 
 
 class Device(ABC):
-    """A place that can run workers. ``name`` is the device part of case ids."""
+    """A place that can run workers. ``name`` is the device part of case ids.
+
+    ``elsewhere``: it is not this machine, so what it computes is compared with what this machine computes.
+    """
 
     name: str
+    elsewhere: bool = False
 
     @abstractmethod
     def start_worker(self, python: str) -> WorkerLink:
@@ -128,6 +133,16 @@ class Device(ABC):
         """Return the fields of :func:`edgebench.worker.truth.firmware`. May take seconds."""
         return {"unavailable": {}}
 
+    def noise(self, duration_ns: int) -> Mapping[str, Any]:
+        """Return how evenly it runs the same work for so long, see :func:`edgebench.worker.noise.probe`."""
+        return probe(duration_ns)
+
+    def available_bytes(self) -> int | None:
+        """Return the memory that new workers can take now, None where that is unknown."""
+        import psutil
+
+        return int(psutil.virtual_memory().available)
+
     def address(self) -> str | None:
         """Return where it is reached, ``user@host:port`` or a serial, None for this machine."""
         return None
@@ -135,3 +150,14 @@ class Device(ABC):
     def transfers(self) -> Transfers | None:
         """Return what went there so far, None where nothing has to."""
         return None
+
+    def reconnect(self) -> None:  # noqa: B027 - nothing to do where there is no connection
+        """Connect again after the connection was lost.
+
+        Raises:
+            DeviceLost: it cannot be reached, for as long as was tried.
+            DeviceRefused: it says no.
+        """
+
+    def close(self) -> None:  # noqa: B027 - likewise
+        """End the connection, where there is one. May be called twice."""

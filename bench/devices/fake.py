@@ -53,7 +53,7 @@ class FakeModel:
     ``operators`` are those that a profile tells: each one's name, its time in whole us, and whether XNNPACK runs it.
     ``adapter`` is the GPU that runs it with delegate gpu, in the fields of :class:`edgebench.records.Adapter`,
     ``outputs`` its values there, and ``cpu_outputs`` those that the GPU's are compared with; ``cpu_fails`` is the error
-    that loading it for the comparison ends in.
+    that loading it for the comparison ends in. ``step`` is what one step of its outputs is worth, 0.0 for floats.
     """
 
     latency_ns: int | Callable[[int], int] = 1_000_000
@@ -78,6 +78,7 @@ class FakeModel:
     outputs: Sequence[float] = (0.25, 0.75)
     cpu_outputs: Sequence[float] = (0.25, 0.75)
     cpu_fails: WorkerError | None = None
+    step: float | None = 0.0
 
 
 class FakeDevice(Device):
@@ -88,7 +89,8 @@ class FakeDevice(Device):
     ``address`` is where it is reached.
     A worker is there after ``spawn_ns``, of which it spends ``numpy_ns`` and ``own_ns`` on imports, and imports its
     runtime in ``import_ns``. ``folders`` and ``files``, with what is known of each, are those that workers have made
-    and not removed yet. ``lost`` are commands during which a worker dies, each once.
+    and not removed yet. ``lost`` are commands during which a worker dies, each once. ``elsewhere`` makes it a device
+    whose outputs are compared with this machine's; ``version`` is that of its runtime.
     """
 
     name = "fake"
@@ -106,6 +108,8 @@ class FakeDevice(Device):
         state: Callable[[int], Mapping[str, Any]] | None = None,
         firmware: Callable[[int], Mapping[str, Any]] | None = None,
         address: str | None = None,
+        elsewhere: bool = False,
+        version: str = "0",
     ) -> None:
         self.models = models
         self.facts = dict(machine or {})
@@ -117,6 +121,8 @@ class FakeDevice(Device):
         self.own_ns = own_ns
         self.import_ns = import_ns
         self.lost = list(lost)
+        self.elsewhere = elsewhere
+        self.version = version
         self.folders: set[str] = set()
         self.files: dict[str, dict[str, int]] = {}
         self.now_ns = 0
@@ -233,6 +239,7 @@ class _FakeLink(WorkerLink):
                 "scores": self._model.classes,
             },
             "predict": self._predict,
+            "run_row": lambda _: {},
             "outputs": lambda _: self._outputs(),
             "adapter": lambda _: {"adapter": dict(self._model.adapter)},
             "adapters": lambda _: {"adapters": [dict(_ADAPTER)]},
@@ -259,7 +266,9 @@ class _FakeLink(WorkerLink):
             self._device.open_workers -= 1
 
     def _hello(self, _: dict[str, Any]) -> dict[str, Any]:
-        runtime = {"name": "litert", "package": "ai-edge-litert", "version": "0", "import_ns": self._device.import_ns}
+        device = self._device
+        runtime = {"name": "litert", "package": "ai-edge-litert", "version": device.version,
+                   "import_ns": device.import_ns}  # fmt: skip
         self._device.now_ns += self._device.import_ns
         return {
             "protocol": PROTOCOL_VERSION,
@@ -281,7 +290,8 @@ class _FakeLink(WorkerLink):
 
     def _outputs(self) -> dict[str, Any]:
         values = self._model.outputs if self._on_gpu else self._model.cpu_outputs
-        return {"outputs": [{"name": "scores", "step": 0.0, "values": encode_array(np.array(values, np.float64))}]}
+        told = {"name": "scores", "step": self._model.step, "values": encode_array(np.array(values, np.float64))}
+        return {"outputs": [told]}
 
     def _load(self, fields: dict[str, Any]) -> dict[str, Any]:
         self._batch = fields.get("batch") or 1

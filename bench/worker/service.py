@@ -14,7 +14,7 @@ import numpy as np
 from . import PROTOCOL_VERSION, truth
 from .engines import Engine, LoadRequest, engine_class, import_engine
 from .images import ImageClassifier, describe_images
-from .inputs import real_values, seeded_input, step_of
+from .inputs import real_values, seeded_input, spread, step_of
 from .memory import memory_snapshot
 from .pacing import paced, run_window
 from .protocol import decode_array, encode_array, read_requests, take_over_streams, write_answer
@@ -68,6 +68,7 @@ class Service:
             "adapters": self.adapters,
             "open_images": self.open_images,
             "predict": self.predict,
+            "run_row": self.run_row,
             "open_profile": self.open_profile,
             "profile": self.profile,
             "open_bare": self.open_bare,
@@ -167,17 +168,18 @@ class Service:
         check_batch(self._imported(), _load_request(request), int(request["seed"]))
         return {}
 
-    def outputs(self, _request: Answer) -> Answer:
+    def outputs(self, request: Answer) -> Answer:
         """Return the dequantised outputs of the last run, float64 and flat, with how far apart two integers are.
 
         ``step`` is the real value of one step of a quantized output, 0.0 for floats, and None for plain integers, which
-        count or name something.
+        count or name something. Of an output with more than ``at_most`` values so many are told, evenly spread.
         """
+        at_most = request.get("at_most")
         engine = self._loaded()
         answers: List[Answer] = []
         for position in range(len(engine.outputs)):
             tensor = engine.output_tensor(position)
-            values = real_values(engine.read_output(position), tensor)
+            values = spread(real_values(engine.read_output(position), tensor), at_most)
             answers.append({"name": tensor.name, "step": step_of(tensor), "values": encode_array(values)})
         return {"outputs": answers}
 
@@ -213,6 +215,14 @@ class Service:
             if time.perf_counter_ns() >= deadline:
                 break
         return {"scores": encode_array(np.concatenate(parts))}
+
+    def run_row(self, request: Answer) -> Answer:
+        """Run one row of the pixel file; ``outputs`` tells of it."""
+        if self._classifier is None:
+            raise Refusal("protocol", "run_row before open_images")
+        self._classifier.feed(int(request["row"]))
+        self._loaded().invoke()
+        return {}
 
     def open_profile(self, request: Answer) -> Answer:
         """Load a model with LiteRT's profiler, instead of the one profiled before."""
