@@ -65,17 +65,14 @@ class Watch(Observer):
     def record(self, outcomes: Sequence[Outcome]) -> DeviceRecord:
         """Read the state after the run, and return the device's record; what it does not tell, its workers may have."""
         readings = [*self._readings, reading(Moment.AFTER, self._now())]
-        machine, state = self._machine, self._state
-        if set(machine) <= {"unavailable"}:
-            machine = next((outcome.machine for outcome in outcomes if outcome.machine), machine)
-        if "cpu_clocks" not in state:
-            state = next((outcome.states[0][0] for outcome in outcomes if outcome.states), state)
+        machines = [self._machine, *(outcome.machine for outcome in outcomes if outcome.machine)]
+        states = [self._state, *(outcome.states[0][0] for outcome in outcomes if outcome.states)]
         transfers = self._device.transfers()
         return device_record(
             self._device.name,
             self._device.environment(),
-            machine,
-            state,
+            next((told for told in machines if set(told) > {"unavailable"}), self._machine),
+            next((told for told in states if "cpu_clocks" in told), self._state),
             readings,
             address=self._device.address(),
             bytes_sent=transfers.bytes_sent if transfers else None,

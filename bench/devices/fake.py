@@ -259,7 +259,7 @@ class _FakeLink(WorkerLink):
             "find_cpus": lambda told: {"cpus": self._chosen(told["cpus"])},
             "memory": lambda _: {"rss_bytes": 30_000_000, "peak_rss_bytes": self._model.peak_rss_bytes},
             "state": self._state,
-            "machine": lambda _: {**self._device.machine()},
+            "machine": lambda _: {"unavailable": {}, **self._device.facts},
             "load": self._load,
             "first": self._first,
             "burst": self._burst,
