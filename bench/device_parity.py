@@ -11,7 +11,7 @@ from .device_compare import Outputs, OutputsUnlike, compare, device_finding, unl
 from .devices.base import Device
 from .errors import MemoryExceeded, ProtocolError, RuntimeRefused, WorkerError, WorkerTimeout
 from .findings import Code, Finding
-from .golden import VALUES_TOLD, Golden, GoldenInputs
+from .golden_inputs import VALUES_TOLD, Golden, GoldenInputs
 from .launch import Launcher
 from .outcome import Outcome
 from .plan import Case
@@ -129,7 +129,7 @@ class DeviceParityCheck:
         return _Reference(outputs, Ran(runtime, twin.engine, twin.delegate, delegation))
 
     def _told_by_interpreter(self, twin: Case) -> Delegation | None:
-        """Return what XNNPACK takes of the model in the engine that tells: it is the same library, and the same file."""
+        """Return what XNNPACK takes of the model in the engine that tells: the library and the file are the same."""
         teller = replace(twin, engine=Engine.INTERPRETER)
         try:
             with self._here.open(teller) as session:
