@@ -322,7 +322,7 @@ def check_run_options(options: argparse.Namespace) -> None:
     spec_of(options, (), options.models)
 
 
-def _blocks(options: argparse.Namespace) -> dict[str, int]:
+def _blocks(options: argparse.Namespace) -> dict[str, Any]:
     return {} if options.blocks is None else {"min_blocks": options.blocks, "max_blocks": options.blocks}
 
 

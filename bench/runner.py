@@ -16,7 +16,7 @@ from .devices.local import LocalDevice
 from .errors import DataError, RuntimeRefused
 from .evaluation import NO_LABELS, Evaluator
 from .firmware import Firmware
-from .golden import GoldenInputs
+from .golden_inputs import GoldenInputs
 from .gpu_check import check_gpu
 from .judging_accuracy import judge_accuracy
 from .launch import Launcher

@@ -30,7 +30,17 @@ from .transport import Transport
 #: Below the home folder there, unless the device's settings name another one.
 DEFAULT_FOLDER = ".cache/edgebench"
 DEFAULT_CACHE_BYTES = 2_000_000_000
-_ENVIRONMENT_FIELDS = ("hostname", "system", "kernel", "machine", "cpu_model", "cpus_logical", "cpus_allowed")
+_ENVIRONMENT_FIELDS = (
+    "hostname",
+    "system",
+    "kernel",
+    "machine",
+    "cpu_model",
+    "cpus_logical",
+    "cpus_allowed",
+    "memory_total_bytes",
+    "python",
+)
 
 
 @dataclass(frozen=True)
@@ -177,13 +187,8 @@ class RemoteDevice(Device):
         if self._environment is None:
             told = self.keeper.ask("environment")
             unavailable = {key: "the device does not tell" for key, value in told.items() if value is None}
-            self._environment = Environment(
-                **{key: told.get(key) for key in _ENVIRONMENT_FIELDS},
-                memory_total_bytes=told.get("memory_total_bytes"),
-                python=str(told["python"]),
-                edgebench=__version__,
-                unavailable=unavailable,
-            )
+            fields: dict[str, Any] = {key: told.get(key) for key in _ENVIRONMENT_FIELDS}
+            self._environment = Environment(**fields, edgebench=__version__, unavailable=unavailable)
         return self._environment
 
     def machine(self) -> Mapping[str, Any]:
