@@ -8,6 +8,7 @@ Public, so that users can test their own gates and reports without a board::
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MemoryExceeded, WorkerDied, WorkerError
+from ..errors import DeviceError, DeviceLost, MemoryExceeded, WorkerDied, WorkerError
 from ..records import Environment
 from ..worker import PROTOCOL_VERSION
 from ..worker.pacing import paced, run_window
@@ -87,6 +88,10 @@ class FakeDevice(Device):
     A worker is there after ``spawn_ns``, of which it spends ``numpy_ns`` and ``own_ns`` on imports, and imports its
     runtime in ``import_ns``. ``folders`` and ``files``, with what is known of each, are those that workers have made
     and not removed yet. ``lost`` are commands during which a worker dies, each once.
+
+    The connection to it can be lost too. ``cuts`` says when: a command, and the how many-th of its kind since the
+    beginning; from then on nobody answers until :meth:`reconnect`, which takes ``reconnect_ns``. ``reconnects`` are the
+    errors that its calls end in before one works. ``refusal`` is what whoever asks it anything gets, None for answers.
     """
 
     name = "fake"
@@ -101,7 +106,20 @@ class FakeDevice(Device):
         own_ns: int = 0,
         import_ns: int = 1,
         lost: Sequence[str] = (),
+        name: str = "fake",
+        cuts: Sequence[tuple[str, int]] = (),
+        reconnects: Sequence[DeviceError] = (),
+        reconnect_ns: int = 0,
+        refusal: DeviceError | None = None,
     ) -> None:
+        self.name = name
+        self.cuts = frozenset(cuts)
+        self.reconnects = list(reconnects)
+        self.reconnect_ns = reconnect_ns
+        self.refusal = refusal
+        self.connection = 0
+        self.severed = -1
+        self.asked: Counter[str] = Counter()
         self.models = models
         self.machine = dict(machine or {})
         self.spawn_ns = spawn_ns
@@ -117,6 +135,9 @@ class FakeDevice(Device):
         self._started = 0
 
     def start_worker(self, python: str) -> WorkerLink:  # noqa: ARG002
+        self._answer()
+        if self.connection == self.severed:
+            raise DeviceLost(f"{self.name}: the connection was lost")
         self._started += 1
         self.open_workers += 1
         self.now_ns += self.spawn_ns
@@ -126,12 +147,24 @@ class FakeDevice(Device):
         return str(path)
 
     def default_python(self) -> str:
+        self._answer()
         return "python3"
+
+    def reconnect(self) -> None:
+        self.now_ns += self.reconnect_ns
+        if self.reconnects:
+            raise self.reconnects.pop(0)
+        self.connection += 1
+
+    def _answer(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
 
     def clock_ns(self) -> int:
         return self.now_ns
 
     def environment(self) -> Environment:
+        self._answer()
         return Environment(
             hostname="fake",
             system="none",
@@ -159,6 +192,7 @@ class _FakeLink(WorkerLink):
         self._limit_bytes: int | None = None
         self._batch = 1
         self._sent: tuple[int, dict[str, Any]] = (0, {})
+        self._connection = device.connection
 
     def send(self, command: str, **fields: Any) -> None:  # noqa: ARG002
         self._sent = (self._device.now_ns, fields)
@@ -177,6 +211,7 @@ class _FakeLink(WorkerLink):
 
     def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:  # noqa: ARG002
         self._device.log.append((self._number, command))
+        self._stay_connected(command)
         if command in ("load", "open_bare", "open_profile", "check_batch"):
             self._model = self._device.models[Path(fields["model_path"]).stem]
         if command in self._device.lost:
@@ -230,6 +265,15 @@ class _FakeLink(WorkerLink):
             "file_state": lambda told: {"found": self._device.files.get(told["path"])},
         }
         return {"ok": True, **answers[command](fields)}
+
+    def _stay_connected(self, command: str) -> None:
+        """Raise DeviceLost where the connection is lost now, or was since the worker was started."""
+        device = self._device
+        device.asked[command] += 1
+        if (command, device.asked[command]) in device.cuts:
+            device.severed = device.connection
+        if self._connection == device.severed or self._connection < device.connection:
+            raise DeviceLost(f"{device.name}: the connection was lost during '{command}'")
 
     def close(self) -> None:
         if not self._closed:
