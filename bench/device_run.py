@@ -151,7 +151,7 @@ class DeviceRun:
         phase = self.runner.phase
         where = f"at block {self.restored.timed.blocks}" if phase == "timing" else f"while {phase}"
         after_s = (self.device.clock_ns() - begin_ns) / 1e9
-        line = f"{self.name}: the connection was lost {where} ({error}); measured again after {after_s:.0f} s"
+        line = f"{self.name}: the connection was lost {where} ({_first(error)}); measured again after {after_s:.0f} s"
         self.restored.losses.append(line)
         self.entries.append(lost_entry(line))
 
@@ -163,3 +163,10 @@ class DeviceRun:
     def _give_up(self, failure: Failure) -> None:
         cores = self.planned.environment.cpus_allowed if self.planned.environment else None
         self.runner.gave_up(failure, cores, timed=self.restored.finished)
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the error that came before those of cleaning up after it."""
+    while isinstance(error.__context__, DeviceLost):
+        error = error.__context__
+    return error

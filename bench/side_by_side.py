@@ -27,11 +27,11 @@ class Ending:
     error: BaseException | None = None
 
 
-def measure_side_by_side(runs: Sequence[DeviceRun], grace_s: float = _GRACE_S) -> Ending:
+def measure_side_by_side(runs: Sequence[DeviceRun]) -> Ending:
     """Measure on every device, and return when all have ended.
 
     A Ctrl-C or an error, on whichever device, stops all: each between two requests to its workers, which are killed
-    where they do not answer within ``grace_s``.
+    where they do not answer within seconds.
     """
     if len(runs) == 1:
         ending = _ending(runs[0].measure)
@@ -44,7 +44,7 @@ def measure_side_by_side(runs: Sequence[DeviceRun], grace_s: float = _GRACE_S) -
         ending = Ending(interrupted=True)
     if ending == Ending():
         return ending
-    threads.stop(grace_s)
+    threads.stop()
     return Ending(ending.interrupted, threads.error)
 
 
@@ -90,11 +90,11 @@ class _Threads:
                 return ending
         return Ending()
 
-    def stop(self, grace_s: float) -> None:
+    def stop(self) -> None:
         """Stop those that are left. Another Ctrl-C kills their workers at once."""
         for run in self._runs:
             run.stop.ask()
-        if not self._waited(grace_s):
+        if not self._waited(_GRACE_S):
             for run in self._runs:
                 run.stop.abort()
                 run.device.close()
