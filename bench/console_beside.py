@@ -49,7 +49,7 @@ class Beside:
         if self._bars is None:
             self._print(f"{name}: {phase} ({total})")
             return
-        self._bars.reset(task, total=total, description=escape(phase), left="")
+        self._bars.reset(task, total=total, description=escape(phase), device=escape(name), left="")
         self._bars.refresh()
 
     def show(self, task: TaskID, *, done: int | None = None, text: str | None = None, left: str | None = None) -> None:

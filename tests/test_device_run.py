@@ -75,7 +75,7 @@ def test_the_line_says_which_block_or_phase_was_lost(bench: Bench) -> None:
     )
 
 
-@pytest.mark.parametrize("cut", [("file_state", 2), ("drop_scratch", 9), ("check_batch", 4), ("window", 11)])
+@pytest.mark.parametrize("cut", [("file_state", 2), ("drop_scratch", 9), ("check_batch", 2), ("window", 11)])
 def test_waits_are_measured_again_too(bench: Bench, cut: tuple[str, int]) -> None:
     """Nothing can be cleaned up there by then, and the line names what was under way."""
     options: dict[str, Any] = {
