@@ -128,7 +128,7 @@ def at_once(tasks: Sequence[Callable[[], Found]]) -> list[Found | EdgebenchError
     def do(place: int) -> None:
         try:
             ended.put((place, _result(tasks[place])))
-        except BaseException as error:
+        except Exception as error:  # it is raised again in the caller's thread
             ended.put((place, error))
 
     for place in range(len(tasks)):

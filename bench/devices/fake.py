@@ -126,13 +126,14 @@ class FakeDevice(Device):
         able: Mapping[int, int] | None = None,
         celsius: Callable[[int], float] | None = None,
         governor: str | None = None,
-        name: str = "fake",
+        name: str | None = None,
         cuts: Sequence[tuple[str, int]] = (),
         reconnects: Sequence[DeviceError] = (),
         reconnect_ns: int = 0,
         refusal: DeviceError | None = None,
     ) -> None:
-        self.name = name
+        if name is not None:
+            self.name = name
         self.cuts = frozenset(cuts)
         self.reconnects = list(reconnects)
         self.reconnect_ns = reconnect_ns
@@ -204,8 +205,7 @@ class FakeDevice(Device):
         if self.celsius is not None:
             zone = {"type": "cpu-thermal", "celsius": self.celsius(self.now_ns)}
             told.setdefault("temperatures", {"thermal_zone0": zone})
-        missing = {} if "temperatures" in told else {"temperatures": "a fake device has no temperature"}
-        return {"taken_ns": self.now_ns, "unavailable": missing, **told}
+        return {"taken_ns": self.now_ns, "unavailable": {}, **told}
 
     def firmware(self) -> dict[str, Any]:
         self._answer()

@@ -7,8 +7,8 @@ import io
 import json
 from collections.abc import Mapping
 
+from ..cpus import cpu_list
 from ..records import CaseResult, RunRecord
-from ..worker.affinity import cpu_list
 from .csvaccuracy import accuracy_columns, class_columns, point_columns, point_keys
 from .csvwaits import Value, wait_columns
 from .csvwaits import number as _number
