@@ -60,7 +60,7 @@ def test_a_device_s_life(home: Path, say: Say, tmp_path: Path) -> None:
     assert "environment  none; make it with: edgebench device setup pi\n" in say("check", "pi")
     lines = say("setup", "pi", "--wheels", wheels, "--python", BASE_PYTHON).splitlines()
     assert [line.split(":")[0].split()[0] for line in lines] == [
-        "test@home", "ai-edge-litert", "wheels", "sent", "environment", "works", "measure",
+        "test@home", "ai-edge-litert", "wheels", "without", "without", "sent", "environment", "works", "measure",
     ]  # fmt: skip
     assert lines[-1] == "measure on it with: edgebench run MODEL --device pi"
     told = json.loads(say("setup", "pi", "--wheels", wheels, "--python", BASE_PYTHON, "--json"))
