@@ -87,7 +87,7 @@ class BlockTimer:
                 self._progress.left(timing_left(self._settings, done, decision.spent_ns, compared=compared))
                 self._progress.advance()
         finally:
-            _summarise(taking_part, self._settings, self._usable_cores)
+            summarise(taking_part, self._settings, self._usable_cores)
         self._progress.skip(self._settings.max_blocks - done)  # not needed: that is finished, too
 
     def _groups(self, alive: list[Outcome]) -> Iterator[list[Outcome]]:
@@ -231,7 +231,8 @@ def _pairs(alive: list[Outcome]) -> list[tuple[SampleLog, SampleLog]]:
     return found
 
 
-def _summarise(alive: list[Outcome], settings: Settings, usable_cores: int | None) -> None:
+def summarise(alive: list[Outcome], settings: Settings, usable_cores: int | None) -> None:
+    """Put what was timed into the results: figures, findings and comparisons."""
     for outcome in alive:
         outcome.summarise()
         judge(outcome, settings, usable_cores)

@@ -74,7 +74,8 @@ def compare(
     worst = max(rows, key=lambda row: row.excess)
     values, differing = sum(row.values for row in rows), sum(row.differing for row in rows)
     steps = [row.steps for row in rows if row.steps is not None]
-    top1 = sum(_answers_differ(*pair[0], classes) for pair in pairs) if classes else None
+    scored = classes is not None and all(pair[0][0].values.size % classes == 0 for pair in pairs)
+    top1 = sum(_answers_differ(*pair[0], classes) for pair in pairs) if classes and scored else None
     unavailable = {} if steps else {"max_steps": _NOT_QUANTIZED}
     if top1 is None:
         unavailable["top1_differing"] = _NO_SCORES

@@ -11,7 +11,7 @@ from .device_compare import Outputs, OutputsUnlike, compare, device_finding, unl
 from .devices.base import Device
 from .errors import MemoryExceeded, ProtocolError, RuntimeRefused, WorkerError, WorkerTimeout
 from .findings import Code, Finding
-from .golden import VALUES_TOLD, Golden, GoldenInputs
+from .golden_inputs import VALUES_TOLD, Golden, GoldenInputs
 from .launch import Launcher
 from .outcome import Outcome
 from .plan import Case

@@ -13,6 +13,7 @@ from .errors import ModelError
 from .estimate import TimeSpan
 from .evaluation import Evaluator
 from .plan import Case, make_plan
+from .planning import spec_there
 from .records import CaseResult, Environment, Settings, Status
 from .repeats import stored_repeats
 from .rounds import BURST_NS, MIN_ROUNDS, WARM_LIMIT, per_block
@@ -73,7 +74,7 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
         UsageError, InputError: the run could not begin.
     """
     plan = make_plan(
-        spec,
+        spec_there(spec, device),
         device.name,
         device.default_python(),
         lambda python: probe_runtime(device, python, spec.runtime, spec.settings.timeout_s),

@@ -45,6 +45,11 @@ class Outcome:
         """True while nothing has gone wrong with the case."""
         return self.result.failure is None
 
+    def forget(self) -> None:
+        """Be again as before anything was measured."""
+        fresh = Outcome(self.case, self.case.result(Status.INTERRUPTED), self.baseline, self.is_baseline)
+        vars(self).update(vars(fresh))
+
     def update(self, **changes: Any) -> None:
         """Replace fields of the result."""
         self.result = replace(self.result, **changes)

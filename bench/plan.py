@@ -53,7 +53,7 @@ class Case:
             status=status,
             signature=self.signature,
             failure=failure,
-            python_path=self.python.path,
+            python_path=self.python.path or None,
             python_name=self.python.name,
             cpus=self.cpus,
         )

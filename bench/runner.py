@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .blocks import BlockTimer
+from .blocks import BlockTimer, summarise
 from .classify import Classifier
 from .conditions import DeviceConditions
 from .delegate_check import check_delegate
@@ -16,7 +16,7 @@ from .devices.local import LocalDevice
 from .errors import DataError, RuntimeRefused
 from .evaluation import NO_LABELS, Evaluator
 from .firmware import Firmware
-from .golden import GoldenInputs
+from .golden_inputs import GoldenInputs
 from .gpu_check import check_gpu
 from .judging_accuracy import judge_accuracy
 from .launch import Launcher
@@ -28,6 +28,7 @@ from .progress import Progress
 from .records import DelegateKind, Delegation, Failure, Memory, MemoryRepeat, RuntimeInfo, Settings, Status
 from .session import ImageNeeds, Session
 from .spec import PythonTarget, WaitSpec
+from .stopping import Stop
 from .waits.meter import WaitMeter
 
 #: Runs after the first one in the memory process: buffers that only a second run allocates show up.
@@ -52,13 +53,17 @@ class Runner:
         *,
         profile: bool = False,
         host: Device | None = None,
+        stop: Stop | None = None,
     ) -> None:
-        """``host`` is what a device that is elsewhere must agree with; None: this machine."""
+        """``host`` is what a device that is elsewhere must agree with; None: this machine.
+
+        ``stop`` can end :meth:`run` from another thread, as a Ctrl-C does in this one.
+        """
         self._device = device
         self._host = host
-        self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
+        self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes, stop)
         self._settings = settings
-        self._phase = ""
+        self.phase = ""
         self.conditions = DeviceConditions(device, settings, progress or Progress())
         self._paired = plan.paired
         self._observer = Observer()
@@ -86,6 +91,7 @@ class Runner:
         Raises:
             UsageError, DataError: accuracy was asked for and cannot be measured this way, or no governor can be set;
                 nothing was timed yet.
+            DeviceError: the device was lost, or says no; what was not finished then is of no use.
         """
         self._observer = observer or Observer()
         with self.conditions.held():
@@ -107,14 +113,31 @@ class Runner:
             for outcome in self._alive():
                 outcome.update(status=Status.OK)
         except KeyboardInterrupt:
-            for outcome in self._alive():
-                if outcome.result.status is not Status.OK:
-                    failure = Failure("interrupted", f"stopped by hand while {self._phase}")
-                    outcome.update(status=Status.INTERRUPTED, failure=failure)
+            self.interrupted()
             raise
 
+    def interrupted(self) -> None:
+        """Note in the outcomes that were not finished that somebody stopped the run."""
+        self._give_up(Failure("interrupted", f"stopped by hand while {self.phase}"))
+
+    def gave_up(self, failure: Failure, usable_cores: int | None, *, timed: bool) -> None:
+        """Note in the outcomes that were not finished why not; what was measured becomes results.
+
+        ``timed``: timing was finished, so its results are there.
+        """
+        if not timed:
+            summarise([outcome for outcome in self.outcomes if outcome.log.bursts], self._settings, usable_cores)
+        if self._evaluator is not None:
+            judge_accuracy(self.outcomes, self._evaluator.operating_points)
+        self._give_up(failure)
+
+    def _give_up(self, failure: Failure) -> None:
+        for outcome in self._alive():
+            if outcome.result.status is not Status.OK:
+                outcome.update(status=Status.INTERRUPTED, failure=failure)
+
     def _time(self, timed: Timed) -> None:
-        self._phase = "timing"
+        self.phase = "timing"
         if timed.finished:
             return
         cores = self._device.environment().cpus_allowed
@@ -135,7 +158,7 @@ class Runner:
         return [outcome for outcome in self.outcomes if outcome.alive]
 
     def _each(self, phase: str, outcomes: list[Outcome], action: Callable[[Outcome], None]) -> None:
-        self._phase = phase
+        self.phase = phase
         left = [outcome for outcome in outcomes if phase not in outcome.done]
         if outcomes and not left:
             return

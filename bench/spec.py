@@ -19,6 +19,9 @@ from .records import Delegate, DelegateKind, Engine, Settings, Wait
 from .rule import Rule
 from .worker.affinity import BIG, LITTLE, cpu_list, cpu_numbers
 
+#: What names this machine among devices.
+LOCAL = "local"
+
 DEFAULT_SETTINGS = Settings(
     seed=0,
     min_runs=64,
@@ -124,7 +127,8 @@ class Spec:
 
     ``only`` keeps of these combinations the ones it names, where it names any. ``against`` are MODEL arguments with an
     older build of the same variants: each case then takes turns with its own older self, which is its baseline.
-    ``profile`` asks for each case's operators too, after timing. ``cpus`` is empty for workers on any CPU.
+    ``profile`` asks for each case's operators too, after timing. ``cpus`` is empty for workers on any CPU. ``devices``
+    are texts that each name a device to measure all of it on: ``local``, a name of ``edgebench.toml`` or an address.
     """
 
     models: tuple[str, ...]
@@ -143,11 +147,12 @@ class Spec:
     only: tuple[CaseChoice, ...] = ()
     against: tuple[str, ...] = ()
     cpus: tuple[str, ...] = ()
+    devices: tuple[str, ...] = (LOCAL,)
 
     def __post_init__(self) -> None:
         if not self.models:
             raise UsageError("no model given: name a .tflite file or a folder of them")
-        for name in ("engines", "delegates", "threads"):
+        for name in ("engines", "delegates", "threads", "devices"):
             if not getattr(self, name):
                 raise UsageError(f"no {name} given: leave the argument out for the default")
         for count in self.threads:
@@ -410,8 +415,16 @@ def make_wait_spec(
     return spec if kinds else None
 
 
-def parse_python(text: str) -> PythonTarget:
+def parse_devices(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return what names devices in ``--device`` texts, each once; a text may name several, parted by commas."""
+    names = (name.strip() for text in texts for name in text.split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def parse_python(text: str, *, here: bool = True) -> PythonTarget:
     """Return the interpreter that ``PATH`` or ``NAME=PATH`` names.
+
+    ``here``: it is a program of this machine, and looked for now; else each device looks for it when it is used.
 
     Raises:
         UsageError: no such program.
@@ -420,6 +433,8 @@ def parse_python(text: str) -> PythonTarget:
 
     name, separator, path = text.partition("=")
     named = bool(separator) and re.fullmatch(r"[A-Za-z0-9._-]+", name) is not None
+    if not here:
+        return PythonTarget(path if named else text, name if named else None)
     try:
         return PythonTarget(resolve_python(path if named else text), name if named else None)
     except RuntimeError:

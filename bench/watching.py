@@ -12,7 +12,7 @@ from .firmware import Firmware, joined
 from .observer import Observer
 from .outcome import Outcome
 from .readings import Moment, Reading
-from .records import DeviceRecord
+from .records import DeviceRecord, Environment
 
 Facts = Mapping[str, Any]
 
@@ -20,16 +20,15 @@ _NO_RESULT = "no case came to a result"
 
 
 class Watch(Observer):
-    """Collects readings of one device. Made as soon as the device can be asked.
+    """Collects readings of one device. Made before the device is asked anything else.
 
     The state before and after is the device's own; that of a block is what its workers told right after their bursts,
     so that nothing is asked for while anything is timed. A device that cannot be asked has reasons for everything.
-    ``before`` is the state before the run.
+    ``before`` is the state before the run, None until :meth:`begin`.
     """
 
-    before: Reading
-
     def __init__(self, device: Device) -> None:
+        self.before: Reading | None = None
         self._device = device
         self._firmware = Firmware(device)
         self._readings: list[Reading] = []
@@ -39,16 +38,24 @@ class Watch(Observer):
         self._made_ns = device.clock_ns()
         self._first_ns: int | None = None
 
-    def begin(self, outcomes: Sequence[Outcome], earlier: Sequence[Reading] = ()) -> None:
+    def begin(
+        self, outcomes: Sequence[Outcome], earlier: Sequence[Reading] = (), *, unasked: str | None = None
+    ) -> None:
         """Read what lasts, and the state before the run.
 
         ``outcomes`` are as they stand, new or restored; ``earlier`` are readings from before the run was interrupted.
+        ``unasked`` is why the device shall not be asked, None where it can be.
         """
         self._seen = {outcome.case.case_id: len(outcome.states) for outcome in outcomes}
+        self._readings = list(earlier)
+        if unasked is not None:
+            self._machine = {"unavailable": dict.fromkeys(MACHINE_FACTS, unasked)}
+            self._state = {"unavailable": dict.fromkeys(STATE_FACTS, unasked)}
+            return
         self._machine = _asked(self._device.machine, MACHINE_FACTS)
         self._state = self._now()
         self.before = reading(Moment.BEFORE, self._state)
-        self._readings = [*earlier, self.before]
+        self._readings.append(self.before)
 
     def case_done(self, phase: str, outcome: Outcome) -> None:  # noqa: ARG002
         if self._first_ns is None:
@@ -62,20 +69,22 @@ class Watch(Observer):
         if after:
             self._readings.append(block_reading(block, after))
 
-    def record(self, outcomes: Sequence[Outcome]) -> DeviceRecord:
-        """Read the state after the run, and return the device's record; what it does not tell, its workers may have."""
-        readings = [*self._readings, reading(Moment.AFTER, self._now())]
-        machine, state = self._machine, self._state
-        if set(machine) <= {"unavailable"}:
-            machine = next((outcome.machine for outcome in outcomes if outcome.machine), machine)
-        if "cpu_clocks" not in state:
-            state = next((outcome.states[0][0] for outcome in outcomes if outcome.states), state)
+    def record(
+        self, environment: Environment, outcomes: Sequence[Outcome], *, unasked: str | None = None
+    ) -> DeviceRecord:
+        """Read the state after the run, and return the device's record; what it does not tell, its workers may have.
+
+        ``unasked`` is why the device shall not be asked, None where it can be.
+        """
+        readings = [*self._readings, *([] if unasked else [reading(Moment.AFTER, self._now())])]
+        machines = [self._machine, *(outcome.machine for outcome in outcomes if outcome.machine)]
+        states = [self._state, *(outcome.states[0][0] for outcome in outcomes if outcome.states)]
         transfers = self._device.transfers()
         return device_record(
             self._device.name,
-            self._device.environment(),
-            machine,
-            state,
+            environment,
+            next((told for told in machines if set(told) > {"unavailable"}), self._machine),
+            next((told for told in states if "cpu_clocks" in told), self._state),
             readings,
             address=self._device.address(),
             bytes_sent=transfers.bytes_sent if transfers else None,

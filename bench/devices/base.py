@@ -73,6 +73,9 @@ class WorkerLink(ABC):
     def close(self) -> None:
         """End the process, whatever state it is in. May be called twice."""
 
+    def abort(self) -> None:  # noqa: B027 - for those that can
+        """Kill the process, from another thread than the one that waits for its answer, which then gets an error."""
+
     def __enter__(self: Link) -> Link:
         return self
 
@@ -122,6 +125,14 @@ class Device(ABC):
     @abstractmethod
     def default_python(self) -> str:
         """Return the Python that workers run under when the user names none."""
+
+    def resolve_python(self, text: str) -> str:
+        """Return the path there of an interpreter that a person named.
+
+        Raises:
+            UsageError: there is no such program; devices that cannot tell leave that to its use.
+        """
+        return text
 
     def machine(self) -> Mapping[str, Any]:
         """Return the fields of :func:`edgebench.worker.truth.machine`; nothing where only workers can tell them."""

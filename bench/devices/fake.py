@@ -8,6 +8,7 @@ Public, so that users can test their own gates and reports without a board::
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DeviceRefused, MemoryExceeded, RuntimeRefused, WorkerDied, WorkerError
+from ..errors import DeviceError, DeviceLost, DeviceRefused, MemoryExceeded, RuntimeRefused, WorkerDied, WorkerError
 from ..records import Environment, GovernorChange
 from ..worker import PROTOCOL_VERSION
 from ..worker.affinity import choose
@@ -99,6 +100,10 @@ class FakeDevice(Device):
     whose outputs are compared with this machine's; ``version`` is that of its runtime. ``able`` is what each of its
     four CPUs can do (:func:`edgebench.worker.affinity.capacities`), ``celsius`` its temperature at a time in ns, None
     where it tells none, and ``governor`` that of its CPUs, None where it has none.
+
+    The connection to it can be lost too. ``cuts`` says when: a command, and the how many-th of its kind since the
+    beginning; from then on nobody answers until :meth:`reconnect`, which takes ``reconnect_ns``. ``reconnects`` are the
+    errors that its calls end in before one works. ``refusal`` is what whoever asks it anything gets, None for answers.
     """
 
     name = "fake"
@@ -121,7 +126,20 @@ class FakeDevice(Device):
         able: Mapping[int, int] | None = None,
         celsius: Callable[[int], float] | None = None,
         governor: str | None = None,
+        name: str = "fake",
+        cuts: Sequence[tuple[str, int]] = (),
+        reconnects: Sequence[DeviceError] = (),
+        reconnect_ns: int = 0,
+        refusal: DeviceError | None = None,
     ) -> None:
+        self.name = name
+        self.cuts = frozenset(cuts)
+        self.reconnects = list(reconnects)
+        self.reconnect_ns = reconnect_ns
+        self.refusal = refusal
+        self.connection = 0
+        self.severed = -1
+        self.asked: Counter[str] = Counter()
         self.models = models
         self.facts = dict(machine or {})
         self.state_at = state
@@ -145,6 +163,9 @@ class FakeDevice(Device):
         self._started = 0
 
     def start_worker(self, python: str) -> WorkerLink:  # noqa: ARG002
+        self._answer()
+        if self.connection == self.severed:
+            raise DeviceLost(f"{self.name}: the connection was lost")
         self._started += 1
         self.open_workers += 1
         self.now_ns += self.spawn_ns
@@ -154,7 +175,18 @@ class FakeDevice(Device):
         return str(path)
 
     def default_python(self) -> str:
+        self._answer()
         return "python3"
+
+    def reconnect(self) -> None:
+        self.now_ns += self.reconnect_ns
+        if self.reconnects:
+            raise self.reconnects.pop(0)
+        self.connection += 1
+
+    def _answer(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
 
     def clock_ns(self) -> int:
         return self.now_ns
@@ -163,9 +195,11 @@ class FakeDevice(Device):
         self.now_ns += round(seconds * 1e9)
 
     def machine(self) -> dict[str, Any]:
+        self._answer()
         return {"unavailable": {}, **self.facts}
 
     def state(self) -> dict[str, Any]:
+        self._answer()
         told = dict(self.state_at(self.now_ns)) if self.state_at is not None else {}
         if self.celsius is not None:
             zone = {"type": "cpu-thermal", "celsius": self.celsius(self.now_ns)}
@@ -174,6 +208,7 @@ class FakeDevice(Device):
         return {"taken_ns": self.now_ns, "unavailable": missing, **told}
 
     def firmware(self) -> dict[str, Any]:
+        self._answer()
         told = self.firmware_at(self.now_ns) if self.firmware_at is not None else {}
         return {"unavailable": {}, **told}
 
@@ -194,6 +229,7 @@ class FakeDevice(Device):
             self.governor = before
 
     def environment(self) -> Environment:
+        self._answer()
         return Environment(
             hostname="fake",
             system="none",
@@ -221,6 +257,7 @@ class _FakeLink(WorkerLink):
         self._limit_bytes: int | None = None
         self._batch = 1
         self._sent: tuple[int, dict[str, Any]] = (0, {})
+        self._connection = device.connection
 
     def send(self, command: str, **fields: Any) -> None:  # noqa: ARG002
         self._sent = (self._device.now_ns, fields)
@@ -239,6 +276,7 @@ class _FakeLink(WorkerLink):
 
     def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:  # noqa: ARG002
         self._device.log.append((self._number, command))
+        self._stay_connected(command)
         if command in ("load", "open_bare", "open_profile", "check_batch"):
             self._model = self._device.models[Path(fields["model_path"]).stem]
         if command in self._device.lost:
@@ -259,7 +297,7 @@ class _FakeLink(WorkerLink):
             "find_cpus": lambda told: {"cpus": self._chosen(told["cpus"])},
             "memory": lambda _: {"rss_bytes": 30_000_000, "peak_rss_bytes": self._model.peak_rss_bytes},
             "state": self._state,
-            "machine": lambda _: {**self._device.machine()},
+            "machine": lambda _: {"unavailable": {}, **self._device.facts},
             "load": self._load,
             "first": self._first,
             "burst": self._burst,
@@ -294,6 +332,15 @@ class _FakeLink(WorkerLink):
             "file_state": lambda told: {"found": self._device.files.get(told["path"])},
         }
         return {"ok": True, **answers[command](fields)}
+
+    def _stay_connected(self, command: str) -> None:
+        """Raise DeviceLost where the connection is lost now, or was since the worker was started."""
+        device = self._device
+        device.asked[command] += 1
+        if (command, device.asked[command]) in device.cuts:
+            device.severed = device.connection
+        if self._connection == device.severed or self._connection < device.connection:
+            raise DeviceLost(f"{device.name}: the connection was lost during '{command}'")
 
     def close(self) -> None:
         if not self._closed:

@@ -36,6 +36,12 @@ class LocalDevice(Device):
     def start_worker(self, python: str) -> WorkerLink:
         return ProcessLink([python, "-u", str(self._worker)], environment=_environment(python))
 
+    def resolve_python(self, text: str) -> str:
+        try:
+            return resolve_python(text)
+        except RuntimeError:
+            raise UsageError(f"--python {text}: no such user's home folder; write the path in full") from None
+
     def place(self, path: Path) -> str:
         return str(path.resolve())
 
@@ -65,29 +71,34 @@ class LocalDevice(Device):
         return () if left is None else (left_note(left.name),)
 
     def environment(self) -> Environment:
-        unavailable: dict[str, str] = {}
-        cpu = _cpu_model()
-        if cpu is None:
-            unavailable["cpu_model"] = "the system does not name its processor"
-        total = _memory_total_bytes()
-        if total is None:
-            unavailable["memory_total_bytes"] = "psutil cannot tell"
-        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-        if allowed is None:
-            unavailable["cpus_allowed"] = "this system has no CPU affinity call"
-        return Environment(
-            hostname=platform.node(),
-            system=_system_name(),
-            kernel=f"{platform.system()} {platform.release()}",
-            machine=platform.machine(),
-            cpu_model=cpu,
-            cpus_logical=os.cpu_count(),
-            cpus_allowed=allowed,
-            memory_total_bytes=total,
-            python=platform.python_version(),
-            edgebench=__version__,
-            unavailable=unavailable,
-        )
+        return this_machine()
+
+
+def this_machine() -> Environment:
+    """Describe this machine. What cannot be read is None, with the reason."""
+    unavailable: dict[str, str] = {}
+    cpu = _cpu_model()
+    if cpu is None:
+        unavailable["cpu_model"] = "the system does not name its processor"
+    total = _memory_total_bytes()
+    if total is None:
+        unavailable["memory_total_bytes"] = "psutil cannot tell"
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    if allowed is None:
+        unavailable["cpus_allowed"] = "this system has no CPU affinity call"
+    return Environment(
+        hostname=platform.node(),
+        system=_system_name(),
+        kernel=f"{platform.system()} {platform.release()}",
+        machine=platform.machine(),
+        cpu_model=cpu,
+        cpus_logical=os.cpu_count(),
+        cpus_allowed=allowed,
+        memory_total_bytes=total,
+        python=platform.python_version(),
+        edgebench=__version__,
+        unavailable=unavailable,
+    )
 
 
 def _governor_state() -> str:

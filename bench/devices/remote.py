@@ -10,6 +10,7 @@ import getpass
 import hashlib
 import os
 import platform
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,7 +31,17 @@ from .transport import Transport
 #: Below the home folder there, unless the device's settings name another one.
 DEFAULT_FOLDER = ".cache/edgebench"
 DEFAULT_CACHE_BYTES = 2_000_000_000
-_ENVIRONMENT_FIELDS = ("hostname", "system", "kernel", "machine", "cpu_model", "cpus_logical", "cpus_allowed")
+_ENVIRONMENT_FIELDS = (
+    "hostname",
+    "system",
+    "kernel",
+    "machine",
+    "cpu_model",
+    "cpus_logical",
+    "cpus_allowed",
+    "memory_total_bytes",
+    "python",
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,7 @@ class RemoteDevice(Device):
         self._transport: Transport | None = None
         self._keeper: KeeperClient | None = None
         self._root = ""
+        self._token = uuid.uuid4().hex
         self._placed: dict[tuple[str, int, int], str] = {}
         self._environment: Environment | None = None
         self._governor: str | None = None
@@ -177,13 +189,8 @@ class RemoteDevice(Device):
         if self._environment is None:
             told = self.keeper.ask("environment")
             unavailable = {key: "the device does not tell" for key, value in told.items() if value is None}
-            self._environment = Environment(
-                **{key: told.get(key) for key in _ENVIRONMENT_FIELDS},
-                memory_total_bytes=told.get("memory_total_bytes"),
-                python=str(told["python"]),
-                edgebench=__version__,
-                unavailable=unavailable,
-            )
+            fields: dict[str, Any] = {key: told.get(key) for key in _ENVIRONMENT_FIELDS}
+            self._environment = Environment(**fields, edgebench=__version__, unavailable=unavailable)
         return self._environment
 
     def machine(self) -> Mapping[str, Any]:
@@ -247,7 +254,7 @@ class RemoteDevice(Device):
             hello = keeper.ask("hello")
             self._root = str(hello["root"])
             if self._locks:
-                keeper.ask("lock", holder=holder(self.settings.purpose))
+                keeper.ask("lock", holder=holder(self.settings.purpose, self._token))
             if self._governor is not None:  # the keeper before this one has put it back
                 keeper.ask("set_governor", name=self._governor)
         except (DeviceLost, DeviceRefused):
@@ -258,14 +265,19 @@ class RemoteDevice(Device):
         return keeper
 
 
-def holder(purpose: str) -> dict[str, Any]:
-    """Return who we are, for others who find the device in use."""
+def holder(purpose: str, token: str) -> dict[str, Any]:
+    """Return who we are, for others who find the device in use, and for ourselves after a lost connection."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container without a user database
         user = str(os.getuid())
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    return {"who": f"{user}@{platform.node()}", "what": f"{purpose}, process {os.getpid()}", "since_utc": now}
+    return {
+        "who": f"{user}@{platform.node()}",
+        "what": f"{purpose}, process {os.getpid()}",
+        "since_utc": now,
+        "token": token,
+    }
 
 
 def file_digest(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..estimate import TimeSpan, time_words
@@ -10,6 +11,22 @@ from .text import clean, count, megabytes, milliseconds
 
 if TYPE_CHECKING:
     from ..dry_run import DryRun, PlannedCase
+
+
+def render_dry_runs(found: Mapping[str, DryRun]) -> str:
+    """Return the plan and its time on each device by its name, as lines for a terminal."""
+    if len(found) == 1:
+        return "".join(map(render_dry_run, found.values()))
+    parts = [f"{clean(name)}: {render_dry_run(one)}" for name, one in found.items()]
+    return "\n".join([*parts, "all devices are measured at the same time\n"])
+
+
+def dry_runs_json(found: Mapping[str, DryRun]) -> str:
+    """Return the same for programs; with several devices, one after another under ``devices``."""
+    if len(found) == 1:
+        return "".join(map(dry_run_json, found.values()))
+    data = [{"device": name, **json.loads(dry_run_json(one))} for name, one in found.items()]
+    return json.dumps({"devices": data}, indent=1)
 
 
 def render_dry_run(found: DryRun) -> str:

@@ -7,7 +7,7 @@ admin-guide/pm/cpufreq (``cpuinfo_max_freq``).
 from __future__ import annotations
 
 import os
-from typing import Dict, Iterable, List
+from typing import Dict, Iterable, List, Set
 
 from .refusal import Refusal
 from .tree import Tree, Unreadable
@@ -23,7 +23,7 @@ _MOST = 8192
 
 def cpu_numbers(text: str) -> List[int]:
     """Return the numbers that ``0-3`` or ``0,2,4-5`` names, in order, each once. Raises ValueError."""
-    numbers = set()
+    numbers: Set[int] = set()
     for part in text.split(","):
         low, dash, high = part.strip().partition("-")
         if not (low.isdecimal() and (high.isdecimal() or not dash)):

@@ -53,13 +53,14 @@ def _running_board(kind: Kind) -> Iterator[Board]:
         board.stop()
 
 
-@pytest.fixture(scope="session")
+# Not the session's: the tests of boards run first, and an idle Raspberry Pi takes a fifth of a core.
+@pytest.fixture(scope="package")
 def board() -> Iterator[Board]:
     """A bare aarch64 board with a Debian, running; tests leave it reachable."""
     yield from _running_board(Kind.VIRT)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def raspberry_pi() -> Iterator[Board]:
     """A bare Raspberry Pi 3 with a Debian, running; its network is slow, and it thinks that it is 1970."""
     yield from _running_board(Kind.RASPBERRY_PI_3)

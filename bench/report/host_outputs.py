@@ -21,7 +21,7 @@ _TERM = (
 )
 
 
-def device_parity_section(record: RunRecord, table: Table, *, whole: bool) -> Section | None:
+def host_outputs_section(record: RunRecord, table: Table, *, whole: bool) -> Section | None:
     """Return what was compared with the host's outputs, with all figures where ``whole``; None where nothing was."""
     cases = [case for case in record.cases if case.device_parity or Code.DEVICE_DIFFERS.value in case.unchecked]
     if not cases:
@@ -33,7 +33,7 @@ def device_parity_section(record: RunRecord, table: Table, *, whole: bool) -> Se
     return Section("host", "Outputs against the host's", _about(cases), grids, (*lines, *_lost(cases, table.names)))
 
 
-def device_parity_terms(table: Table) -> list[tuple[str, str]]:
+def host_outputs_terms(table: Table) -> list[tuple[str, str]]:
     """Return (term, meaning) for the section where there is one."""
     return [_TERM] if any(row.case.device_parity for row in table.rows) else []
 
