@@ -179,8 +179,8 @@ def _clean(options: argparse.Namespace, _given: Sequence[str]) -> int:
     if options.json:
         _print_json({"device": device.name, "root": root, "removed_bytes": removed, "files_only": options.files_only})
     else:
-        what = "files sent there" if options.files_only else root
-        print(f"{device.name}: removed {what}, {removed:,} bytes")
+        what = "of files in" if options.files_only else "in"
+        print(f"{device.name}: removed {removed:,} bytes {what} {root}")
     return 0
 
 
