@@ -90,7 +90,9 @@ def test_clean_is_refused_while_another_run_has_it(home: Path, say: Say, tmp_pat
         assert "in use       " in say("check", "pi")
     finally:
         other.close()
-    assert json.loads(say("clean", "pi", "--json"))["removed_bytes"] > 0
+    (home / ".cache" / "edgebench" / "notes").mkdir()
+    assert say("clean", "pi").endswith("\npi: not of edgebench device, so left there: notes\n")
+    assert json.loads(say("clean", "pi", "--json"))["left"] == ["notes"]
 
 
 def test_what_cannot_be_set_up(home: Path, say: Say, tmp_path: Path) -> None:
