@@ -17,6 +17,8 @@ from .completion_cli import add_completion
 from .config_cli import add_config
 from .data_cli import add_recommend
 from .defaults import RESULTS, add_config_flags, apply_defaults, named_by_origin
+from .device_argument import add_device, opened_device, python_of
+from .device_cli import add_devices
 from .diagnose_cli import add_diagnose
 from .errors import EdgebenchError, UsageError
 from .history_cli import add_history
@@ -134,6 +136,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     add_profile(commands)
     add_diagnose(commands)
     _add_doctor(commands)
+    add_devices(commands)
     add_selftest(commands)
     add_config(commands)
     add_completion(commands)
@@ -200,12 +203,14 @@ def _add_doctor(commands: argparse._SubParsersAction[Any]) -> None:
         description="Say what this machine can run and what would disturb a measurement here, with the command that "
         "mends it. Changes nothing; the exit code is 0 whatever is found.",
         epilog="examples:\n  edgebench doctor\n  edgebench doctor --python old=/opt/py39/bin/python\n"
+        "  edgebench doctor --device ssh://pi@raspberrypi.local\n"
         "  edgebench doctor --json > machine.json\n",
     )
     doctor.set_defaults(command=_doctor)
     doctor.add_argument(
         "--python", action="append", default=[], metavar="[NAME=]PATH", help="try this Python as well (repeatable)"
     )
+    add_device(doctor, "examine this device: local, a name of edgebench.toml, or ssh://USER@HOST")
     doctor.add_argument("--json", action="store_true", help="print everything as JSON on stdout, nothing else")
     doctor.add_argument("--debug", action="store_true", help="show the trace of an error")
 
@@ -297,18 +302,17 @@ def _say_unfinished(folder: Path | None, out: Path | None) -> None:
 
 def _doctor(options: argparse.Namespace, _given: Sequence[str]) -> int:
     from .console import ConsoleProgress
-    from .devices.local import LocalDevice
     from .doctor import examine, to_json
     from .progress import Progress
     from .report.doctor import render_doctor
-    from .spec import parse_python
 
-    pythons = tuple(parse_python(text) for text in options.python)
     progress = Progress() if options.json else ConsoleProgress()
-    try:
-        found = examine(LocalDevice(), pythons, progress=progress)
-    finally:
-        progress.close()
+    with opened_device(options, "edgebench doctor") as device:
+        pythons = tuple(python_of(device, text) for text in options.python)
+        try:
+            found = examine(device, pythons, progress=progress)
+        finally:
+            progress.close()
     print(
         to_json(found) if options.json else render_doctor(found, width=terminal_width()),
         end="\n" if options.json else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Scored:
 
 
 class Evaluator:
-    """Holds the data set and its caches for all cases of a run."""
+    """Holds the data set and its caches for all cases of a run, on however many devices: threads may share it."""
 
     def __init__(
         self, spec: DataSpec, *, variants: Sequence[ModelVariant] = (), on_decode: Advance | None = None
@@ -88,6 +89,7 @@ class Evaluator:
         draw = balanced_limit if spec.balanced else stratified_limit
         self._dataset = draw(dataset, spec.limit, seed=0) if spec.limit else dataset
         self._caches: dict[Geometry, CachedImages] = {}
+        self._decoding = threading.Lock()
 
     @property
     def dataset(self) -> Dataset:
@@ -158,15 +160,16 @@ class Evaluator:
         geometry = Geometry(
             preprocessing.height, preprocessing.width, preprocessing.channels, ResizeMode(preprocessing.resize)
         )
-        if geometry not in caches:
-            caches[geometry] = cached_images(
-                dataset,
-                geometry,
-                grayscale=self._spec.grayscale,
-                max_bad_fraction=self._spec.max_bad_fraction,
-                progress=self._on_decode,
-            )
-        return caches[geometry]
+        with self._decoding:
+            if geometry not in caches:
+                caches[geometry] = cached_images(
+                    dataset,
+                    geometry,
+                    grayscale=self._spec.grayscale,
+                    max_bad_fraction=self._spec.max_bad_fraction,
+                    progress=self._on_decode,
+                )
+            return caches[geometry]
 
     def evaluate(self, reading: Reading, classify: Classify) -> Scored:
         """Classify every image and return scores and accuracy, those of the validation part if needed.

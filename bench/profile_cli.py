@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .device_argument import add_device, opened_device, python_of
 from .errors import UsageError
 from .outputs import make_folder, show_at_once, show_together
 
 if TYPE_CHECKING:
+    from .errors import InputError
     from .profile import ProfileSpec
     from .profile_data import FailedProfile, Profile
 
@@ -42,6 +45,7 @@ def add_profile(commands: argparse._SubParsersAction[Any]) -> None:
     profile.add_argument("--engine", default="compiled", metavar="NAME", help="compiled, the only one with a profiler")
     profile.add_argument("--delegate", default="default", metavar="NAME", help="default, xnnpack, none")
     profile.add_argument("--threads", type=int, default=1, metavar="N", help="threads (1)")
+    profile.add_argument("--cpus", metavar="CPUS", help="run on these CPUs alone: big, little, 0-3")
     profile.add_argument("--signature", metavar="NAME", help="run this signature of the model")
     profile.add_argument(
         "--runs", type=int, metavar="N", help="profile N runs (default: until operators that matter are known to 2 %%)"
@@ -50,6 +54,7 @@ def add_profile(commands: argparse._SubParsersAction[Any]) -> None:
     profile.add_argument("--format", default="table", choices=tuple(_SUFFIXES))
     profile.add_argument("--out", type=Path, metavar="DIR", help="write one file a model into DIR instead")
     profile.add_argument("--python", metavar="PATH", help="run the worker under this Python")
+    add_device(profile, "profile on this device: local, a name of edgebench.toml, or ssh://USER@HOST")
     profile.add_argument(
         "--timeout", default="120s", metavar="T", help="a worker that is silent for T is killed (120s)"
     )
@@ -57,8 +62,6 @@ def add_profile(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _profile(options: argparse.Namespace, _given: Sequence[str]) -> int:
-    from .devices.local import LocalDevice
-    from .profile import profile_models
     from .profile_data import FailedProfile, Profile
 
     spec = _spec(options)
@@ -67,7 +70,7 @@ def _profile(options: argparse.Namespace, _given: Sequence[str]) -> int:
     done: list[Profile] = []
     failed: list[FailedProfile] = []
     complaints = 0
-    for result in profile_models(spec, LocalDevice()):
+    for result in _profiled(options, spec):
         if isinstance(result, Profile):
             reason = _unfit(result, options.format)
             if reason is None:
@@ -87,6 +90,14 @@ def _profile(options: argparse.Namespace, _given: Sequence[str]) -> int:
     return _EXIT_FAILED if complaints else _EXIT_OK
 
 
+def _profiled(options: argparse.Namespace, spec: ProfileSpec) -> Iterator[Profile | FailedProfile | InputError]:
+    from .profile import profile_models
+
+    with opened_device(options, "edgebench profile") as device:
+        python = python_of(device, options.python).path if options.python else None
+        yield from profile_models(replace(spec, python=python), device)
+
+
 def _unfit(profile: Profile, kind: str) -> str | None:
     """Return why a profile cannot be shown that way: colours would not tell that they are made of rounding."""
     from .report.profile import too_quick
@@ -99,7 +110,7 @@ def _unfit(profile: Profile, kind: str) -> str | None:
 def _spec(options: argparse.Namespace) -> ProfileSpec:
     from .profile import ProfileSpec
     from .records import DelegateKind
-    from .spec import parse_delegate, parse_duration_ns, parse_python
+    from .spec import parse_cpus, parse_delegate, parse_duration_ns
 
     if options.engine != "compiled":
         raise UsageError(f"--engine {options.engine}: only engine compiled has a profiler; leave --engine out")
@@ -112,9 +123,9 @@ def _spec(options: argparse.Namespace) -> ProfileSpec:
         models=tuple(options.models),
         delegate=kind,
         threads=options.threads,
+        cpus=None if options.cpus is None else parse_cpus([options.cpus])[0],
         signature=options.signature,
         runs=options.runs,
-        python=parse_python(options.python).path if options.python else None,
         timeout_s=parse_duration_ns(options.timeout, "--timeout") / 1e9,
     )
 

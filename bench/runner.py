@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .blocks import BlockTimer
+from .blocks import BlockTimer, summarise
 from .classify import Classifier
+from .conditions import DeviceConditions
 from .delegate_check import check_delegate
 from .device_parity import DeviceParityCheck
 from .devices.base import Device
 from .devices.local import LocalDevice
 from .errors import DataError, RuntimeRefused
 from .evaluation import NO_LABELS, Evaluator
+from .firmware import Firmware
 from .golden_inputs import GoldenInputs
 from .gpu_check import check_gpu
 from .judging_accuracy import judge_accuracy
@@ -26,6 +28,7 @@ from .progress import Progress
 from .records import DelegateKind, Delegation, Failure, Memory, MemoryRepeat, RuntimeInfo, Settings, Status
 from .session import ImageNeeds, Session
 from .spec import PythonTarget, WaitSpec
+from .stopping import Stop
 from .waits.meter import WaitMeter
 
 #: Runs after the first one in the memory process: buffers that only a second run allocates show up.
@@ -50,18 +53,23 @@ class Runner:
         *,
         profile: bool = False,
         host: Device | None = None,
+        stop: Stop | None = None,
     ) -> None:
-        """``host`` is what a device that is elsewhere must agree with; None: this machine."""
+        """``host`` is what a device that is elsewhere must agree with; None: this machine.
+
+        ``stop`` can end :meth:`run` from another thread, as a Ctrl-C does in this one.
+        """
         self._device = device
         self._host = host
-        self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
+        self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes, stop)
         self._settings = settings
-        self._phase = ""
+        self.phase = ""
+        self.conditions = DeviceConditions(device, settings, progress or Progress())
         self._paired = plan.paired
         self._observer = Observer()
         self._evaluator = evaluator
         self._progress = progress or Progress()
-        self._available_bytes = available_bytes or _available_memory_bytes
+        self._available_bytes = available_bytes or device.available_bytes
         self._waits = (
             WaitMeter(device, self._launcher, settings, waits, evaluator, available_bytes=self._available_bytes)
             if waits
@@ -81,15 +89,21 @@ class Runner:
         hold that already.
 
         Raises:
-            UsageError, DataError: accuracy was asked for and cannot be measured this way; nothing was timed yet.
+            UsageError, DataError: accuracy was asked for and cannot be measured this way, or no governor can be set;
+                nothing was timed yet.
+            DeviceError: the device was lost, or says no; what was not finished then is of no use.
         """
         self._observer = observer or Observer()
+        with self.conditions.held():
+            self._measure(timed or Timed())
+
+    def _measure(self, timed: Timed) -> None:
         try:
             self._each("checking, measuring memory", self.outcomes, self._inspect)
             self._repeat_memory()
             self._decode_images()
             self._compare_with_host()
-            self._time(timed or Timed())
+            self._time(timed)
             if self._waits is not None:
                 self._each("measuring what a user waits for", self._alive(), self._waits.measure)
             if self._profile is not None:
@@ -99,18 +113,44 @@ class Runner:
             for outcome in self._alive():
                 outcome.update(status=Status.OK)
         except KeyboardInterrupt:
-            for outcome in self._alive():
-                if outcome.result.status is not Status.OK:
-                    failure = Failure("interrupted", f"stopped by hand while {self._phase}")
-                    outcome.update(status=Status.INTERRUPTED, failure=failure)
+            self.interrupted()
             raise
 
+    def interrupted(self) -> None:
+        """Note in the outcomes that were not finished that somebody stopped the run."""
+        self._give_up(Failure("interrupted", f"stopped by hand while {self.phase}"))
+
+    def gave_up(self, failure: Failure, usable_cores: int | None, *, timed: bool) -> None:
+        """Note in the outcomes that were not finished why not; what was measured becomes results.
+
+        ``timed``: timing was finished, so its results are there.
+        """
+        if not timed:
+            summarise([outcome for outcome in self.outcomes if outcome.log.bursts], self._settings, usable_cores)
+        if self._evaluator is not None:
+            judge_accuracy(self.outcomes, self._evaluator.operating_points)
+        self._give_up(failure)
+
+    def _give_up(self, failure: Failure) -> None:
+        for outcome in self._alive():
+            if outcome.result.status is not Status.OK:
+                outcome.update(status=Status.INTERRUPTED, failure=failure)
+
     def _time(self, timed: Timed) -> None:
-        self._phase = "timing"
+        self.phase = "timing"
         if timed.finished:
             return
         cores = self._device.environment().cpus_allowed
-        timer = BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes, cores)
+        firmware = Firmware(self._device)
+        timer = BlockTimer(
+            self._launcher,
+            self._settings,
+            self._progress,
+            self._available_bytes,
+            cores,
+            firmware=firmware,
+            cooler=self.conditions.cooler,
+        )
         timer.run(self.outcomes, self._observer, timed)
         self._observer.timing_done(self.outcomes)
 
@@ -118,7 +158,7 @@ class Runner:
         return [outcome for outcome in self.outcomes if outcome.alive]
 
     def _each(self, phase: str, outcomes: list[Outcome], action: Callable[[Outcome], None]) -> None:
-        self._phase = phase
+        self.phase = phase
         left = [outcome for outcome in outcomes if phase not in outcome.done]
         if outcomes and not left:
             return
@@ -147,7 +187,7 @@ class Runner:
         alone = self._external_alone(outcome.case)
         with self._launcher.open(outcome.case) as session:
             hello = session.hello(outcome.case.runtime)
-            outcome.update(runtime=hello.runtime, runtime_import_ns=hello.import_ns)
+            outcome.update(runtime=hello.runtime, runtime_import_ns=hello.import_ns, cpu_numbers=hello.cpus)
             before = session.memory()
             loaded = self._launcher.load(outcome.case, session)
             after_load = session.memory()
@@ -258,9 +298,3 @@ def _memory(
         if values[name] is None
     }
     return Memory(**values, unavailable=reasons)
-
-
-def _available_memory_bytes() -> int | None:
-    import psutil
-
-    return int(psutil.virtual_memory().available)

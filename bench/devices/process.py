@@ -21,7 +21,7 @@ from .base import WorkerLink
 _STDERR_TAIL_BYTES = 4000
 _MAX_LINE_BYTES = 256 * 1024 * 1024
 #: Requests during which memory is watched. Others may be timing: their memory is looked at when they have answered.
-_WATCHED = frozenset({"load", "first", "check_batch", "open_images", "predict"})
+WATCHED = frozenset({"load", "first", "check_batch", "open_images", "predict"})
 _WATCH_S = 0.015
 
 
@@ -80,7 +80,7 @@ class ProcessLink(WorkerLink):
 
     def watch_memory(self, command: str) -> float | None:
         self._check_memory(command)
-        return None if self._memory_limit_bytes is None or command not in _WATCHED else _WATCH_S
+        return None if self._memory_limit_bytes is None or command not in WATCHED else _WATCH_S
 
     def limit_memory(self, limit_bytes: int) -> None:
         if _peak_rss_bytes("self") is None:
@@ -100,10 +100,14 @@ class ProcessLink(WorkerLink):
         self._kill_helpers()
         self._stderr.close()
 
+    def abort(self) -> None:
+        if self._process.returncode is None:
+            self._kill_helpers()
+
     def _read_line(self, command: str, timeout_s: float) -> bytes:
         stdout = _open_pipe(self._process.stdout)
         deadline = time.monotonic() + timeout_s
-        watched = self._memory_limit_bytes is not None and command in _WATCHED
+        watched = self._memory_limit_bytes is not None and command in WATCHED
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
             while True:
@@ -155,17 +159,14 @@ class ProcessLink(WorkerLink):
             status = None
         words = self._last_words()
         tail = f": {words}" if words else ""
-        return WorkerDied(f"the worker {_how_it_ended(status)} during '{command}'{tail}")
+        return WorkerDied(f"the worker {how_it_ended(status)} during '{command}'{tail}")
 
     def _last_words(self) -> str:
         if self._stderr.closed:
             return ""
         size = self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, size - _STDERR_TAIL_BYTES))
-        text = self._stderr.read().decode("utf-8", "replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        telling = [line for line in lines if not line.startswith(("INFO:", "VERBOSE:", "WARNING:"))]
-        return telling[-1][:200] if telling else ""
+        return telling_line(self._stderr.read().decode("utf-8", "replace"))
 
     def _kill(self) -> None:
         self._kill_helpers()
@@ -194,7 +195,15 @@ def _open_pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     return pipe
 
 
-def _how_it_ended(status: int | None) -> str:
+def telling_line(text: str) -> str:
+    """Return the last line that a worker wrote on its standard error which is no mere information."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("INFO:", "VERBOSE:", "WARNING:"))]
+    return telling[-1][:200] if telling else ""
+
+
+def how_it_ended(status: int | None) -> str:
+    """Return how a process ended, for people; ``status`` is as of ``Popen``, None where it was killed."""
     if status is None:
         return "closed its output and was killed"
     if status >= 0:

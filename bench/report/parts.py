@@ -11,6 +11,7 @@ from .agreement import agreement_section
 from .calibration import calibration_section
 from .cost_section import cost_section
 from .costs import compared_results, cost_tables
+from .devices import device_section
 from .flips import changed_answers, flips_section
 from .host_outputs import host_outputs_section, host_outputs_terms
 from .memory import memory_section, memory_terms
@@ -31,6 +32,7 @@ def sections(record: RunRecord, table: Table, *, whole: bool) -> list[Section]:
         memory_section(table, whole=whole),
         waits_section(table, whole=whole),
         operators_section(table, whole=whole),
+        device_section(record) if whole else None,
     )
     return [section for section in found if section]
 

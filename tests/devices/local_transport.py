@@ -14,20 +14,24 @@ from edgebench.errors import DeviceLost
 
 
 class LocalTransport(Transport):
-    """Runs commands through ``sh`` with HOME set to ``home``. ``lost`` makes everything fail as a cut link does."""
+    """Runs commands through ``sh`` with HOME set to ``home``. ``lost`` makes everything fail as a cut link does.
 
-    def __init__(self, home: Path, environment: Mapping[str, str] | None = None) -> None:
+    ``login`` is what the shell runs before any command, as a profile that prints something does.
+    """
+
+    def __init__(self, home: Path, environment: Mapping[str, str] | None = None, login: str = "true") -> None:
         self.address = f"test@{home.name}"
         self.lost = False
         self.opened: list[_LocalStream] = []
         self._environment = {**os.environ, "HOME": str(home), "LC_ALL": "C.UTF-8", **(environment or {})}
         self._environment.pop("XDG_CACHE_HOME", None)
+        self._login = login
 
     def run(self, command: Sequence[str], *, given: bytes = b"", timeout_s: float = 60.0) -> Finished:
         self._check()
         try:
             done = subprocess.run(
-                ["sh", "-c", shlex.join(command)],
+                ["sh", "-c", f"{self._login}; {shlex.join(command)}"],
                 input=given,
                 capture_output=True,
                 timeout=timeout_s,
@@ -40,7 +44,8 @@ class LocalTransport(Transport):
 
     def open(self, command: Sequence[str], on_output: OnOutput) -> Stream:
         self._check()
-        stream = _LocalStream(["sh", "-c", f"exec {shlex.join(command)}"], self._environment, on_output, self.address)
+        words = ["sh", "-c", f"{self._login}; exec {shlex.join(command)}"]
+        stream = _LocalStream(words, self._environment, on_output, self.address)
         self.opened.append(stream)
         return stream
 
