@@ -17,6 +17,7 @@ from .outcome import Outcome
 from .plan import Case
 from .records import Delegate, DelegateKind, Delegation, Engine, Settings, TensorInfo
 from .spec import PythonTarget
+from .stopping import Stop
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,14 @@ class DeviceParityCheck:
     a note says so.
     """
 
-    def __init__(self, device: Device, host: Device, settings: Settings, golden: GoldenInputs) -> None:
+    def __init__(
+        self, device: Device, host: Device, settings: Settings, golden: GoldenInputs, stop: Stop | None = None
+    ) -> None:
+        """``stop`` can end :meth:`check` from another thread."""
         self._device = device
         self._host = host
-        self._there = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
-        self._here = Launcher(host, settings.timeout_s)
+        self._there = Launcher(device, settings.timeout_s, settings.memory_limit_bytes, stop)
+        self._here = Launcher(host, settings.timeout_s, stop=stop)
         self._golden = golden
 
     def check(self, outcome: Outcome) -> None:

@@ -61,6 +61,7 @@ class Runner:
         """
         self._device = device
         self._host = host
+        self._stop = stop
         self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes, stop)
         self._settings = settings
         self.phase = ""
@@ -237,7 +238,7 @@ class Runner:
         if not self._device.elsewhere:
             return
         with GoldenInputs(self._settings.seed, self._evaluator) as golden:
-            check = DeviceParityCheck(self._device, self._host or LocalDevice(), self._settings, golden)
+            check = DeviceParityCheck(self._device, self._host or LocalDevice(), self._settings, golden, self._stop)
             self._each("comparing outputs with the host's", self._alive(), check.check)
 
     def _classify(self, evaluator: Evaluator) -> None:
