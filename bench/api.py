@@ -37,6 +37,7 @@ from .spec import (
     make_wait_spec,
     parse_choice,
     parse_delegates,
+    parse_duration_ns,
     parse_operating_point,
     parse_python,
     parse_threads,
@@ -143,7 +144,16 @@ def _prepare(spec: Spec, device: Device, progress: Progress) -> _Job:
     plan = make_plan(spec, device.name, device.default_python(), probe)
     variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
     evaluator = Evaluator(spec.data, variants=variants, on_decode=progress.detail_count) if spec.data else None
-    runner = Runner(device, plan, spec.settings, evaluator, progress, waits=spec.waits, profile=spec.profile)
+    runner = Runner(
+        device,
+        plan,
+        spec.settings,
+        evaluator,
+        progress,
+        waits=spec.waits,
+        profile=spec.profile,
+        sustain_ns=spec.sustain_ns,
+    )
     return _Job(spec, device, plan, evaluator, runner, runtimes)
 
 
@@ -302,6 +312,7 @@ def run(
     batches: int | Sequence[int] | None = None,
     workers: int | Sequence[int] | None = None,
     profile: bool = False,
+    sustain: str | None = None,
     budget: str | None = None,
     blocks: int | None = None,
     settings: Settings = DEFAULT_SETTINGS,
@@ -321,6 +332,7 @@ def run(
         gap, batches, workers: time between two inferences ("100ms"), items a run, and processes at once, for the
             waits ``idle-gap``, ``batches`` and ``workers``.
         profile: whether to say after timing which operators each case's time goes to.
+        sustain: how long to keep each case under load after timing ("10m"), for its latency over time; None: not at all.
         data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too; ``images:DIR`` (no labels) to see
             how far variants agree.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
@@ -390,6 +402,7 @@ def run(
             with_data=data is not None,
         ),
         profile=profile,
+        sustain_ns=None if sustain is None else parse_duration_ns(sustain, "sustain"),
         settings=bounded_settings(settings, budget, blocks),
     )
     folder = Path(out) if out is not None else None

@@ -9,8 +9,8 @@ Rules that hold everywhere:
 Schema history:
 
 1. first version
-2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory, operators: absent in
-   version 1
+2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory, operators, sustained load:
+   absent in version 1
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from enum import Enum
 from .findings import Code, Finding, Verdict
 from .operators import OperatorProfile
 from .rule import Rule
+from .sustained_records import Sustained
 
 SCHEMA_VERSION = 2
 
@@ -514,8 +515,8 @@ class CaseResult:
 
     ``findings`` are worst first and ``verdict`` is what they come to, None where nothing was timed; ``unchecked`` maps
     the code of a check that could not be made to the reason. ``unavailable`` maps ``accuracy`` to the reason where
-    images were classified and have no labels, and ``operators`` to the reason where a profile was asked for and there
-    is none.
+    images were classified and have no labels, and ``operators`` and ``sustained`` to the reason where a profile or
+    sustained load was asked for and there is none.
     """
 
     case_id: str
@@ -554,6 +555,7 @@ class CaseResult:
     operating_points: tuple[OperatingPoint, ...] = ()
     operators: OperatorProfile | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    sustained: Sustained | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from .progress import Progress
 from .records import DelegateKind, Delegation, Failure, Memory, MemoryRepeat, RuntimeInfo, Settings, Status
 from .session import ImageNeeds, Session
 from .spec import PythonTarget, WaitSpec
+from .sustain import SustainMeter
 from .waits.meter import WaitMeter
 
 #: Runs after the first one in the memory process: buffers that only a second run allocates show up.
@@ -46,6 +47,8 @@ class Runner:
         waits: WaitSpec | None = None,
         *,
         profile: bool = False,
+        sustain_ns: int | None = None,
+        cool_down: Callable[[], None] | None = None,
     ) -> None:
         self._device = device
         self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
@@ -63,6 +66,11 @@ class Runner:
         )
         self._profile = OperatorMeter(self._launcher, settings.seed) if profile else None
         self.outcomes = [Outcome(case, case.result(Status.INTERRUPTED)) for case in plan.cases]
+        self._sustain = (
+            SustainMeter(device, self._launcher, settings, sustain_ns, self.outcomes, self._progress, cool_down)
+            if sustain_ns
+            else None
+        )
         by_id = {outcome.case.case_id: outcome for outcome in self.outcomes}
         for case_id, baseline_id in plan.baselines.items():
             by_id[case_id].baseline = by_id[baseline_id]
@@ -85,6 +93,8 @@ class Runner:
             self._time(timed or Timed())
             if self._waits is not None:
                 self._each("measuring what a user waits for", self._alive(), self._waits.measure)
+            if self._sustain is not None:
+                self._each("keeping each case under load", self._alive(), self._sustain.measure)
             if self._profile is not None:
                 self._each("profiling operators", self._alive(), self._profile.measure)
             if self._evaluator is not None:
@@ -243,4 +253,3 @@ def _memory(
         if values[name] is None
     }
     return Memory(**values, unavailable=reasons)
-

@@ -30,6 +30,11 @@ DEFAULT_SETTINGS = Settings(
 )
 
 
+#: Shorter loads have no windows to compare; longer ones are for another tool.
+_MIN_SUSTAIN_NS = 1_000_000_000
+_MAX_SUSTAIN_NS = 24 * 3600 * 1_000_000_000
+
+
 #: Far beyond any sensible wait, and below what the system's own waiting calls accept.
 _MAX_TIMEOUT_S = 24 * 3600.0
 
@@ -115,7 +120,7 @@ class Spec:
 
     ``only`` keeps of these combinations the ones it names, where it names any. ``against`` are MODEL arguments with an
     older build of the same variants: each case then takes turns with its own older self, which is its baseline.
-    ``profile`` asks for each case's operators too, after timing.
+    ``profile`` asks for each case's operators too, after timing, and ``sustain_ns`` keeps each case under load that long.
     """
 
     models: tuple[str, ...]
@@ -133,6 +138,7 @@ class Spec:
     command: tuple[str, ...] = field(default_factory=tuple)
     only: tuple[CaseChoice, ...] = ()
     against: tuple[str, ...] = ()
+    sustain_ns: int | None = None
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -148,6 +154,8 @@ class Spec:
         _check_settings(self.settings)
         _check_data(self.data)
         _check_waits(self.waits)
+        if self.sustain_ns is not None and not _MIN_SUSTAIN_NS <= self.sustain_ns <= _MAX_SUSTAIN_NS:
+            raise UsageError(f"--sustain {self.sustain_ns / 1e9:g}s: must be between 1s and 24h")
 
 
 def _check_data(data: DataSpec | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -98,6 +99,10 @@ class Device(ABC):
     @abstractmethod
     def clock_ns(self) -> int:
         """Return a monotonic clock in ns, by which budgets are kept."""
+
+    def sleep(self, seconds: float) -> None:
+        """Return when so much time has passed by the clock of :meth:`clock_ns`."""
+        time.sleep(seconds)
 
     @abstractmethod
     def environment(self) -> Environment:

@@ -131,6 +131,9 @@ class FakeDevice(Device):
     def clock_ns(self) -> int:
         return self.now_ns
 
+    def sleep(self, seconds: float) -> None:
+        self.now_ns += round(seconds * 1e9)
+
     def environment(self) -> Environment:
         return Environment(
             hostname="fake",
@@ -336,16 +339,13 @@ class _FakeLink(WorkerLink):
         self._device.now_ns += self._model.idle_ns
         return self._model.idle_ns
 
-    def _sleep(self, seconds: float) -> None:
-        self._device.now_ns += round(seconds * 1e9)
-
     def _paced(self, fields: dict[str, Any]) -> dict[str, Any]:
         gap_ns, runs = int(fields["gap_ns"]), int(fields["runs"])
-        return _told(*paced(self._idle_run, gap_ns, runs, self._device.clock_ns, self._sleep))
+        return _told(*paced(self._idle_run, gap_ns, runs, self._device.clock_ns, self._device.sleep))
 
     def _window(self, fields: dict[str, Any]) -> dict[str, Any]:
         start_ns, stop_ns, max_runs = int(fields["start_ns"]), int(fields["stop_ns"]), int(fields["max_runs"])
-        return _told(*run_window(self._run, start_ns, stop_ns, max_runs, self._device.clock_ns, self._sleep))
+        return _told(*run_window(self._run, start_ns, stop_ns, max_runs, self._device.clock_ns, self._device.sleep))
 
     def _burst(self, fields: dict[str, Any]) -> dict[str, Any]:
         starts: list[int] = []
