@@ -332,7 +332,7 @@ def run(
         gap, batches, workers: time between two inferences ("100ms"), items a run, and processes at once, for the
             waits ``idle-gap``, ``batches`` and ``workers``.
         profile: whether to say after timing which operators each case's time goes to.
-        sustain: how long to keep each case under load after timing ("10m"), for its latency over time; None: not at all.
+        sustain: how long to keep each case under load after timing ("10m"), to see its latency over time; None: not.
         data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too; ``images:DIR`` (no labels) to see
             how far variants agree.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,

@@ -120,7 +120,7 @@ class Spec:
 
     ``only`` keeps of these combinations the ones it names, where it names any. ``against`` are MODEL arguments with an
     older build of the same variants: each case then takes turns with its own older self, which is its baseline.
-    ``profile`` asks for each case's operators too, after timing, and ``sustain_ns`` keeps each case under load that long.
+    ``profile`` asks for each case's operators too, after timing; ``sustain_ns`` keeps each case under load so long.
     """
 
     models: tuple[str, ...]

@@ -50,7 +50,7 @@ def longest_rest_ns(wanted_ns: int) -> int:
 
 @dataclass
 class _Load:
-    """What one case has done under load so far: a row a window, and the machine's state before the first and after each."""
+    """What one case has done under load so far: a row a window, and the machine's states before, between and after."""
 
     snapshots: list[Snapshot] = field(default_factory=list)
     rows: list[tuple[int, int, float, float | None]] = field(default_factory=list)
@@ -199,7 +199,7 @@ class SustainMeter:
         return HeatStart(celsius, reference, self._launcher.clock_ns() - begun_ns)
 
     def _reference(self) -> float | None:
-        """Return the warmth before the first case, also where that one was measured before this run was gone on with."""
+        """Return the warmth before the first case, also where that was measured before the run was gone on with."""
         starts = [other.result.sustained.start for other in self._everyone if other.result.sustained]
         return next((start.reference_celsius for start in starts if start.reference_celsius is not None), None)
 

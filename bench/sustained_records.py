@@ -22,10 +22,10 @@ class Pace(str, Enum):
 class Windows:
     """Stretches of load, one after the other, as columns of equal length.
 
-    ``start_ns`` is on the device's monotonic clock, ``count`` are the inferences, ``p50_ns`` is their median, ``p90_ns``
-    is None from too few of them. The last three are of the machine's state right after the window, None where it is not
-    told: the hottest zone of the processor, the clock of the slowest CPU that worked meanwhile, and whether the clock
-    was being held down for heat or supply.
+    ``start_ns`` is on the device's monotonic clock, ``count`` are the inferences, ``p50_ns`` is their median, and
+    ``p90_ns`` is None from too few of them. The last three are of the machine's state right after the window, None
+    where it is not told: the hottest zone of the processor, the clock of the slowest CPU that worked meanwhile, and
+    whether the clock was being held down for heat or supply.
     """
 
     start_ns: tuple[int, ...] = ()
@@ -85,8 +85,8 @@ class Sustained:
     """A case alone, run back to back for ``wanted_ns`` in one fresh, warmed-up worker.
 
     It was the ``place``-th case, counted from 1. ``lasted_ns`` is from the first window to the end of the last one, of
-    which ``busy_ns`` were spent inside the model. ``findings`` are about heat and supply, and count towards no verdict.
-    ``cut_short`` is why it ended before its time, None where it did not.
+    which ``busy_ns`` were spent inside the model. ``findings`` are about heat, supply and processor time that others
+    took, and count towards no verdict. ``cut_short`` is why it ended before its time, None where it did not.
     """
 
     wanted_ns: int

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..findings import Code, Finding, worst_first
-from .disturbance import was_busy
+from .disturbance import disturbances, was_busy
 from .heat import heat_findings, processor_zones
 
 Snapshot = Mapping[str, Any]
 
 #: What holds the clock down while it lasts.
-_HOLDS_DOWN = (Code.THROTTLED, Code.UNDER_VOLTAGE)
+HOLDS_DOWN = (Code.THROTTLED, Code.UNDER_VOLTAGE)
+#: What makes a case slower that is none of the device's heat.
+_OTHERS = (Code.STEAL, Code.PREEMPTED, Code.QUOTA)
 #: A machine that tells none of these cannot say that it was not throttled.
 _TELLS_THROTTLING = ("cooling", "thermal_throttling", "firmware_throttling", "under_voltage")
 
@@ -42,9 +45,13 @@ def held_down(before: Snapshot, after: Snapshot) -> bool | None:
 
 
 def load_findings(snapshots: Sequence[Snapshot]) -> tuple[Finding, ...]:
-    """Return what held the clock down between any two neighbouring snapshots: the worst of each code."""
-    pairs = zip(snapshots, snapshots[1:], strict=False)
-    return tuple(worst_first(finding for before, after in pairs for finding in _holding(before, after)))
+    """Return what speaks against a load with these snapshots before, between and after: the worst of each code.
+
+    That is what held the clock down between any two neighbours, and what took processor time from all of it.
+    """
+    held = [finding for before, after in itertools.pairwise(snapshots) for finding in _holding(before, after)]
+    lost = disturbances(snapshots[0], snapshots[-1]) if len(snapshots) > 1 else []
+    return tuple(worst_first([*held, *(finding for finding in lost if finding.code in _OTHERS)]))
 
 
 def why_untold(snapshot: Snapshot, name: str) -> str:
@@ -54,4 +61,4 @@ def why_untold(snapshot: Snapshot, name: str) -> str:
 
 
 def _holding(before: Snapshot, after: Snapshot) -> list[Finding]:
-    return [finding for finding in heat_findings(before, after) if finding.code in _HOLDS_DOWN]
+    return [finding for finding in heat_findings(before, after) if finding.code in HOLDS_DOWN]

@@ -224,7 +224,7 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 def _pace(low: float, high: float) -> Pace:
     """Return the verdict: a change is told where it is shown and may matter, none where it surely does not."""
-    if 1 - MARGIN < low and high < 1 + MARGIN:
+    if low > 1 - MARGIN and high < 1 + MARGIN:
         return Pace.KEEPS
     if low > 1:
         return Pace.SLOWS

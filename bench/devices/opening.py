@@ -50,7 +50,9 @@ def open_device(
     from .ssh import SshTransport
 
     retry = Retry() if heard is None else Retry(heard=heard)
-    return RemoteDevice(name, lambda: SshTransport.connect(ssh), settings, retry=retry, locks=locks, on_sent=on_sent)
+    return RemoteDevice(
+        name, lambda: SshTransport.connect(ssh), settings, retry=retry, locks=locks, on_sent=on_sent
+    )
 
 
 def device_name(text: str) -> str:

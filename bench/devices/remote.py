@@ -189,7 +189,9 @@ class RemoteDevice(Device):
     def sent(self) -> Transfers:
         """Return the bytes of files so far, over all connections."""
         now = self._keeper.transfers if self._keeper is not None else Transfers()
-        return Transfers(self.transfers.sent_bytes + now.sent_bytes, self.transfers.reused_bytes + now.reused_bytes)
+        return Transfers(
+            self.transfers.sent_bytes + now.sent_bytes, self.transfers.reused_bytes + now.reused_bytes
+        )
 
     def _add(self, transfers: Transfers) -> None:
         self.transfers.sent_bytes += transfers.sent_bytes

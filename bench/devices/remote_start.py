@@ -12,8 +12,7 @@ from .zipapp import worker_archive
 
 #: What a login shell prints comes before it.
 _MARK = "edgebench-begins-here"
-_SEARCH = (
-    r"""
+_SEARCH = r"""
 echo; echo %s
 echo "home=$HOME"
 uname -m 2>/dev/null | sed 's/^/machine=/'
@@ -22,9 +21,7 @@ for name in "$@"; do
   version=$("$found" -c 'import sys; print("%%d.%%d" %% sys.version_info[:2])' 2>/dev/null) || continue
   echo "python=$version $found"
 done
-"""
-    % _MARK
-)
+""" % _MARK
 _NAMES = ("python3", *(f"python3.{minor}" for minor in range(14, 7, -1)))
 _OLDEST = (3, 8)
 _WRITE = r"""
@@ -34,13 +31,10 @@ cat > "$2.part" || exit 1
 [ "$(wc -c < "$2.part")" -eq "$3" ] || { echo "only $(wc -c < "$2.part") of $3 bytes arrived" >&2; exit 1; }
 mv "$2.part" "$2"
 """
-_SIZE = (
-    r"""
+_SIZE = r"""
 echo; echo %s
 wc -c < "$1" 2>/dev/null || echo 0
-"""
-    % _MARK
-)
+""" % _MARK
 _STEP_S = 60.0
 
 
@@ -64,9 +58,7 @@ def find_python(transport: Transport, wanted: str | None, folder: str) -> There:
     lines = after_mark(done.stdout)
     told = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("python="))
     if done.status != 0 or "home" not in told:
-        raise DeviceRefused(
-            f"{transport.address}: commands cannot be run there: {done.last_words or 'it said nothing'}"
-        )
+        raise DeviceRefused(f"{transport.address}: commands cannot be run there: {done.last_words or 'it said nothing'}")
     pythons = [line.removeprefix("python=").partition(" ") for line in lines if line.startswith("python=")]
     usable = [path for version, _, path in pythons if _numbers(version) >= _OLDEST]
     if usable:
@@ -76,9 +68,11 @@ def find_python(transport: Transport, wanted: str | None, folder: str) -> There:
     if pythons:
         raise DeviceRefused(
             f"{transport.address}: has Python {pythons[0][0]} only, 3.8 or newer is needed; install one there, and name "
-            'it as python = "..." in [devices.NAME] of edgebench.toml if it is not on its PATH'
+            "it as python = \"...\" in [devices.NAME] of edgebench.toml if it is not on its PATH"
         )
-    raise DeviceRefused(f"{transport.address}: has no Python; install it there (on Debian: sudo apt install python3)")
+    raise DeviceRefused(
+        f"{transport.address}: has no Python; install it there (on Debian: sudo apt install python3)"
+    )
 
 
 def write_archive(transport: Transport, root: str) -> tuple[str, int]:

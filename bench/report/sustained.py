@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ..analysis.load_state import HOLDS_DOWN
 from ..analysis.sustained import MARGIN, Ranking, ranking
 from ..records import CaseResult
 from ..sustain import NEAR_CELSIUS
@@ -17,15 +18,15 @@ _BUSY_SHARE = 0.9
 _HEADS = [("variant", ""), ("begin", "ms"), ("end", "ms"), ("change", "% (95 %)"), ("slower", "after"),
           ("heat", "°C"), ("clock", "GHz")]  # fmt: skip
 TERMS: tuple[tuple[str, str], ...] = (
-    ("under load", "each case alone, back to back, in one fresh, warmed-up worker; the main table is about short bursts "
-                   "in turns instead"),
-    ("begin, end", "the first minute or tenth of the load, whichever is shorter, and the last tenth: geometric means of "
-                   "the medians of short windows"),
-    ("change", "from begin to end, with its 95 % interval: Student's t with the autocorrelation of neighbouring windows "
-               f"taken into account; “keeps its speed” where all of it is within {100 * MARGIN:g} %"),
+    ("under load", "each case alone, back to back, in one fresh, warmed-up worker; the main table is about short "
+                   "bursts in turns instead"),
+    ("begin, end", "the first minute or tenth of the load, whichever is shorter, and the last tenth: geometric means "
+                   "of the medians of short windows"),
+    ("change", "from begin to end, with its 95 % interval: Student's t with the autocorrelation of neighbouring "
+               f"windows taken into account; “keeps its speed” where all of it is within {100 * MARGIN:g} %"),
     ("slower after", "time to the first lasting change for the slower, by change points of the windows' medians"),
-    ("heat, clock", "the hottest zone of the processor before the load and at its end; the clock of the slowest CPU that "
-                    "worked, at the beginning and at the end; both are read between windows"),
+    ("heat, clock", "the hottest zone of the processor before the load and at its end; the clock of the slowest CPU "
+                    "that worked, at the beginning and at the end; both are read between windows"),
 )  # fmt: skip
 
 
@@ -81,7 +82,9 @@ def _about(measured: Sequence[Row]) -> str:
         return ""
     placed = sorted((_of(row).place, row.label) for row in measured)
     order = f", in this order: {joined([name for _, name in placed])}" if len(placed) > 1 else ""
-    return f"Each case alone, back to back, in one fresh worker{order}. The verdict is about the timing before, not this."
+    return (
+        f"Each case alone, back to back, in one fresh worker{order}. The verdict is about the timing before, not this."
+    )
 
 
 def _of(row: Row) -> Sustained:
@@ -149,13 +152,14 @@ def _answers(rows: Sequence[Row]) -> list[str]:
 
 def _orders(names: Sequence[str], found: Ranking) -> str:
     begin, end = (
-        ", ".join(" ≈ ".join(names[place] for place in group) for group in groups) for groups in (found.begin, found.end)
+        ", ".join(" ≈ ".join(names[place] for place in group) for group in groups)
+        for groups in (found.begin, found.end)
     )
     told = f"fastest first: {begin}, at the beginning and at the end" if begin == end else (
         f"fastest first, at the beginning: {begin}; at the end: {end}"
     )  # fmt: skip
     swaps = "" if found.swaps else ". No two are shown to swap"
-    return f"The order, {told}{swaps}. ≈: not shown to differ; they did not take turns, which “against base” did."
+    return f"The order, {told}{swaps}. ≈: not shown to differ. They did not take turns here, as for “against base”."
 
 
 def _doubts(measured: Sequence[Row]) -> list[str]:
@@ -165,7 +169,9 @@ def _doubts(measured: Sequence[Row]) -> list[str]:
         found = _of(row)
         held = [state for state in found.windows.throttled if state is not None]
         often = f", in {sum(held)} of {count(len(held), 'window')}" if any(held) else ""
-        lines += [f"{row.label}: {clean(item.reason)} ({item.code.value}{often})." for item in found.findings]
+        for item in found.findings:
+            told = item.code.value + (often if item.code in HOLDS_DOWN else "")
+            lines.append(f"{row.label}: {clean(item.reason)} ({told}).")
         if found.cut_short:
             lines.append(f"{row.label}: ended after {duration(found.lasted_ns)}: {clean(found.cut_short)}.")
         if found.lasted_ns and found.busy_ns < _BUSY_SHARE * found.lasted_ns:
@@ -203,8 +209,4 @@ def _not_measured(table: Table, asked: Sequence[CaseResult]) -> list[str]:
     for case in asked:
         if case.sustained is None:
             found.setdefault(clean(case.unavailable["sustained"]), []).append(case)
-    return [
-        f"Not measured: {reason} ({cases_named(table.names, members, asked)})" for reason, members in found.items()
-    ]
-
-
+    return [f"Not measured: {reason} ({cases_named(table.names, members, asked)})" for reason, members in found.items()]

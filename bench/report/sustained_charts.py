@@ -79,9 +79,7 @@ def _since_begin(found: Sustained) -> Values:
     return [100 * (value / begin_ns - 1) for value in found.windows.p50_ns]
 
 
-def _trace(
-    row: Row, found: Sustained, panel: _Panel, number: int, look: dict[str, Any], unit_ns: float
-) -> Trace:
+def _trace(row: Row, found: Sustained, panel: _Panel, number: int, look: dict[str, Any], unit_ns: float) -> Trace:
     windows = found.windows
     middle = [(start - windows.start_ns[0]) / unit_ns for start in windows.start_ns]
     trace: Trace = {

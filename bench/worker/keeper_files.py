@@ -31,9 +31,7 @@ class FileStore:
         marker = os.path.join(root, MARKER)
         if not os.path.exists(marker):
             with open(marker, "w", encoding="ascii") as file:
-                file.write(
-                    "edgebench keeps what it needs on this device here; remove it with: edgebench device clean\n"
-                )
+                file.write("edgebench keeps what it needs on this device here; remove it with: edgebench device clean\n")
 
     def path(self, digest: str) -> str:
         """Return where a file lies, or would."""

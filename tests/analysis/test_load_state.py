@@ -48,6 +48,15 @@ def test_findings_are_about_holding_down_alone_the_worst_of_each() -> None:
     assert load_findings([state()]) == ()
 
 
+def test_processor_time_that_others_took_is_told_of_the_whole_load() -> None:
+    def at(seconds: int, wait_ns: int) -> dict[str, Any]:
+        threads = {"1": {"run_ns": seconds * 600_000_000, "wait_ns": wait_ns}}
+        return state(pid=1, threads=threads) | {"taken_ns": seconds * 1_000_000_000}
+
+    assert [found.code for found in load_findings([at(0, 0), at(1, 0), at(2, 800_000_000)])] == [Code.PREEMPTED]
+    assert load_findings([at(0, 0), at(1, 0), at(2, 0)]) == ()
+
+
 def test_firmware_bits_noted_meanwhile_are_told() -> None:
     before = state(firmware_throttling={"now": [], "since_boot": []})
     after = state(firmware_throttling={"now": [], "since_boot": ["throttled"]})

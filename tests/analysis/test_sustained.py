@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from edgebench.analysis.sustained import BEGIN_NS, MIN_WINDOWS, ranking, trend
 from edgebench.sustained_records import Pace, Trend, Windows
-from simulated_load import S, Floats, case_of, noisy, windows_of
+from simulated_load import Floats, S, case_of, noisy, windows_of
 
 MS = 1e6
 
