@@ -48,6 +48,7 @@ from .spec import (
     parse_cpus,
     parse_delegates,
     parse_devices,
+    parse_duration_ns,
     parse_operating_point,
     parse_python,
     parse_threads,
@@ -193,6 +194,7 @@ def _prepare(spec: Spec, plans: Sequence[DevicePlan], progress: Progress) -> _Jo
             own,
             waits=spec.waits,
             profile=spec.profile,
+            sustain_ns=spec.sustain_ns,
             stop=stop,
         )
         return DeviceRun(planned, runner, evaluator, stop, begin=lambda: decoding.here(own, stop))
@@ -394,6 +396,7 @@ def run(
     batches: int | Sequence[int] | None = None,
     workers: int | Sequence[int] | None = None,
     profile: bool = False,
+    sustain: str | None = None,
     budget: str | None = None,
     blocks: int | None = None,
     device: str | Sequence[str] = LOCAL,
@@ -423,6 +426,7 @@ def run(
         profile: whether to say after timing which operators each case's time goes to.
         device: what to measure on, each with all of it and all at the same time: ``local`` (this machine), a name of
             ``edgebench.toml``, or ``ssh://USER@HOST``.
+        sustain: how long to keep each case under load after timing ("10m"), to see its latency over time; None: not.
         data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too; ``images:DIR`` (no labels) to see
             how far variants agree.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
@@ -495,6 +499,7 @@ def run(
             with_data=data is not None,
         ),
         profile=profile,
+        sustain_ns=None if sustain is None else parse_duration_ns(sustain, "sustain"),
         settings=replace(
             bounded_settings(settings, budget, blocks), **condition_settings(cool_to, cool_timeout, set_governor)
         ),

@@ -75,6 +75,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     add_time_flags(run.add_argument_group("how long"))
     add_condition_flags(run.add_argument_group("the device's state"))
     _add_wait_flags(run.add_argument_group("what a user waits for"))
+    _add_sustain_flag(run.add_argument_group("under load for long"))
     _add_profile_flag(run.add_argument_group("where the time goes"))
     add_gate_flags(run.add_argument_group("gates, against the baseline variant of the same run"))
     _add_output_flags(run.add_argument_group("output"))
@@ -138,6 +139,15 @@ def _add_wait_flags(waits: argparse._ArgumentGroup) -> None:
     waits.add_argument("--gap", metavar="T", help="for idle-gap: one inference every T (100ms)")
     waits.add_argument("--batches", metavar="N[,N]", help="for batches: items a run (1,2,4,8)")
     waits.add_argument("--workers", metavar="N[,N]", help="for workers: processes at once (1,2)")
+
+
+def _add_sustain_flag(load: argparse._ArgumentGroup) -> None:
+    load.add_argument(
+        "--sustain",
+        metavar="T",
+        help="after timing, run each case alone for T (10m): latency over time with temperature and clock, not within "
+        "--budget",
+    )
 
 
 def _add_profile_flag(where: argparse._ArgumentGroup) -> None:
@@ -334,6 +344,7 @@ def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[
         data=data_spec(options),
         waits=_wait_spec(options),
         profile=options.profile,
+        sustain_ns=None if options.sustain is None else parse_duration_ns(options.sustain, "--sustain"),
         settings=Settings(
             seed=options.seed,
             min_runs=min(DEFAULT_SETTINGS.min_runs, options.max_runs) if options.min_runs is None else options.min_runs,

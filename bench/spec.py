@@ -34,6 +34,11 @@ DEFAULT_SETTINGS = Settings(
 )
 
 
+#: Shorter loads have no windows to compare; longer ones are for another tool.
+_MIN_SUSTAIN_NS = 1_000_000_000
+_MAX_SUSTAIN_NS = 24 * 3600 * 1_000_000_000
+
+
 #: Far beyond any sensible wait, and below what the system's own waiting calls accept.
 _MAX_TIMEOUT_S = 24 * 3600.0
 
@@ -127,8 +132,9 @@ class Spec:
 
     ``only`` keeps of these combinations the ones it names, where it names any. ``against`` are MODEL arguments with an
     older build of the same variants: each case then takes turns with its own older self, which is its baseline.
-    ``profile`` asks for each case's operators too, after timing. ``cpus`` is empty for workers on any CPU. ``devices``
-    are texts that each name a device to measure all of it on: ``local``, a name of ``edgebench.toml`` or an address.
+    ``profile`` asks for each case's operators too, after timing; ``sustain_ns`` keeps each case under load so long.
+    ``cpus`` is empty for workers on any CPU. ``devices`` are texts that each name a device to measure all of it on:
+    ``local``, a name of ``edgebench.toml`` or an address.
     """
 
     models: tuple[str, ...]
@@ -148,6 +154,7 @@ class Spec:
     against: tuple[str, ...] = ()
     cpus: tuple[str, ...] = ()
     devices: tuple[str, ...] = (LOCAL,)
+    sustain_ns: int | None = None
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -163,6 +170,8 @@ class Spec:
         _check_settings(self.settings)
         _check_data(self.data)
         _check_waits(self.waits)
+        if self.sustain_ns is not None and not _MIN_SUSTAIN_NS <= self.sustain_ns <= _MAX_SUSTAIN_NS:
+            raise UsageError(f"--sustain {self.sustain_ns / 1e9:g}s: must be between 1s and 24h")
 
 
 def _check_data(data: DataSpec | None) -> None:
