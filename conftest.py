@@ -51,6 +51,11 @@ def vulkan() -> dict[str, str]:
     return {"VK_DRIVER_FILES": path, "VK_ICD_FILENAMES": path}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of boards first: pytest-xdist then gives them to one process, and one board is booted."""
+    items.sort(key=lambda item: item.get_closest_marker("board") is None)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a strict session in which something skipped that the environment was meant to provide."""

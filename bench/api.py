@@ -12,6 +12,7 @@ from typing import TypeVar
 from . import __version__
 from .changes import RunChange
 from .comparing import compare_stored
+from .condition_settings import condition_settings
 from .device_run import DevicePlan, DeviceRun
 from .devices.base import Device
 from .devices.local import this_machine
@@ -42,6 +43,7 @@ from .spec import (
     bounded_settings,
     make_wait_spec,
     parse_choice,
+    parse_cpus,
     parse_delegates,
     parse_devices,
     parse_operating_point,
@@ -89,11 +91,14 @@ def run_spec(
         job = _prepare(spec, plan_devices(spec, found), progress or Progress())
         created = now or datetime.now(timezone.utc)
         run_id = new_run_id([case.variant.model for case in job.cases], created)
+        if out is not None:
+            prepare_out(out)
+            if keep:
+                keep_models((case.variant.file for case in job.cases), out)
+        for run in job.runs:
+            run.look()
         if out is None:
             return _measured_only(job, run_id, created)
-        prepare_out(out)
-        if keep:
-            keep_models((case.variant.file for case in job.cases), out)
         with start(out, run_id, lambda name: _header(job, name, created)) as kept:
             return _measure(job, kept, page_images, redact_page)
 
@@ -209,6 +214,8 @@ def _prepare_again(kept: Kept, devices: Sequence[Device], progress: Progress, mo
         kept.restore(job.runs, moment)
     except EdgebenchError as error:
         raise refused(header, error) from error
+    for run, then in zip(job.runs, header.devices, strict=True):
+        run.look(then.before)
     kept.plan_later([run.planned for run in job.runs])
     return job
 
@@ -329,14 +336,18 @@ def _record(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> RunR
         data=job.evaluator.info() if job.evaluator else None,
         rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in first.plan.rejected),
         interrupted=interrupted or bool(job.refusals),
-        warnings=(*_warnings(job.spec), *_connection_lines(job.runs)),
+        warnings=(*_warnings(job.spec), *_device_notes(job.runs)),
         rule=job.spec.data.rule if job.spec.data else None,
+        devices=tuple(found for run in job.runs if (found := run.record()) is not None),
+        conditions=tuple(found for run in job.runs for found in run.runner.conditions.facts(run.outcomes)),
     )
 
 
-def _connection_lines(runs: Sequence[DeviceRun]) -> Iterator[str]:
-    """Yield what the record shall say of lost connections."""
+def _device_notes(runs: Sequence[DeviceRun]) -> Iterator[str]:
+    """Yield what the record shall say of conditions that could not be kept, and of lost connections."""
     for run in runs:
+        whose = f"{run.name}: " if len(runs) > 1 else ""
+        yield from (f"{whose}{note}" for note in dict.fromkeys(run.runner.conditions.notes))
         yield from run.restored.losses
         if run.dropped is not None:
             yield f"{run.name}: dropped out, so its cases are not finished: {run.dropped}"
@@ -364,6 +375,7 @@ def run(
     delegate: str | Sequence[str] = "default",
     delegate_options: Sequence[str] = (),
     threads: int | Sequence[int] = 1,
+    cpus: str | Sequence[str] = (),
     python: str | Sequence[str] = (),
     runtime: str | None = None,
     signature: str | None = None,
@@ -375,6 +387,9 @@ def run(
     profile: bool = False,
     budget: str | None = None,
     blocks: int | None = None,
+    cool_to: str | None = None,
+    cool_timeout: str | None = None,
+    set_governor: str | None = None,
     device: str | Sequence[str] = LOCAL,
     settings: Settings = DEFAULT_SETTINGS,
     out: str | Path | None = None,
@@ -386,8 +401,12 @@ def run(
     Args:
         models: ``.tflite`` files, folders of them, or ``MODEL/VARIANT=FILE``.
         baseline: the variant that the others of its model are compared with; None: float32.
+        cpus: which CPUs workers run on: ``big``, ``little`` or numbers ("0-3"); several texts give a case each.
         settings: how long and how precisely to measure. ``budget`` ("20s") and ``blocks``, as the flags of these names,
             change only that.
+        cool_to, cool_timeout: before each block wait until the processor is at this temperature ("55C"), for so long
+            at most ("5m").
+        set_governor: the clock governor ("performance") to set while measuring; what was set before is put back.
         waits: what to measure beside pure inference: ``end-to-end``, ``cold-start``, ``idle-gap``, ``weight-cache``,
             ``batches``, ``workers``, or ``all``.
         gap, batches, workers: time between two inferences ("100ms"), items a run, and processes at once, for the
@@ -452,6 +471,7 @@ def run(
         models=tuple(str(model) for model in models),
         engines=tuple(parse_choice(Engine, name, "engine") for name in _listed(engine)),
         delegates=parse_delegates(_listed(delegate), delegate_options),
+        cpus=parse_cpus(_listed(cpus)),
         threads=tuple(dict.fromkeys(count for given in _listed(threads) for count in parse_threads(str(given)))),
         pythons=tuple(parse_python(name, here=devices == (LOCAL,)) for name in _listed(python)),
         runtime=runtime,
@@ -466,7 +486,9 @@ def run(
             with_data=data is not None,
         ),
         profile=profile,
-        settings=bounded_settings(settings, budget, blocks),
+        settings=replace(
+            bounded_settings(settings, budget, blocks), **condition_settings(cool_to, cool_timeout, set_governor)
+        ),
         devices=devices,
     )
     folder = Path(out) if out is not None else None

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from .analysis.comparison import compare
+from .cooling import Cooler
 from .errors import WorkerError
 from .estimate import timing_left
+from .firmware import Firmware, joined
 from .judging import judge
 from .launch import Launcher
 from .observer import Observer, Timed
@@ -40,12 +42,16 @@ class BlockTimer:
         progress: Progress,
         available_bytes: Callable[[], int | None],
         usable_cores: int | None = None,
+        firmware: Firmware | None = None,
+        cooler: Cooler | None = None,
     ) -> None:
+        self._firmware = firmware
         self._launcher = launcher
         self._settings = settings
         self._progress = progress
         self._available_bytes = available_bytes
         self._usable_cores = usable_cores
+        self._cooler = cooler
         self._block = 0
 
     def run(self, outcomes: list[Outcome], observer: Observer, timed: Timed) -> None:
@@ -73,6 +79,7 @@ class BlockTimer:
             while begun or decision.another(done, [o.log for o in taking_part if o.alive], _pairs(taking_part)):
                 for group in groups[begun:]:
                     open_cases = [o for o in group if o.alive and not at_cap(o.log, self._settings)]
+                    decision.leave_out(self._cool(open_cases))
                     self._time_block(open_cases, done)
                     observer.block_done(self._block - 1, decision.spent_ns, open_cases)
                 done, begun = done + 1, 0
@@ -115,9 +122,19 @@ class BlockTimer:
                 group.append(outcome)
             yield group
 
+    def _cool(self, group: list[Outcome]) -> int:
+        """Let the device cool before the next block, where that was asked for; return the ns that it took."""
+        if self._cooler is None or not group:
+            return 0
+        cooling = self._cooler.wait()
+        for outcome in group:
+            outcome.coolings[self._block] = cooling
+        return cooling.waited_ns
+
     def _time_block(self, group: list[Outcome], turn: int) -> None:
         """Measure one group with fresh workers. ``turn`` counts the group's blocks; numbers of blocks are the run's."""
         block, self._block = self._block, self._block + 1
+        firmware_before = self._read_firmware()
         with ExitStack() as stack:
             sessions: list[tuple[Outcome, Session]] = []
             # Which process comes first decides where its memory lies: that too must not always favour the same case.
@@ -132,10 +149,17 @@ class BlockTimer:
             # All before the first burst and after the last one: to read the machine's state costs a millisecond.
             states = [(outcome, session, _state(outcome, session)) for outcome, session in warm]
             self._take_turns(warm, block)
-            for outcome, session, before in states:
-                after = _state(outcome, session) if outcome.alive else None
-                if before is not None and after is not None:
-                    outcome.states.append((before, after))
+            found = [
+                (outcome, before, after)
+                for outcome, session, before in states
+                if before is not None and outcome.alive and (after := _state(outcome, session)) is not None
+            ]
+            firmware = self._read_firmware() if found else {}
+        for outcome, before, after in found:
+            outcome.states.append((joined(before, firmware_before), joined(after, firmware)))
+
+    def _read_firmware(self) -> Mapping[str, Any]:
+        return {} if self._firmware is None else self._firmware.read()
 
     def _prepare(self, outcome: Outcome, stack: ExitStack, sessions: list[tuple[Outcome, Session]]) -> None:
         session = stack.enter_context(self._launcher.open(outcome.case))

@@ -18,6 +18,7 @@ from .config_cli import add_config
 from .data_cli import add_recommend
 from .defaults import RESULTS, add_config_flags, apply_defaults, named_by_origin
 from .device_argument import add_device, opened_device, python_of
+from .device_cli import add_devices
 from .diagnose_cli import add_diagnose
 from .errors import EdgebenchError, UsageError
 from .history_cli import add_history
@@ -135,6 +136,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     add_profile(commands)
     add_diagnose(commands)
     _add_doctor(commands)
+    add_devices(commands)
     add_selftest(commands)
     add_config(commands)
     add_completion(commands)

@@ -155,6 +155,17 @@ def _unfinished(prefix: str, parsed_args: argparse.Namespace | None = None, **_:
         yield from _listed(prefix, folders_only=True)
 
 
+def _devices(prefix: str, parsed_args: argparse.Namespace | None = None, **_: object) -> Iterator[str]:
+    """Complete a device: this machine, one of edgebench.toml, or an address."""
+    from .config import load_config
+
+    try:
+        named = list(load_config(getattr(parsed_args, "config", None)).devices)
+    except UsageError:  # the command itself will say what is wrong
+        named = []
+    yield from _words("local", *named, "ssh://")(prefix=prefix)
+
+
 def _ids(out: Path, file: str) -> list[str]:
     """Return the names of folders below ``out`` that hold a file, newest first."""
     return sorted((path.parent.name for path in out.glob(f"*/{file}") if path.parent.name[0] != "."), reverse=True)
@@ -177,6 +188,7 @@ def results_folder(options: argparse.Namespace | None) -> Path:
 
 _BY_NAME: dict[str, Completer] = {
     "base": _runs,
+    "cpus": lambda **_: ("big", "little"),
     "data": _sources,
     "delegate": _delegates,
     "engine": _engines,
@@ -189,12 +201,14 @@ _BY_NAME: dict[str, Completer] = {
     "resume": _unfinished,
     "run": _runs,
     "runs": _runs,
+    "set_governor": lambda **_: ("performance",),
     "silence": _codes,
     "variants": _words(*_VARIANTS),
     "waits": _waits,
 }
 _BY_METAVAR: dict[str, Completer] = {
     "BASE": _runs,
+    "DEVICE": _devices,
     "DIR": _paths(folders_only=True),
     "FILE": _paths(),
     "NEW": _runs,

@@ -11,12 +11,15 @@ from .entries import JournalObserver, PlannedDevice, Restored, done_entry, lost_
 from .errors import DeviceError, DeviceLost
 from .evaluation import Evaluator
 from .journal import Entry
+from .observer import Observers
 from .outcome import Outcome
 from .plan import Plan
-from .records import Environment, Failure, RuntimeInfo
+from .readings import Reading
+from .records import DeviceRecord, Environment, Failure, RuntimeInfo
 from .runner import Runner
 from .stopping import Stop
 from .unfinished import planned_cases
+from .watching import Watch
 
 #: A device whose connection is lost so often while nothing comes to an end there is given up.
 MAX_LOSSES = 3
@@ -30,6 +33,7 @@ class DevicePlan:
     """
 
     device: Device
+    watch: Watch
     plan: Plan
     environment: Environment | None
     runtimes: Mapping[str, RuntimeInfo]
@@ -37,7 +41,8 @@ class DevicePlan:
 
     def planned(self) -> PlannedDevice:
         """Return what a journal says of it."""
-        return PlannedDevice(self.device.name, self.environment, planned_cases(self.plan), self.runtimes)
+        cases = planned_cases(self.plan)
+        return PlannedDevice(self.device.name, self.environment, cases, self.runtimes, self.watch.before)
 
 
 class DeviceRun:
@@ -57,6 +62,7 @@ class DeviceRun:
         """``stop`` ends :meth:`measure` from another thread; ``begin`` is called first in the one that measures."""
         self.planned = planned
         self.device = planned.device
+        self.watch = planned.watch
         self.runner = runner
         self.stop = stop or Stop()
         self.entries = DeviceEntries(planned.device.name)
@@ -92,6 +98,22 @@ class DeviceRun:
         self.entries.take(entries)
         self._go_back()
 
+    def look(self, before: Reading | None = None) -> None:
+        """Read the device's state before measuring; ``before`` is what it was when the run was begun, if not now.
+
+        One that is away, or on which nothing is left to measure, is asked nothing.
+        """
+        earlier = [*([before] if before is not None else []), *self.restored.readings]
+        if self.planned.refusal is not None or self.restored.done:
+            self.watch.rest(earlier)
+        else:
+            self.watch.begin(self.outcomes, earlier)
+
+    def record(self) -> DeviceRecord | None:
+        """Return the device's record, None where nobody has reached it."""
+        environment = self.planned.environment
+        return None if environment is None else self.watch.record(self.outcomes, environment)
+
     def measure(self) -> None:
         """Measure what is left; after a lost connection, what was finished before is kept and the rest done anew.
 
@@ -101,10 +123,11 @@ class DeviceRun:
         losses, steps = 0, self.entries.steps
         while self.dropped is None:
             try:
-                self.runner.run(JournalObserver(self.entries, self.outcomes), self.restored.timed)
+                journal = JournalObserver(self.entries, self.outcomes)
+                self.runner.run(Observers(journal, self.watch), self.restored.timed)
                 return
             except DeviceError as error:
-                if self.stop.asked:
+                if self.stop.asked or _came_of_stopping(error):
                     self.runner.interrupted()
                     raise KeyboardInterrupt from error
                 losses, steps = 1 + (losses if self.entries.steps == steps else 0), self.entries.steps
@@ -118,11 +141,13 @@ class DeviceRun:
     def drop(self, error: DeviceError) -> None:
         """Leave the device out from now on; what was finished there becomes results."""
         self.dropped = error
+        self.watch.rest()
         self._give_up(Failure(error.code, str(error)))
 
     def stopped(self) -> None:
         """Make the most of what was measured where it was stopped while the connection was away."""
         if self._waits:
+            self.watch.rest()
             self._give_up(Failure("interrupted", f"stopped by hand while {self.runner.phase}"))
 
     def _go_on_after(self, error: DeviceError, *, may_retry: bool) -> None:
@@ -163,6 +188,14 @@ class DeviceRun:
     def _give_up(self, failure: Failure) -> None:
         cores = self.planned.environment.cpus_allowed if self.planned.environment else None
         self.runner.gave_up(failure, cores, timed=self.restored.finished)
+
+
+def _came_of_stopping(error: BaseException) -> bool:
+    """Return True where it came of cleaning up after a Ctrl-C."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, KeyboardInterrupt):
+        found = found.__context__
+    return found is not None
 
 
 def _first(error: BaseException) -> BaseException:

@@ -17,6 +17,7 @@ from .analysis.surroundings import noise_finding, standing_findings
 from .devices.base import Device, WorkerLink
 from .errors import WorkerError
 from .findings import Finding, worst_first
+from .firmware import joined
 from .plan import left_out
 from .progress import Progress
 from .records import Adapter, Delegate, DelegateKind, Engine
@@ -138,7 +139,7 @@ def examine(
     said = progress or Progress()
     chosen = list(dict.fromkeys([PythonTarget(device.default_python()), *pythons]))
     said.phase("looking for what disturbs", 1)
-    advice, facts = _look(readers or readers_of(device))
+    advice, facts = look(readers or readers_of(device))
     said.advance()
     gpus = _look_for_gpus(device, chosen[0])
     said.phase("trying runtimes", len(chosen))
@@ -157,12 +158,13 @@ def to_json(examination: Examination) -> str:
     return json.dumps(dataclasses.asdict(examination), indent=1, allow_nan=False)
 
 
-def _look(readers: Readers) -> tuple[tuple[Advice, ...], dict[str, Facts]]:
+def look(readers: Readers) -> tuple[tuple[Advice, ...], dict[str, Facts]]:
+    """Return what disturbs now, worst first, and the readings, in the fields of :class:`Examination`."""
     firmware_before = readers.firmware()
     machine, before = readers.machine(), readers.snapshot()
     spread = readers.noise(NOISE_NS)
     after, firmware = readers.snapshot(), readers.firmware()
-    full_before, full_after = _joined(before, firmware_before), _joined(after, firmware)
+    full_before, full_after = joined(before, firmware_before), joined(after, firmware)
     found = [
         *standing_findings(after, machine),
         *disturbances(full_before, full_after),
@@ -185,11 +187,6 @@ def _look_for_gpus(device: Device, python: PythonTarget) -> GpuReport:
 
 def _present(findings: Sequence[Finding | None]) -> list[Finding]:
     return [finding for finding in findings if finding is not None]
-
-
-def _joined(snapshot: Facts, firmware: Facts) -> Facts:
-    reasons = {**snapshot.get("unavailable", {}), **firmware.get("unavailable", {})}
-    return {**snapshot, **firmware, "unavailable": reasons}
 
 
 def _try_python(device: Device, python: PythonTarget, model: str) -> PythonReport:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .blocks import MAX_GROUP
+from .conditions import check_conditions
 from .devices.base import Device
 from .errors import ModelError
 from .estimate import TimeSpan
@@ -45,7 +46,8 @@ class DryRun:
     """A plan and its time. ``groups`` are ids of cases that take turns; memory may divide them further.
 
     ``parts`` are the phases whose time can be said, ``unsaid`` what else there is to do, with the reason why not.
-    ``images`` are those that each case would classify, None without ``--data``.
+    ``images`` are those that each case would classify, None without ``--data``. ``conditions`` are lines on what the
+    run would see to on the device.
     """
 
     spec: Spec
@@ -55,6 +57,7 @@ class DryRun:
     images: int | None
     parts: Mapping[str, TimeSpan]
     unsaid: tuple[str, ...]
+    conditions: tuple[str, ...] = ()
 
     @property
     def time(self) -> TimeSpan:
@@ -76,6 +79,7 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
         device.default_python(),
         lambda python: probe_runtime(device, python, spec.runtime, spec.settings.timeout_s),
     )
+    conditions = check_conditions(spec, device)
     variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
     images = Evaluator(spec.data, variants=variants).listed if spec.data else None
     environment = device.environment()
@@ -99,7 +103,7 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
             parts["classifying images"] = _sum(_classifying(case, images, cores) for case in cases)
         else:
             unsaid.append("classifying images: no stored run has measured all these cases")
-    return DryRun(spec, cases, groups, plan.rejected, images, parts, tuple(unsaid))
+    return DryRun(spec, cases, groups, plan.rejected, images, parts, tuple(unsaid), conditions)
 
 
 def known_cases(cases: Iterable[Case], out: Path, here: Environment) -> dict[str, tuple[CaseResult, str]]:

@@ -27,9 +27,12 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from .analysis.cooling import BlockCooling
+from .device_record import block_reading
 from .evaluation import Evaluator, Reading
 from .observer import Observer, Timed
 from .outcome import Outcome
+from .readings import Reading as DeviceReading
 from .records import CaseResult, Environment, Failure, Preprocessing, RuntimeInfo
 from .rounds import Burst
 from .session import Samples
@@ -59,13 +62,14 @@ class PlannedCase:
 class PlannedDevice:
     """What was to run on a device. ``environment`` is None where it could not be reached: then its cases are a guess.
 
-    ``runtimes`` maps each Python's path to its runtime.
+    ``runtimes`` maps each Python's path to its runtime; ``before`` is its state then.
     """
 
     name: str
     environment: Environment | None
     cases: tuple[PlannedCase, ...]
     runtimes: Mapping[str, RuntimeInfo]
+    before: DeviceReading | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,7 @@ class JournalObserver(Observer):
             "states": outcome.states[written.states :],
             "machine": None if written.machine else outcome.machine,
             "unread": outcome.unread,
+            "cooling": dataclasses.asdict(outcome.coolings[block]) if block in outcome.coolings else None,
             "failure": None if outcome.result.failure is None else dataclasses.asdict(outcome.result.failure),
         }
         self._written[outcome.case.case_id] = _Written.of(outcome)
@@ -201,7 +206,8 @@ class Restored:
     """What a device's entries come to, beside the outcomes that they were put into.
 
     ``sittings`` has the moment of each time that somebody went on, with the number of blocks finished before;
-    ``losses`` are lines about lost connections. ``finished`` is timing alone, ``done`` everything.
+    ``losses`` are lines about lost connections, ``readings`` the device's state at its blocks. ``finished`` is timing
+    alone, ``done`` everything.
     """
 
     groups: tuple[tuple[str, ...], ...] = ()
@@ -210,6 +216,7 @@ class Restored:
     sittings: list[tuple[str, int]] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
     done: bool = False
+    readings: list[DeviceReading] = field(default_factory=list)
 
     @property
     def timed(self) -> Timed:
@@ -240,6 +247,7 @@ def restore(entries: Iterable[Entry], outcomes: Iterable[Outcome], evaluator: Ev
             restored.groups = tuple(tuple(str(case_id) for case_id in group) for group in entry["groups"])
         elif kind == "block":
             _restore_block(entry, by_id)
+            _restore_reading(entry, restored.readings)
             restored.spent_ns.append(int(entry["spent_ns"]))
         elif kind == "timing":
             restored.finished = True
@@ -286,8 +294,16 @@ def _restore_block(entry: Entry, by_id: Mapping[str, Outcome]) -> None:
         outcome.states += [(before, after) for before, after in part["states"]]
         outcome.machine = outcome.machine or part["machine"]
         outcome.unread = part["unread"]
+        if part.get("cooling") is not None:
+            outcome.coolings[block] = structured(part["cooling"], BlockCooling)
         if part["failure"] is not None:
             outcome.broken(structured(part["failure"], Failure))
+
+
+def _restore_reading(entry: Entry, readings: list[DeviceReading]) -> None:
+    after = [after for part in entry["cases"].values() for _, after in part["states"]]
+    if after:
+        readings.append(block_reading(int(entry["block"]), after))
 
 
 def _burst_entry(burst: Burst) -> dict[str, Any]:

@@ -57,6 +57,8 @@ class Code(str, Enum):
     PARTIAL = "partial"
     SOFTWARE_GPU = "software-gpu"
     OUTPUTS_DIFFER = "outputs-differ"
+    DEVICE_DIFFERS = "device-differs"
+    NOT_COOLED = "not-cooled"
     MORE_THREADS = "more-threads-than-cores"
 
 

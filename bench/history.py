@@ -148,7 +148,7 @@ def _usable(row: Row, estimate: Estimate, metric: Metric) -> bool:
         return False
     if metric.exact:
         # Verdicts are about time, but for one reason: whoever is disturbed has the same size and the same answers.
-        return Code.OUTPUTS_DIFFER not in row.invalid_codes
+        return not {Code.OUTPUTS_DIFFER, Code.DEVICE_DIFFERS}.intersection(row.invalid_codes)
     return row.verdict is not Verdict.INVALID
 
 

@@ -126,8 +126,8 @@ def named_alike(base: Side, new: Side) -> Side:
 def interleaved_spec(base: Side, new: Side, asked: Spec, *, own_ways: bool) -> Spec:
     """Return what to measure: every case of the new side with its older self.
 
-    ``asked`` says how: data and settings, and unless ``own_ways`` also engines, delegates, threads and Pythons. With
-    ``own_ways`` these are the stored run's, the new one's before the base's; its cases alone are measured then.
+    ``asked`` says how: data and settings, and unless ``own_ways`` also engines, delegates, threads, CPUs and Pythons.
+    With ``own_ways`` these are the stored run's, the new one's before the base's; its cases alone are measured then.
     """
     new = named_alike(base, new)
     _refuse_odd_names([*base.files, *new.files])
@@ -175,6 +175,7 @@ def _as_stored(spec: Spec, cases: Sequence[CaseResult]) -> Spec:
         engines=tuple(engines),
         delegates=tuple(delegates),
         threads=tuple(dict.fromkeys(case.threads for case in cases)),
+        cpus=tuple(dict.fromkeys(case.cpus for case in cases if case.cpus is not None)),
         pythons=pythons,
         signature=cases[0].signature,
         only=tuple(
@@ -185,6 +186,7 @@ def _as_stored(spec: Spec, cases: Sequence[CaseResult]) -> Spec:
                 case.delegate,
                 case.threads,
                 case.python_path if case.python_path in named else None,
+                case.cpus,
             )
             for case in cases
         ),

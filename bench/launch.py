@@ -47,7 +47,7 @@ class Launcher:
                 if wanted is not None:
                     link.close()
                     raise
-        return Session(link, self._timeout_s)
+        return Session(link, self._timeout_s, case.cpus)
 
     def load(
         self,

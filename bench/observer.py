@@ -26,6 +26,29 @@ class Observer:
         """Timing is finished and summarised."""
 
 
+class Observers(Observer):
+    """Tells several, in their order."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def case_done(self, phase: str, outcome: Outcome) -> None:
+        for observer in self._observers:
+            observer.case_done(phase, outcome)
+
+    def groups_made(self, groups: Sequence[Sequence[Outcome]]) -> None:
+        for observer in self._observers:
+            observer.groups_made(groups)
+
+    def block_done(self, block: int, spent_ns: int, members: Sequence[Outcome]) -> None:
+        for observer in self._observers:
+            observer.block_done(block, spent_ns, members)
+
+    def timing_done(self, outcomes: Sequence[Outcome]) -> None:
+        for observer in self._observers:
+            observer.timing_done(outcomes)
+
+
 @dataclass(frozen=True)
 class Timed:
     """The timing that a run which goes on has behind it.

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from .conditions import check_conditions
 from .device_run import DevicePlan
 from .devices.base import Device
 from .entries import Header, PlannedDevice
@@ -16,6 +17,7 @@ from .runner import probe_runtime
 from .side_by_side import at_once
 from .spec import PythonTarget, Spec
 from .unfinished import check_devices, check_machine, check_plan, planned_cases
+from .watching import Watch
 
 #: What ids call the runtime of a device that did not answer.
 _UNKNOWN = "unknown"
@@ -90,8 +92,11 @@ def plan_device(spec: Spec, device: Device) -> DevicePlan:
         found = probe_runtime(device, python, spec.runtime, spec.settings.timeout_s)
         return runtimes.setdefault(python.path, found)
 
-    plan = make_plan(spec_there(spec, device), device.name, device.default_python(), probe)
-    return DevicePlan(device, plan, device.environment(), runtimes)
+    there, python = spec_there(spec, device), device.default_python()
+    watch = Watch(device)
+    plan = make_plan(there, device.name, python, probe)
+    check_conditions(there, device)
+    return DevicePlan(device, watch, plan, device.environment(), runtimes)
 
 
 def plan_without(
@@ -115,7 +120,8 @@ def plan_without(
         return runtimes[python.path]
 
     plan = make_plan(spec_there(spec, device), device.name, next(iter(runtimes), ""), remembered)
-    return DevicePlan(device, plan, then.environment if then is not None else None, runtimes, refusal)
+    environment = then.environment if then is not None else None
+    return DevicePlan(device, Watch(device), plan, environment, runtimes, refusal)
 
 
 def unreachable(refusals: Sequence[DeviceError]) -> DeviceError:

@@ -9,8 +9,8 @@ Rules that hold everywhere:
 Schema history:
 
 1. first version
-2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory, operators: absent in
-   version 1
+2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory, operators, devices: absent
+   in version 1
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .device_outputs import DeviceParity
 from .findings import Code, Finding, Verdict
 from .operators import OperatorProfile
+from .readings import CoreGroup, Reading
 from .rule import Rule
 
 SCHEMA_VERSION = 2
@@ -515,7 +517,7 @@ class CaseResult:
     ``findings`` are worst first and ``verdict`` is what they come to, None where nothing was timed; ``unchecked`` maps
     the code of a check that could not be made to the reason. ``unavailable`` maps ``accuracy`` to the reason where
     images were classified and have no labels, and ``operators`` to the reason where a profile was asked for and there
-    is none.
+    is none. ``cpus`` is what ``--cpus`` asked for, None for any, and ``cpu_numbers`` what that was on the device.
     """
 
     case_id: str
@@ -554,6 +556,9 @@ class CaseResult:
     operating_points: tuple[OperatingPoint, ...] = ()
     operators: OperatorProfile | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    device_parity: DeviceParity | None = None
+    cpus: str | None = None
+    cpu_numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -595,6 +600,32 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class DeviceRecord:
+    """A device that ran cases: what it is, and its state before, during and after the run, in that order.
+
+    ``name`` is the device part of case ids. ``address`` is where it was reached, None for this machine, to which no
+    bytes were sent either; ``bytes_reused`` were there already. ``ready_to_first_result_ns`` is the time from when it
+    could be asked to the first case's first result. ``virtual`` and ``emulated`` are the signs that it is a virtual
+    machine or an emulator, empty where there are none. A run that was continued has readings of each sitting.
+    """
+
+    name: str
+    environment: Environment
+    address: str | None = None
+    board_model: str | None = None
+    soc: str | None = None
+    cores: tuple[CoreGroup, ...] = ()
+    virtual: tuple[str, ...] | None = None
+    emulated: tuple[str, ...] | None = None
+    readings: tuple[Reading, ...] = ()
+    bytes_sent: int | None = None
+    bytes_reused: int | None = None
+    ready_to_first_result_ns: int | None = None
+    notes: tuple[str, ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Settings:
     """How long was measured, and with which seed.
 
@@ -602,6 +633,8 @@ class Settings:
     every comparison is known to ``precision`` (0.01 = 1 %) or ``budget_ns`` is spent. Minimum runs and time are over
     all of ``min_blocks``. ``require_full`` makes a delegate that left operators to the CPU an error, a worker whose
     resident memory exceeds ``memory_limit_bytes`` is killed, and findings with a ``silenced`` code do not count.
+    Before each block the device cools to ``cool_to_celsius``, for ``cool_timeout_s`` at most; ``governor`` is set on
+    its CPUs meanwhile. None asks for neither.
     """
 
     seed: int
@@ -619,6 +652,47 @@ class Settings:
     require_full: bool = False
     memory_limit_bytes: int | None = None
     silenced: tuple[Code, ...] = ()
+    cool_to_celsius: float | None = None
+    cool_timeout_s: float = 300.0
+    governor: str | None = None
+
+
+@dataclass(frozen=True)
+class GovernorChange:
+    """The governor that a run set on all CPUs of its device, and what each clock policy had before and got back.
+
+    ``previous`` is empty where all of them had it already.
+    """
+
+    name: str
+    previous: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cooling:
+    """How a device was let cool before blocks, by the warmest of its thermal ``zones``.
+
+    Of ``blocks`` in all, ``waits`` had to wait, ``waited_ns`` together; ``too_warm`` of them began above the limit (or
+    nobody knows) when the time for it was over. ``warmest_celsius`` is how warm the warmest of them began.
+    """
+
+    limit_celsius: float
+    zones: tuple[str, ...] = ()
+    blocks: int = 0
+    waits: int = 0
+    waited_ns: int = 0
+    too_warm: int = 0
+    warmest_celsius: float | None = None
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a run saw to on a device because somebody asked for it; None where nobody did."""
+
+    device: str
+    governor: GovernorChange | None = None
+    cooling: Cooling | None = None
 
 
 @dataclass(frozen=True)
@@ -631,7 +705,10 @@ class RejectedModel:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run: the whole of ``run.json``. ``rule`` is what ``--recommend`` asked for, None for the default."""
+    """One run: the whole of ``run.json``. ``rule`` is what ``--recommend`` asked for, None for the default.
+
+    ``environment`` is that of the first device; ``devices`` is empty where nobody looked at them.
+    """
 
     schema_version: int
     run_id: str
@@ -645,3 +722,5 @@ class RunRecord:
     interrupted: bool = False
     warnings: tuple[str, ...] = ()
     rule: Rule | None = None
+    devices: tuple[DeviceRecord, ...] = ()
+    conditions: tuple[Conditions, ...] = ()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, overload
 
-from . import records
+from . import readings, records
 from .frames import SCORE_PREFIX, storable
 from .records import RunRecord
 from .redaction_fields import FIELDS, LONE_FLAGS, TELLING_FLAGS, Kind
@@ -97,7 +97,7 @@ def texts_of(value: object) -> Iterator[str]:
 @functools.cache
 def own_words() -> frozenset[str]:
     """Return the names of the record's fields and the values of its choices: nobody's, even where one is called so."""
-    kinds = [kind for kind in vars(records).values() if isinstance(kind, type)]
+    kinds = [kind for kind in (vars(readings) | vars(records)).values() if isinstance(kind, type)]
     names = {one.name for kind in kinds if is_dataclass(kind) for one in fields(kind)}
     return frozenset(names | {str(item.value) for kind in kinds if issubclass(kind, Enum) for item in kind})
 
@@ -263,9 +263,12 @@ def _told_by(record: RunRecord) -> Secrets:
     if record.data is not None and record.data.source.partition(":")[0] in _SOURCES:
         paths.append(record.data.source.partition(":")[2])
     named = {case.model for case in record.cases} | set(_labels(record))
+    hosts = [record.environment.hostname, *(device.environment.hostname for device in record.devices)]
+    devices = [case.device for case in record.cases]
+    devices += [name for device in record.devices for name in (device.name, device.address) if name]
     return Secrets(
-        hosts=(record.environment.hostname,),
-        devices=tuple(dict.fromkeys(case.device for case in record.cases)),
+        hosts=tuple(dict.fromkeys(hosts)),
+        devices=tuple(dict.fromkeys(devices)),
         paths=tuple(dict.fromkeys(path for path in paths if path not in named)),
     )
 

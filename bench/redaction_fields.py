@@ -42,6 +42,18 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
         "edgebench": Kind.WORD,
         **_UNAVAILABLE,
     },
+    "DeviceRecord": {
+        "name": Kind.DEVICE,
+        "address": Kind.DEVICE,
+        "board_model": Kind.TEXT,
+        "soc": Kind.TEXT,
+        "virtual": Kind.TEXT,
+        "emulated": Kind.TEXT,
+        "notes": Kind.TEXT,
+        **_UNAVAILABLE,
+    },
+    "CoreGroup": {"cpus": Kind.WORD},
+    "Reading": {"celsius": Kind.WORD, "clocks_hz": Kind.WORD, "governors": Kind.WORD, **_UNAVAILABLE},
     "CaseResult": {
         "case_id": Kind.CASE,
         "model": Kind.NAME,
@@ -52,6 +64,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
         "python_name": Kind.NAME,
         "unchecked": Kind.TEXT,
         "notes": Kind.TEXT,
+        "cpus": Kind.WORD,
         **_UNAVAILABLE,
     },
     "Delegate": {"library": Kind.PATH, "options": Kind.VALUE},
@@ -72,6 +85,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
     "Comparison": {"baseline": Kind.CASE, **_UNAVAILABLE},
     "Adapter": {"name": Kind.TEXT, "kind": Kind.WORD, "driver": Kind.TEXT, "api_version": Kind.TEXT},
     "Parity": {"against": Kind.TEXT},
+    "DeviceParity": {"against": Kind.TEXT, "allowed": Kind.TEXT, "notes": Kind.TEXT, **_UNAVAILABLE},
     "Part": {"name": Kind.WORD},
     "IdleGap": _UNAVAILABLE,
     "Throughput": _UNAVAILABLE,
@@ -94,6 +108,10 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
     "TypeTime": {"tag": Kind.WORD},
     "OperatorProfile": {"notes": Kind.TEXT},
     "DataInfo": {"source": Kind.SOURCE, "class_counts": Kind.NAME, "notes": Kind.TEXT},
+    "Settings": {"governor": Kind.WORD},
+    "GovernorChange": {"name": Kind.WORD, "previous": Kind.WORD},
+    "Cooling": {"zones": Kind.WORD, **_UNAVAILABLE},
+    "Conditions": {"device": Kind.DEVICE},
     "SkippedImage": {"image_id": Kind.IMAGE, "reason": Kind.TEXT},
     "RejectedModel": {"path": Kind.PATH},
     "Criterion": {"label": Kind.NAME},
@@ -102,10 +120,11 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
 #: Flags of ``edgebench run`` whose value is a figure, a choice or a label: it stays. Of any other, known or not, the
 #: value is taken for a path.
 TELLING_FLAGS = frozenset({
-    "--engine", "--threads", "--baseline", "--signature", "--runtime", "--limit", "--normalize",
+    "--engine", "--threads", "--cpus", "--baseline", "--signature", "--runtime", "--limit", "--normalize",
     "--resize", "--grayscale", "--max-bad", "--split", "--operating-point", "--eval-workers", "--recommend",
     "--min-runs", "--max-runs", "--min-time", "--max-time", "--warmup-time", "--blocks", "--precision", "--budget",
     "--timeout", "--memory-limit", "--seed", "--waits", "--gap", "--batches", "--workers", "--silence",
+    "--cool-to", "--cool-timeout", "--set-governor",
 })  # fmt: skip
 #: Flags of ``edgebench run`` that stand alone: the word behind is no value of theirs.
 LONE_FLAGS = frozenset({

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .command_line import given_names
+from .conditions_cli import add_condition_flags, condition_options
 from .data_cli import add_accuracy_flags, add_image_flags, data_spec
 from .defaults import BESIDE_RESUME, RESULTS, default_lines, written_out
 from .errors import UsageError
@@ -69,6 +70,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     add_image_flags(accuracy)
     add_accuracy_flags(accuracy)
     add_time_flags(run.add_argument_group("how long"))
+    add_condition_flags(run.add_argument_group("the device's state"))
     _add_wait_flags(run.add_argument_group("what a user waits for"))
     _add_profile_flag(run.add_argument_group("where the time goes"))
     add_gate_flags(run.add_argument_group("gates, against the baseline variant of the same run"))
@@ -87,6 +89,12 @@ def add_way_flags(what: argparse._ArgumentGroup) -> None:
     what.add_argument("--require-full", action="store_true", help="a delegate that leaves operators to the CPU fails")
     what.add_argument("--delegate-option", action="append", default=[], metavar="KEY=VALUE", help="for external")
     what.add_argument("--threads", default="1", metavar="N[,N]", help="thread counts (default 1)")
+    what.add_argument(
+        "--cpus",
+        action="append",
+        metavar="CPUS",
+        help="run on these CPUs alone: big, little, 0-3 (repeatable, for a case with each)",
+    )
     what.add_argument("--signature", metavar="NAME", help="run this signature of the model")
     what.add_argument(
         "--python",
@@ -288,6 +296,7 @@ def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[
         Spec,
         parse_choice,
         parse_codes,
+        parse_cpus,
         parse_delegates,
         parse_devices,
         parse_duration_ns,
@@ -305,6 +314,7 @@ def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[
         engines=tuple(parse_choice(Engine, name, "--engine") for name in engines),
         delegates=parse_delegates(_split(options.delegate, "default"), options.delegate_option),
         threads=parse_threads(options.threads),
+        cpus=parse_cpus(options.cpus or ()),
         pythons=tuple(parse_python(text, here=devices == (LOCAL,)) for text in options.python),
         runtime=options.runtime,
         signature=options.signature,
@@ -327,6 +337,7 @@ def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[
             memory_limit_bytes=None if options.memory_limit is None else parse_size(options.memory_limit),
             silenced=parse_codes(_split(options.silence, "")),
             timeout_s=parse_duration_ns(options.timeout, "--timeout") / 1e9,
+            **condition_options(options),
         ),
         command=("edgebench", *written_out(options, given)),
         devices=devices,
@@ -338,7 +349,7 @@ def check_run_options(options: argparse.Namespace) -> None:
     spec_of(options, (), options.models)
 
 
-def _blocks(options: argparse.Namespace) -> dict[str, int]:
+def _blocks(options: argparse.Namespace) -> dict[str, Any]:
     return {} if options.blocks is None else {"min_blocks": options.blocks, "max_blocks": options.blocks}
 
 

@@ -8,10 +8,15 @@ from typing import Any
 
 from .blocks import BlockTimer, summarise
 from .classify import Classifier
+from .conditions import DeviceConditions
 from .delegate_check import check_delegate
+from .device_parity import DeviceParityCheck
 from .devices.base import Device
+from .devices.local import LocalDevice
 from .errors import DataError, RuntimeRefused
 from .evaluation import NO_LABELS, Evaluator
+from .firmware import Firmware
+from .golden_inputs import GoldenInputs
 from .gpu_check import check_gpu
 from .judging_accuracy import judge_accuracy
 from .launch import Launcher
@@ -47,13 +52,19 @@ class Runner:
         waits: WaitSpec | None = None,
         *,
         profile: bool = False,
+        host: Device | None = None,
         stop: Stop | None = None,
     ) -> None:
-        """``stop`` can end :meth:`run` from another thread, as a Ctrl-C does in this one."""
+        """``host`` is what a device that is elsewhere must agree with; None: this machine.
+
+        ``stop`` can end :meth:`run` from another thread, as a Ctrl-C does in this one.
+        """
         self._device = device
+        self._host = host
         self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes, stop)
         self._settings = settings
         self.phase = ""
+        self.conditions = DeviceConditions(device, settings, progress or Progress())
         self._paired = plan.paired
         self._observer = Observer()
         self._evaluator = evaluator
@@ -78,15 +89,21 @@ class Runner:
         hold that already.
 
         Raises:
-            UsageError, DataError: accuracy was asked for and cannot be measured this way; nothing was timed yet.
+            UsageError, DataError: accuracy was asked for and cannot be measured this way, or no governor can be set;
+                nothing was timed yet.
             DeviceError: the device was lost, or says no; what was not finished then is of no use.
         """
         self._observer = observer or Observer()
+        with self.conditions.held():
+            self._measure(timed or Timed())
+
+    def _measure(self, timed: Timed) -> None:
         try:
             self._each("checking, measuring memory", self.outcomes, self._inspect)
             self._repeat_memory()
             self._decode_images()
-            self._time(timed or Timed())
+            self._compare_with_host()
+            self._time(timed)
             if self._waits is not None:
                 self._each("measuring what a user waits for", self._alive(), self._waits.measure)
             if self._profile is not None:
@@ -124,7 +141,16 @@ class Runner:
         if timed.finished:
             return
         cores = self._device.environment().cpus_allowed
-        timer = BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes, cores)
+        firmware = Firmware(self._device)
+        timer = BlockTimer(
+            self._launcher,
+            self._settings,
+            self._progress,
+            self._available_bytes,
+            cores,
+            firmware=firmware,
+            cooler=self.conditions.cooler,
+        )
         timer.run(self.outcomes, self._observer, timed)
         self._observer.timing_done(self.outcomes)
 
@@ -161,7 +187,7 @@ class Runner:
         alone = self._external_alone(outcome.case)
         with self._launcher.open(outcome.case) as session:
             hello = session.hello(outcome.case.runtime)
-            outcome.update(runtime=hello.runtime, runtime_import_ns=hello.import_ns)
+            outcome.update(runtime=hello.runtime, runtime_import_ns=hello.import_ns, cpu_numbers=hello.cpus)
             before = session.memory()
             loaded = self._launcher.load(outcome.case, session)
             after_load = session.memory()
@@ -205,6 +231,14 @@ class Runner:
         for outcome in self._alive():
             if self._evaluator is not None and outcome.reading is not None:
                 self._evaluator.images(outcome.reading.preprocessing)
+
+    def _compare_with_host(self) -> None:
+        """See that a device which is not this machine computes what this machine computes, before any time is taken."""
+        if not self._device.elsewhere:
+            return
+        with GoldenInputs(self._settings.seed, self._evaluator) as golden:
+            check = DeviceParityCheck(self._device, self._host or LocalDevice(), self._settings, golden)
+            self._each("comparing outputs with the host's", self._alive(), check.check)
 
     def _classify(self, evaluator: Evaluator) -> None:
         try:

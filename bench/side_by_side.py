@@ -96,6 +96,7 @@ class _Threads:
             run.stop.ask()
         if not self._waited(_GRACE_S):
             for run in self._runs:
+                run.watch.rest()
                 run.stop.abort()
                 run.device.close()
             self._waited(_PATIENCE_S)

@@ -17,6 +17,7 @@ from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
 from .records import Delegate, DelegateKind, Engine, Settings, Wait
 from .rule import Rule
+from .worker.affinity import BIG, LITTLE, cpu_list, cpu_numbers
 
 #: What names this machine among devices.
 LOCAL = "local"
@@ -45,6 +46,10 @@ _MAX_WORKERS = 256
 
 #: No Python with numpy starts in less.
 _LEAST_MEMORY_BYTES = 20_000_000
+
+
+#: Every processor has switched itself off before.
+_MAX_CELSIUS = 125
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,10 @@ class WaitSpec:
 
 @dataclass(frozen=True)
 class CaseChoice:
-    """One case of all that a Spec combines. ``python`` is an interpreter's path, None for any."""
+    """One case of all that a Spec combines. ``python`` is an interpreter's path, None for any.
+
+    ``cpus`` is None for a case that is not pinned.
+    """
 
     model: str
     variant: str
@@ -110,16 +118,17 @@ class CaseChoice:
     delegate: Delegate
     threads: int
     python: str | None = None
+    cpus: str | None = None
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One run as asked for: every model with every engine, delegate, thread count and Python.
+    """One run as asked for: every model with every engine, delegate, thread count, choice of CPUs and Python.
 
     ``only`` keeps of these combinations the ones it names, where it names any. ``against`` are MODEL arguments with an
     older build of the same variants: each case then takes turns with its own older self, which is its baseline.
-    ``profile`` asks for each case's operators too, after timing. ``devices`` are texts that each name a device to
-    measure all of it on: ``local``, a name of ``edgebench.toml`` or an address.
+    ``profile`` asks for each case's operators too, after timing. ``cpus`` is empty for workers on any CPU. ``devices``
+    are texts that each name a device to measure all of it on: ``local``, a name of ``edgebench.toml`` or an address.
     """
 
     models: tuple[str, ...]
@@ -137,6 +146,7 @@ class Spec:
     command: tuple[str, ...] = field(default_factory=tuple)
     only: tuple[CaseChoice, ...] = ()
     against: tuple[str, ...] = ()
+    cpus: tuple[str, ...] = ()
     devices: tuple[str, ...] = (LOCAL,)
 
     def __post_init__(self) -> None:
@@ -205,6 +215,14 @@ def _check_settings(settings: Settings) -> None:
         (
             settings.memory_limit_bytes is None or settings.memory_limit_bytes >= _LEAST_MEMORY_BYTES,
             "--memory-limit: a worker's Python alone needs more than 20 MB",
+        ),
+        (
+            settings.cool_to_celsius is None or 0 < settings.cool_to_celsius <= _MAX_CELSIUS,
+            f"--cool-to {settings.cool_to_celsius or 0:g}C: must be above 0 and at most {_MAX_CELSIUS}C",
+        ),
+        (
+            0 < settings.cool_timeout_s <= _MAX_TIMEOUT_S,
+            f"--cool-timeout {settings.cool_timeout_s:g}s: must be above 0 and at most 24h",
         ),
         (settings.seed >= 0, f"--seed {settings.seed}: must not be negative"),
         (
@@ -317,6 +335,23 @@ def parse_percent(text: str, flag: str) -> float:
 def parse_threads(text: str) -> tuple[int, ...]:
     """Return thread counts for ``1`` or ``1,2,4``, each once, in the order given."""
     return parse_counts(text, "--threads")
+
+
+def parse_cpus(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return choices of CPUs, ``big``, ``little`` or numbers as the kernel lists them, each once."""
+    return tuple(dict.fromkeys(_parse_cpus(text.strip()) for text in texts))
+
+
+def _parse_cpus(text: str) -> str:
+    if text in (BIG, LITTLE):
+        return text
+    try:
+        return cpu_list(cpu_numbers(text))
+    except ValueError:
+        several = [part.strip() for part in text.split(",")]
+        if len(several) > 1 and {BIG, LITTLE} & set(several):
+            raise UsageError(f"--cpus {text}: for a case with each write --cpus {' --cpus '.join(several)}") from None
+        raise UsageError(f"--cpus {text}: write big, little or numbers such as 0-3 or 0,2") from None
 
 
 def parse_counts(text: str, flag: str) -> tuple[int, ...]:

@@ -112,7 +112,11 @@ def steady(run: StoredRun) -> dict[tuple[str, int], list[int]]:
 
 
 def same_but_for_resuming(one: RunRecord, other: RunRecord) -> bool:
-    return replace(one, warnings=()) == replace(other, warnings=())
+    def bare(record: RunRecord) -> RunRecord:
+        """Leave out what is told of each sitting."""
+        return replace(record, warnings=(), devices=())
+
+    return bare(one) == bare(other)
 
 
 class InterruptedAfter(Progress):

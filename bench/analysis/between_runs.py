@@ -48,7 +48,7 @@ INVALID_WORDS = "undecided, because a measurement is INVALID"
 
 #: Findings after which nothing of a measurement is the device's own. The others are about time: memory is read in a
 #: process of its own, and whoever took the processor away from it changed nothing of that.
-_ELSEWHERE = frozenset({Code.EMULATED, Code.SOFTWARE_GPU, Code.OUTPUTS_DIFFER})
+_ELSEWHERE = frozenset({Code.EMULATED, Code.SOFTWARE_GPU, Code.OUTPUTS_DIFFER, Code.DEVICE_DIFFERS})
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,14 @@ def disturbances(before: Snapshot, after: Snapshot) -> list[Finding]:
 
     Both may carry the fields of :func:`edgebench.worker.truth.firmware` as well.
     """
-    checks: Sequence[Callable[[Snapshot, Snapshot], Finding | None]] = (_quota, _steal, _preempted, _swapping, _clock)
+    checks: Sequence[Callable[[Snapshot, Snapshot], Finding | None]] = (
+        _quota,
+        _steal,
+        _preempted,
+        _swapping,
+        _clock,
+        _measured_clock,
+    )
     found = [finding for finding in (check(before, after) for check in checks) if finding is not None]
     return worst_first(found + heat_findings(before, after))
 
@@ -178,6 +185,16 @@ def _clock(before: Snapshot, after: Snapshot) -> Finding | None:
     return Finding(
         Code.CLOCK_LOW, severity, reason, "set the governor to performance, cool the device, check its supply"
     )
+
+
+def _measured_clock(_before: Snapshot, after: Snapshot) -> Finding | None:
+    """Judge by the clock that the firmware measured: the kernel's own figure is only the one that it asked for."""
+    measured, claimed = after.get("measured_clock_hz"), after.get("claimed_clock_hz")
+    if not measured or not claimed or measured >= CLOCK_SUSPECT * claimed:
+        return None
+    reason = f"the firmware measured a clock of {measured / 1e9:.2f} GHz where the kernel claims {claimed / 1e9:.2f}"
+    severity = Severity.INVALID if measured <= CLOCK_INVALID * claimed else Severity.SUSPECT
+    return Finding(Code.CLOCK_LOW, severity, reason, "check heat and supply, update the firmware, restart the board")
 
 
 def _worked(before: Snapshot, after: Snapshot, cpu: str) -> bool:

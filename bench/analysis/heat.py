@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..findings import Code, Finding, Severity
@@ -33,10 +34,31 @@ def heat_findings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[F
     return [finding for finding in (check(before, after) for check in checks) if finding is not None]
 
 
+def firmware_findings(states: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[Finding]:
+    """Return what the firmware reported in any of the blocks or between them, however few they were.
+
+    ``states`` has the snapshots before and after each block. A finding is suspect: the blocks that it hit may be few.
+    """
+    found = []
+    for check in (_firmware, _supply):
+        hit = [finding for pair in states if (finding := check(*pair))]
+        between = check(states[0][0], states[-1][1]) if states else None
+        first = hit[0] if hit else between
+        if first is not None:
+            where = f"in {len(hit)} of {len(states)} blocks" if hit else "between blocks"
+            found.append(replace(first, severity=Severity.SUSPECT, reason=f"{where}: {first.reason}"))
+    return found
+
+
 def processor_zones(snapshot: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return the thermal zones with a temperature that are about the processor, or all where none says so."""
     told = {name: zone for name, zone in snapshot.get("temperatures", {}).items() if "celsius" in zone}
-    return {name: zone for name, zone in told.items() if _PROCESSOR.search(zone["type"])} or told
+    return {name: zone for name, zone in told.items() if is_processor(zone["type"])} or told
+
+
+def is_processor(zone_type: str) -> bool:
+    """Return whether a thermal zone of that type measures the processor."""
+    return _PROCESSOR.search(zone_type) is not None
 
 
 def _rise(before: Mapping[str, Any], after: Mapping[str, Any]) -> Finding | None:
@@ -90,14 +112,29 @@ def _firmware(before: Mapping[str, Any], after: Mapping[str, Any]) -> Finding | 
         return None
     # The soft limit takes a few steps off the clock; the two others cut it to what is safe.
     severity = Severity.SUSPECT if active == ["soft temperature limit"] else Severity.INVALID
-    return Finding(Code.THROTTLED, severity, f"the firmware reports: {', '.join(active)}", _COOL)
+    reason = f"the firmware reports: {', '.join(active)} ({_circumstances(after)})"
+    return Finding(Code.THROTTLED, severity, reason, _COOL)
 
 
 def _supply(before: Mapping[str, Any], after: Mapping[str, Any]) -> Finding | None:
-    if after.get("under_voltage") is True or "under-voltage" in _causes(before, after):
+    by_firmware = "under-voltage" in _causes(before, after)
+    if after.get("under_voltage") is True or by_firmware:
         reason = "the board's supply voltage is too low, so the firmware may cut the clock at any time"
+        reason += f" ({_circumstances(after)})" if by_firmware else ""
         return Finding(Code.UNDER_VOLTAGE, Severity.SUSPECT, reason, _SUPPLY)
     return None
+
+
+def _circumstances(snapshot: Mapping[str, Any]) -> str:
+    """Return the figures that go with the firmware's bits: themselves, the hottest zone, the measured clock."""
+    parts = [f"get_throttled 0x{snapshot['firmware_throttling']['raw']:x}"]
+    zones = processor_zones(snapshot)
+    if zones:
+        hottest = max(zones.values(), key=lambda zone: zone["celsius"])
+        parts.append(f"{hottest['type']} at {hottest['celsius']:.0f} °C")
+    if snapshot.get("measured_clock_hz"):
+        parts.append(f"measured clock {snapshot['measured_clock_hz'] / 1e9:.2f} GHz")
+    return ", ".join(parts)
 
 
 def _causes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

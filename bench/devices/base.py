@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ..errors import UsageError, WaitUnavailable
-from ..records import Environment
+from ..errors import DeviceRefused, UsageError, WaitUnavailable
+from ..records import Environment, GovernorChange
 from ..worker.noise import probe
 
 Link = TypeVar("Link", bound="WorkerLink")
@@ -82,10 +85,22 @@ class WorkerLink(ABC):
         self.close()
 
 
+@dataclass(frozen=True)
+class Transfers:
+    """What a run needed on a device: the bytes that went there, and those that were there already."""
+
+    bytes_sent: int
+    bytes_reused: int
+
+
 class Device(ABC):
-    """A place that can run workers. ``name`` is the device part of case ids."""
+    """A place that can run workers. ``name`` is the device part of case ids.
+
+    ``elsewhere``: it is not this machine, so what it computes is compared with what this machine computes.
+    """
 
     name: str
+    elsewhere: bool = False
 
     @abstractmethod
     def start_worker(self, python: str) -> WorkerLink:
@@ -119,32 +134,51 @@ class Device(ABC):
         """
         return text
 
-    @property
-    def elsewhere(self) -> bool:
-        """Whether it is another machine than this one."""
-        return False
-
     def machine(self) -> Mapping[str, Any]:
-        """Return what lasts about it, in the fields of :func:`edgebench.worker.truth.machine`."""
+        """Return the fields of :func:`edgebench.worker.truth.machine`; nothing where only workers can tell them."""
         return {"unavailable": {}}
 
     def state(self) -> Mapping[str, Any]:
-        """Return what changes about it, in the fields of :func:`edgebench.worker.truth.snapshot`, now."""
+        """Return the fields of :func:`edgebench.worker.truth.snapshot` that are about the whole device, now."""
         return {"unavailable": {}}
 
     def firmware(self) -> Mapping[str, Any]:
-        """Return what its firmware tells, in the fields of :func:`edgebench.worker.truth.firmware`, now."""
+        """Return the fields of :func:`edgebench.worker.truth.firmware`. May take seconds."""
         return {"unavailable": {}}
 
     def noise(self, duration_ns: int) -> Mapping[str, Any]:
         """Return how evenly it runs the same work for so long, see :func:`edgebench.worker.noise.probe`."""
         return probe(duration_ns)
 
+    def sleep(self, seconds: float) -> None:
+        """Let time pass on the clock that :meth:`clock_ns` shows."""
+        time.sleep(seconds)
+
+    def set_governor(self, name: str) -> AbstractContextManager[GovernorChange]:
+        """Set the governor of all CPUs until the context ends, however it ends, also with this process.
+
+        Raises:
+            DeviceRefused: there is no such governor, or it may not be set; the line says what to do.
+        """
+        raise DeviceRefused(f"{self.name} has no governor that could be set; leave {name} out")
+
+    def recover(self) -> tuple[str, ...]:
+        """Put back what a run that was killed has left changed there; return a line for each such thing."""
+        return ()
+
     def available_bytes(self) -> int | None:
         """Return the memory that new workers can take now, None where that is unknown."""
         import psutil
 
         return int(psutil.virtual_memory().available)
+
+    def address(self) -> str | None:
+        """Return where it is reached, ``user@host:port`` or a serial, None for this machine."""
+        return None
+
+    def transfers(self) -> Transfers | None:
+        """Return what went there so far, None where nothing has to."""
+        return None
 
     def reconnect(self) -> None:  # noqa: B027 - nothing to do where there is no connection
         """Connect again after the connection was lost.

@@ -9,18 +9,29 @@ Public, so that users can test their own gates and reports without a board::
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import DeviceError, DeviceLost, MemoryExceeded, WorkerDied, WorkerError
-from ..records import Environment
+from ..errors import (
+    DeviceError,
+    DeviceLost,
+    DeviceRefused,
+    MemoryExceeded,
+    RuntimeRefused,
+    WorkerDied,
+    WorkerError,
+)
+from ..records import Environment, GovernorChange
 from ..worker import PROTOCOL_VERSION
+from ..worker.affinity import choose
 from ..worker.pacing import paced, run_window
 from ..worker.protocol import encode_array
+from ..worker.refusal import Refusal
 from .base import Device, WorkerLink
 
 _IMAGE: Mapping[str, Any] = {
@@ -33,6 +44,9 @@ _IMAGE: Mapping[str, Any] = {
 }
 
 
+_CPUS = range(4)
+_GOVERNORS = ("performance", "powersave")
+
 _ADAPTER: Mapping[str, Any] = {"name": "Fake GPU", "kind": "discrete", "software": False}
 
 
@@ -42,8 +56,8 @@ class FakeModel:
 
     ``latency_ns`` is one number, or a function of the run's index since loading. ``fails`` maps a command from
     ``load`` on to the error that it ends in. ``scores`` gives scores [rows, classes] for rows ``start`` to ``stop``.
-    ``state`` gives fields of a snapshot (:mod:`edgebench.worker.truth`) taken at a time in ns; without it a snapshot
-    tells nothing but its time.
+    ``state`` gives fields of a snapshot (:mod:`edgebench.worker.truth`) taken at a time in ns, beside those that the
+    device tells; without either a snapshot tells nothing but its time.
     ``bare_ns`` is the latency in a bare loop, ``idle_ns`` that of a run after a pause (None: as always). ``batch_ns``
     gives the latency of a run by its number of items, or raises the error that such a batch ends in; without it every
     item costs the same. ``load_ns`` is what loading takes, ``copy_ns`` what setting inputs and reading outputs takes
@@ -54,7 +68,7 @@ class FakeModel:
     ``operators`` are those that a profile tells: each one's name, its time in whole us, and whether XNNPACK runs it.
     ``adapter`` is the GPU that runs it with delegate gpu, in the fields of :class:`edgebench.records.Adapter`,
     ``outputs`` its values there, and ``cpu_outputs`` those that the GPU's are compared with; ``cpu_fails`` is the error
-    that loading it for the comparison ends in.
+    that loading it for the comparison ends in. ``step`` is what one step of its outputs is worth, 0.0 for floats.
     """
 
     latency_ns: int | Callable[[int], int] = 1_000_000
@@ -79,15 +93,21 @@ class FakeModel:
     outputs: Sequence[float] = (0.25, 0.75)
     cpu_outputs: Sequence[float] = (0.25, 0.75)
     cpu_fails: WorkerError | None = None
+    step: float | None = 0.0
 
 
 class FakeDevice(Device):
     """Answers for models by the stem of their file. ``log`` lists (worker number, command) in the order asked.
 
-    ``machine`` are the lasting facts (:func:`edgebench.worker.truth.machine`) that its workers tell, none by default.
+    ``machine`` are the lasting facts (:func:`edgebench.worker.truth.machine`) that it and its workers tell; ``state``
+    and ``firmware`` give fields of a snapshot and what the firmware says at a time in ns; none of them by default.
+    ``address`` is where it is reached.
     A worker is there after ``spawn_ns``, of which it spends ``numpy_ns`` and ``own_ns`` on imports, and imports its
     runtime in ``import_ns``. ``folders`` and ``files``, with what is known of each, are those that workers have made
-    and not removed yet. ``lost`` are commands during which a worker dies, each once.
+    and not removed yet. ``lost`` are commands during which a worker dies, each once. ``elsewhere`` makes it a device
+    whose outputs are compared with this machine's; ``version`` is that of its runtime. ``able`` is what each of its
+    four CPUs can do (:func:`edgebench.worker.affinity.capacities`), ``celsius`` its temperature at a time in ns, None
+    where it tells none, and ``governor`` that of its CPUs, None where it has none.
 
     The connection to it can be lost too. ``cuts`` says when: a command, and the how many-th of its kind since the
     beginning; from then on nobody answers until :meth:`reconnect`, which takes ``reconnect_ns``. ``reconnects`` are the
@@ -106,6 +126,14 @@ class FakeDevice(Device):
         own_ns: int = 0,
         import_ns: int = 1,
         lost: Sequence[str] = (),
+        state: Callable[[int], Mapping[str, Any]] | None = None,
+        firmware: Callable[[int], Mapping[str, Any]] | None = None,
+        address: str | None = None,
+        elsewhere: bool = False,
+        version: str = "0",
+        able: Mapping[int, int] | None = None,
+        celsius: Callable[[int], float] | None = None,
+        governor: str | None = None,
         name: str = "fake",
         cuts: Sequence[tuple[str, int]] = (),
         reconnects: Sequence[DeviceError] = (),
@@ -121,12 +149,20 @@ class FakeDevice(Device):
         self.severed = -1
         self.asked: Counter[str] = Counter()
         self.models = models
-        self.machine = dict(machine or {})
+        self.facts = dict(machine or {})
+        self.state_at = state
+        self.firmware_at = firmware
+        self.place_reached = address
         self.spawn_ns = spawn_ns
         self.numpy_ns = numpy_ns
         self.own_ns = own_ns
         self.import_ns = import_ns
         self.lost = list(lost)
+        self.elsewhere = elsewhere
+        self.version = version
+        self.able = dict(able or dict.fromkeys(_CPUS, 1024))
+        self.celsius = celsius
+        self.governor = governor
         self.folders: set[str] = set()
         self.files: dict[str, dict[str, int]] = {}
         self.now_ns = 0
@@ -162,6 +198,42 @@ class FakeDevice(Device):
 
     def clock_ns(self) -> int:
         return self.now_ns
+
+    def sleep(self, seconds: float) -> None:
+        self.now_ns += round(seconds * 1e9)
+
+    def machine(self) -> dict[str, Any]:
+        self._answer()
+        return {"unavailable": {}, **self.facts}
+
+    def state(self) -> dict[str, Any]:
+        self._answer()
+        told = dict(self.state_at(self.now_ns)) if self.state_at is not None else {}
+        if self.celsius is not None:
+            zone = {"type": "cpu-thermal", "celsius": self.celsius(self.now_ns)}
+            told.setdefault("temperatures", {"thermal_zone0": zone})
+        missing = {} if "temperatures" in told else {"temperatures": "a fake device has no temperature"}
+        return {"taken_ns": self.now_ns, "unavailable": missing, **told}
+
+    def firmware(self) -> dict[str, Any]:
+        told = self.firmware_at(self.now_ns) if self.firmware_at is not None else {}
+        return {"unavailable": {}, **told}
+
+    def address(self) -> str | None:
+        return self.place_reached
+
+    @contextmanager
+    def set_governor(self, name: str) -> Iterator[GovernorChange]:
+        before = self.governor
+        if before is None:
+            raise DeviceRefused("this device has no governor; leave it out")
+        if name not in _GOVERNORS:
+            raise DeviceRefused(f"there is no governor {name}; choose {', '.join(_GOVERNORS)}")
+        self.governor = name
+        try:
+            yield GovernorChange(name, {"policy0": before})
+        finally:
+            self.governor = before
 
     def environment(self) -> Environment:
         self._answer()
@@ -229,9 +301,10 @@ class _FakeLink(WorkerLink):
             raise MemoryExceeded(used, self._limit_bytes, command)
         answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "hello": self._hello,
+            "find_cpus": lambda told: {"cpus": self._chosen(told["cpus"])},
             "memory": lambda _: {"rss_bytes": 30_000_000, "peak_rss_bytes": self._model.peak_rss_bytes},
             "state": self._state,
-            "machine": lambda _: {"unavailable": {}, **self._device.machine},
+            "machine": lambda _: {"unavailable": {}, **self._device.facts},
             "load": self._load,
             "first": self._first,
             "burst": self._burst,
@@ -246,6 +319,7 @@ class _FakeLink(WorkerLink):
                 "scores": self._model.classes,
             },
             "predict": self._predict,
+            "run_row": lambda _: {},
             "outputs": lambda _: self._outputs(),
             "adapter": lambda _: {"adapter": dict(self._model.adapter)},
             "adapters": lambda _: {"adapters": [dict(_ADAPTER)]},
@@ -280,8 +354,17 @@ class _FakeLink(WorkerLink):
             self._closed = True
             self._device.open_workers -= 1
 
-    def _hello(self, _: dict[str, Any]) -> dict[str, Any]:
-        runtime = {"name": "litert", "package": "ai-edge-litert", "version": "0", "import_ns": self._device.import_ns}
+    def _chosen(self, cpus: str) -> list[int]:
+        try:
+            return choose(cpus, self._device.able, _CPUS)
+        except Refusal as refusal:
+            raise RuntimeRefused(str(refusal), refusal.code) from refusal
+
+    def _hello(self, fields: dict[str, Any]) -> dict[str, Any]:
+        cpus = self._chosen(fields["cpus"]) if fields.get("cpus") else []
+        device = self._device
+        runtime = {"name": "litert", "package": "ai-edge-litert", "version": device.version,
+                   "import_ns": device.import_ns}  # fmt: skip
         self._device.now_ns += self._device.import_ns
         return {
             "protocol": PROTOCOL_VERSION,
@@ -290,12 +373,12 @@ class _FakeLink(WorkerLink):
             "machine": "fake",
             "pid": self._number,
             "runtime": runtime,
+            "cpus": cpus,
         }
 
     def _state(self, _: dict[str, Any]) -> dict[str, Any]:
-        now_ns = self._device.now_ns
-        told = self._model.state(now_ns) if self._model.state is not None else {}
-        return {"taken_ns": now_ns, "pid": self._number, "unavailable": {}, **told}
+        told = self._model.state(self._device.now_ns) if self._model.state is not None else {}
+        return {**self._device.state(), "pid": self._number, **told}
 
     def _first(self, _: dict[str, Any]) -> dict[str, Any]:
         start_ns, latency_ns = self._device.now_ns, self._run()
@@ -304,7 +387,8 @@ class _FakeLink(WorkerLink):
 
     def _outputs(self) -> dict[str, Any]:
         values = self._model.outputs if self._on_gpu else self._model.cpu_outputs
-        return {"outputs": [{"name": "scores", "step": 0.0, "values": encode_array(np.array(values, np.float64))}]}
+        told = {"name": "scores", "step": self._model.step, "values": encode_array(np.array(values, np.float64))}
+        return {"outputs": [told]}
 
     def _load(self, fields: dict[str, Any]) -> dict[str, Any]:
         self._batch = fields.get("batch") or 1
@@ -380,16 +464,13 @@ class _FakeLink(WorkerLink):
         self._device.now_ns += self._model.idle_ns
         return self._model.idle_ns
 
-    def _sleep(self, seconds: float) -> None:
-        self._device.now_ns += round(seconds * 1e9)
-
     def _paced(self, fields: dict[str, Any]) -> dict[str, Any]:
         gap_ns, runs = int(fields["gap_ns"]), int(fields["runs"])
-        return _told(*paced(self._idle_run, gap_ns, runs, self._device.clock_ns, self._sleep))
+        return _told(*paced(self._idle_run, gap_ns, runs, self._device.clock_ns, self._device.sleep))
 
     def _window(self, fields: dict[str, Any]) -> dict[str, Any]:
         start_ns, stop_ns, max_runs = int(fields["start_ns"]), int(fields["stop_ns"]), int(fields["max_runs"])
-        return _told(*run_window(self._run, start_ns, stop_ns, max_runs, self._device.clock_ns, self._sleep))
+        return _told(*run_window(self._run, start_ns, stop_ns, max_runs, self._device.clock_ns, self._device.sleep))
 
     def _burst(self, fields: dict[str, Any]) -> dict[str, Any]:
         starts: list[int] = []

@@ -34,8 +34,8 @@ _CHUNKS_A_LOOK = 32
 
 
 @dataclass
-class Transfers:
-    """Bytes of files that went to a device, and of those that were there already."""
+class Sent:
+    """Bytes that went to a device, and those of files that were there already."""
 
     sent_bytes: int = 0
     reused_bytes: int = 0
@@ -59,7 +59,7 @@ class KeeperClient:
         self._table = threading.Lock()
         self._lost = False
         self._closing = threading.Event()
-        self.transfers = Transfers()
+        self.sent = Sent()
 
     def start(self, open_stream: Callable[[Callable[[bytes | None], None]], Stream]) -> None:
         """Start the keeper and wait until it speaks.
@@ -155,10 +155,10 @@ class KeeperClient:
         # It hashes what it has of the file: a small board does some 50 MB a second.
         begun = self.ask("begin_file", 60.0 + size / 5e6, sha256=sha256, size_bytes=size)
         if "path" in begun:
-            self.transfers.reused_bytes += size
+            self.sent.reused_bytes += size
             return str(begun["path"])
         have = int(begun["have_bytes"])
-        self.transfers.reused_bytes += have
+        self.sent.reused_bytes += have
         with path.open("rb") as file:
             file.seek(have)
             for count in itertools.count(1):
@@ -167,7 +167,7 @@ class KeeperClient:
                     break
                 self._write({"cmd": "chunk"}, data)
                 have += len(data)
-                self.transfers.sent_bytes += len(data)
+                self.sent.sent_bytes += len(data)
                 if count % _CHUNKS_A_LOOK == 0:
                     self.ask("file_trouble", 600.0)
                 if on_sent is not None:

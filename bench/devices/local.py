@@ -7,12 +7,20 @@ import platform
 import shutil
 import sys
 import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..errors import UsageError
-from ..records import Environment
+from ..images.pixel_store import default_cache_dir
+from ..records import Environment, GovernorChange
+from ..worker import truth
+from ..worker.governor import GovernorSwitch
+from ..worker.refusal import Refusal
 from .base import Device, WorkerLink
+from .governor import guarded_governor, left_note
 from .process import ProcessLink
 from .zipapp import worker_file
 
@@ -43,6 +51,25 @@ class LocalDevice(Device):
     def clock_ns(self) -> int:
         return time.monotonic_ns()
 
+    def machine(self) -> Mapping[str, Any]:
+        return truth.machine()
+
+    def state(self) -> Mapping[str, Any]:
+        return truth.snapshot()
+
+    def firmware(self) -> Mapping[str, Any]:
+        return truth.firmware()
+
+    def set_governor(self, name: str) -> AbstractContextManager[GovernorChange]:
+        return guarded_governor([sys.executable, str(self._worker), "guard", name, _governor_state(), "/"], name)
+
+    def recover(self) -> tuple[str, ...]:
+        try:
+            left = GovernorSwitch(_governor_state()).recover()
+        except Refusal as refusal:
+            return (str(refusal),)
+        return () if left is None else (left_note(left.name),)
+
     def environment(self) -> Environment:
         return this_machine()
 
@@ -72,6 +99,10 @@ def this_machine() -> Environment:
         edgebench=__version__,
         unavailable=unavailable,
     )
+
+
+def _governor_state() -> str:
+    return str(default_cache_dir() / "governor.json")
 
 
 def _environment(python: str) -> dict[str, str]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 
 from ..config import Config
-from ..errors import DeviceLost, UsageError
+from ..errors import UsageError
 from ..nearest import did_you_mean
 from ..spec import parse_size
 from .base import Device
 from .local import LocalDevice
 from .remote import DEFAULT_CACHE_BYTES, DEFAULT_FOLDER, RemoteDevice, RemoteSettings
-from .retry import Retry
+from .retry import Patience, Waiting, connect
 from .ssh_settings import RemoteTable, SshSettings
 
 LOCAL = "local"
@@ -27,13 +28,15 @@ def open_device(
     purpose: str = "edgebench",
     locks: bool = True,
     cache_bytes: int | None = None,
-    heard: Callable[[DeviceLost, float], None] | None = None,
+    patience: Patience | None = None,
+    on_wait: Callable[[Waiting], None] | None = None,
     on_sent: Callable[[str, int, int], None] | None = None,
 ) -> Device:
     """Return the device that a text names. It connects when it is first used.
 
     ``purpose`` is what others read who find it in use; ``locks``: nobody else may measure there meanwhile.
-    ``cache_bytes`` bounds the files there; ``heard`` hears of each failure to connect that is followed by another try.
+    ``cache_bytes`` bounds the files there; ``on_wait`` hears of each failure to connect that is followed by another
+    try, of which there are as many as usual unless ``patience`` says it.
 
     Raises:
         UsageError: there is no such device, or its settings are wrong.
@@ -44,13 +47,14 @@ def open_device(
     settings = RemoteSettings(
         folder=table.folder or DEFAULT_FOLDER,
         python=table.python,
-        cache_bytes=cache_bytes or (parse_size(table.cache, f"[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES),
+        cache_bytes=cache_bytes
+        or (parse_size(table.cache, f"[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES),
         purpose=purpose,
     )
     from .ssh import SshTransport
 
-    retry = Retry() if heard is None else Retry(heard=heard)
-    return RemoteDevice(name, lambda: SshTransport(table.ssh), settings, retry=retry, locks=locks, on_sent=on_sent)
+    reach = functools.partial(connect, patience=patience or Patience(), on_wait=on_wait)
+    return RemoteDevice(name, lambda: SshTransport(table.ssh), settings, reach=reach, locks=locks, on_sent=on_sent)
 
 
 def find_device(text: str, config: Config | None) -> tuple[str, RemoteTable]:

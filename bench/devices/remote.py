@@ -10,25 +10,38 @@ import getpass
 import hashlib
 import os
 import platform
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import DeviceLost, DeviceRefused
-from ..records import Environment
-from .base import Device, WorkerLink
-from .keeper import KeeperClient, NotStarted, Transfers
+from ..errors import DeviceLost, DeviceRefused, WorkerDied
+from ..records import Environment, GovernorChange
+from .base import Device, Transfers, WorkerLink
+from .governor import change_of, left_note, refuse_trouble
+from .keeper import KeeperClient, NotStarted, Sent
 from .remote_start import find_python, why_not_started, write_archive
-from .retry import Retry, retried
+from .retry import connect
 from .transport import Transport
 
 #: Below the home folder there, unless the device's settings name another one.
 DEFAULT_FOLDER = ".cache/edgebench"
 DEFAULT_CACHE_BYTES = 2_000_000_000
-_ENVIRONMENT_FIELDS = ("hostname", "system", "kernel", "machine", "cpu_model", "cpus_logical", "cpus_allowed")
+_ENVIRONMENT_FIELDS = (
+    "hostname",
+    "system",
+    "kernel",
+    "machine",
+    "cpu_model",
+    "cpus_logical",
+    "cpus_allowed",
+    "memory_total_bytes",
+    "python",
+)
 
 
 @dataclass(frozen=True)
@@ -49,47 +62,47 @@ class RemoteSettings:
 class RemoteDevice(Device):
     """Runs workers through a keeper there. It connects when it is first asked something."""
 
+    elsewhere = True
+
     def __init__(
         self,
         name: str,
         connect: Callable[[], Transport],
         settings: RemoteSettings | None = None,
         *,
-        retry: Retry | None = None,
+        reach: Callable[[Callable[[], Transport]], Transport] = connect,
         locks: bool = True,
         on_sent: Callable[[str, int, int], None] | None = None,
     ) -> None:
-        """``connect`` makes a connection. ``locks``: nobody else may measure there meanwhile.
+        """``connect`` makes a connection, ``reach`` tries it as often as it takes.
+
+        ``locks``: nobody else may measure there meanwhile.
 
         ``on_sent(name, bytes, of)`` hears of files on their way.
         """
         self.name = name
         self.settings = settings or RemoteSettings()
-        self.transfers = Transfers()
+        self._before = Sent()
         self._connect = connect
-        self._retry = retry or Retry()
+        self._reach = reach
         self._locks = locks
         self._on_sent = on_sent
         self._transport: Transport | None = None
         self._keeper: KeeperClient | None = None
         self._root = ""
+        self._token = uuid.uuid4().hex
         self._placed: dict[tuple[str, int, int], str] = {}
         self._environment: Environment | None = None
+        self._governor: str | None = None
 
-    @property
-    def elsewhere(self) -> bool:
-        return True
-
-    @property
     def address(self) -> str | None:
-        """What a person calls the other end, None before the first connection."""
         return self._transport.address if self._transport is not None else None
 
     @property
     def transport(self) -> Transport:
         """The connection. Raises DeviceLost, DeviceRefused where there can be none."""
         if self._transport is None:
-            self._transport = retried(self._connect, self._retry)
+            self._transport = self._reach(self._connect)
         return self._transport
 
     @property
@@ -123,14 +136,22 @@ class RemoteDevice(Device):
     def close(self) -> None:
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            self._add(keeper.transfers)
+            self._before.sent_bytes += keeper.sent.sent_bytes
+            self._before.reused_bytes += keeper.sent.reused_bytes
             keeper.close()
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
 
     def start_worker(self, python: str) -> WorkerLink:
-        return self.keeper.start_worker(python)
+        try:
+            return self.keeper.start_worker(python)
+        except WorkerDied as error:
+            if python != self.default_python():
+                raise
+            raise WorkerDied(
+                f"{self.name} has no environment for workers; make it with: edgebench device setup {self.name}"
+            ) from error
 
     def place(self, path: Path) -> str:
         return self.push(path.resolve())
@@ -146,11 +167,15 @@ class RemoteDevice(Device):
         key = (str(path), told.st_mtime_ns, told.st_size)
         if key not in self._placed:
             digest = sha256 or file_digest(path)
-            sent = self.keeper.transfers.sent_bytes
+            sent = self.keeper.sent.sent_bytes
             self._placed[key] = self.keeper.push(path, digest, self._hear)
-            if self.keeper.transfers.sent_bytes > sent:
+            if self.keeper.sent.sent_bytes > sent:
                 self.keeper.ask("evict", limit_bytes=self.settings.cache_bytes)
         return self._placed[key]
+
+    def forget(self, path: Path) -> None:
+        """Take it that a file that was sent is not there any more."""
+        self._placed = {key: there for key, there in self._placed.items() if key[0] != str(path)}
 
     def clock_ns(self) -> int:
         import time
@@ -164,13 +189,8 @@ class RemoteDevice(Device):
         if self._environment is None:
             told = self.keeper.ask("environment")
             unavailable = {key: "the device does not tell" for key, value in told.items() if value is None}
-            self._environment = Environment(
-                **{key: told.get(key) for key in _ENVIRONMENT_FIELDS},
-                memory_total_bytes=told.get("memory_total_bytes"),
-                python=str(told["python"]),
-                edgebench=__version__,
-                unavailable=unavailable,
-            )
+            fields: dict[str, Any] = {key: told.get(key) for key in _ENVIRONMENT_FIELDS}
+            self._environment = Environment(**fields, edgebench=__version__, unavailable=unavailable)
         return self._environment
 
     def machine(self) -> Mapping[str, Any]:
@@ -185,18 +205,35 @@ class RemoteDevice(Device):
     def noise(self, duration_ns: int) -> Mapping[str, Any]:
         return self.keeper.ask("noise", 60.0 + 2 * duration_ns / 1e9, duration_ns=duration_ns)
 
+    @contextmanager
+    def set_governor(self, name: str) -> Iterator[GovernorChange]:
+        previous = self.keeper.ask("set_governor", name=name)["previous"]
+        self._governor = name
+        try:
+            yield change_of(name, previous)
+        finally:
+            self._governor = None
+            # A keeper that is gone has put it back at its end.
+            with suppress(DeviceLost):
+                if self._keeper is not None:
+                    refuse_trouble(self._keeper.ask("restore_governor")["trouble"])
+
+    def recover(self) -> tuple[str, ...]:
+        try:
+            left = self.keeper.ask("recover_governor")["left"]
+        except DeviceRefused as refusal:
+            return (str(refusal),)
+        return () if left is None else (left_note(str(left["name"])),)
+
     def available_bytes(self) -> int | None:
         found = self.state().get("memory_available_bytes")
         return None if found is None else int(found)
 
-    def sent(self) -> Transfers:
-        """Return the bytes of files so far, over all connections."""
-        now = self._keeper.transfers if self._keeper is not None else Transfers()
-        return Transfers(self.transfers.sent_bytes + now.sent_bytes, self.transfers.reused_bytes + now.reused_bytes)
-
-    def _add(self, transfers: Transfers) -> None:
-        self.transfers.sent_bytes += transfers.sent_bytes
-        self.transfers.reused_bytes += transfers.reused_bytes
+    def transfers(self) -> Transfers:
+        """Return the bytes so far, over all connections."""
+        now = self._keeper.sent if self._keeper is not None else Sent()
+        before = self._before
+        return Transfers(before.sent_bytes + now.sent_bytes, before.reused_bytes + now.reused_bytes)
 
     def _hear(self, done: int, total: int) -> None:
         if self._on_sent is not None:
@@ -208,7 +245,7 @@ class RemoteDevice(Device):
         try:
             there = find_python(transport, self.settings.python, self.settings.folder)
             archive, sent = write_archive(transport, there.root)
-            keeper.transfers.sent_bytes += sent
+            keeper.sent.sent_bytes += sent
             command = [there.python, archive, "keep", there.root]
             try:
                 keeper.start(lambda on_output: transport.open(command, on_output))
@@ -217,7 +254,9 @@ class RemoteDevice(Device):
             hello = keeper.ask("hello")
             self._root = str(hello["root"])
             if self._locks:
-                keeper.ask("lock", holder=holder(self.settings.purpose))
+                keeper.ask("lock", holder=holder(self.settings.purpose, self._token))
+            if self._governor is not None:  # the keeper before this one has put it back
+                keeper.ask("set_governor", name=self._governor)
         except (DeviceLost, DeviceRefused):
             keeper.close()
             transport.close()
@@ -226,14 +265,19 @@ class RemoteDevice(Device):
         return keeper
 
 
-def holder(purpose: str) -> dict[str, Any]:
-    """Return who we are, for others who find the device in use."""
+def holder(purpose: str, token: str) -> dict[str, Any]:
+    """Return who we are, for others who find the device in use, and for ourselves after a lost connection."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container without a user database
         user = str(os.getuid())
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    return {"who": f"{user}@{platform.node()}", "what": f"{purpose}, process {os.getpid()}", "since_utc": now}
+    return {
+        "who": f"{user}@{platform.node()}",
+        "what": f"{purpose}, process {os.getpid()}",
+        "since_utc": now,
+        "token": token,
+    }
 
 
 def file_digest(path: Path) -> str:

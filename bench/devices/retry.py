@@ -1,4 +1,4 @@
-"""Trying again what may succeed later, with a bound; what will not is not tried again."""
+"""Trying again to reach a device: what may pass is waited for, with a bound; what will not is said at once."""
 
 from __future__ import annotations
 
@@ -7,48 +7,69 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..errors import DeviceLost
+from ..errors import DeviceError, DeviceLost
 
-Found = TypeVar("Found")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Retry:
-    """How often and how long to try. Waits double from ``first_wait_s``; no try begins after ``limit_s``.
+class Patience:
+    """How long to go on. Waits grow from ``first_s`` by ``factor`` up to ``longest_s``; ``total_s`` bounds it all."""
 
-    A board that reboots answers again after 20 to 60 s. ``heard(error, wait_s)`` is told of each failure that is
-    followed by another try.
-    """
-
-    limit_s: float = 90.0
-    first_wait_s: float = 1.0
-    longest_wait_s: float = 16.0
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    heard: Callable[[DeviceLost, float], None] = lambda _error, _wait_s: None
+    first_s: float = 0.5
+    factor: float = 2.0
+    longest_s: float = 8.0
+    total_s: float = 60.0
 
 
-#: One try alone.
-ONCE = Retry(limit_s=0.0)
+@dataclass(frozen=True)
+class Waiting:
+    """What a person is told while nothing happens: ``reason`` is why the attempt of this number failed."""
+
+    reason: DeviceError
+    attempt: int
+    wait_s: float
+    left_s: float
 
 
-def retried(action: Callable[[], Found], retry: Retry) -> Found:
-    """Return what the action returns, trying again while it raises DeviceLost and there is time.
+def connect(
+    attempt: Callable[[], _T],
+    patience: Patience = Patience(),
+    *,
+    also: tuple[type[DeviceError], ...] = (),
+    on_wait: Callable[[Waiting], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> _T:
+    """Return what ``attempt`` returns, after as many attempts as it takes within ``patience``.
+
+    Only :class:`DeviceLost` is tried again, and the errors of ``also``: a name that was known before, for instance, is
+    unknown while its board boots. ``on_wait`` is called before each wait. An attempt that has begun is not interrupted.
 
     Raises:
-        DeviceLost: the last failure, with how often was tried.
-        DeviceError: whatever else it raises, at once.
+        DeviceRefused: the device said no.
+        DeviceLost: it could not be reached in time; the line says how often it was tried.
     """
-    begin_s, wait_s, tries = retry.clock(), retry.first_wait_s, 0
+    begin = clock()
+    wait_s = patience.first_s
+    number = 1
     while True:
-        tries += 1
         try:
-            return action()
-        except DeviceLost as error:
-            if retry.clock() - begin_s + wait_s > retry.limit_s:
-                if tries == 1:
-                    raise
-                raise DeviceLost(f"{error} (tried {tries} times in {retry.clock() - begin_s:.0f} s)") from error
-            retry.heard(error, wait_s)
-        retry.sleep(wait_s)
-        wait_s = min(2 * wait_s, retry.longest_wait_s)
+            return attempt()
+        except DeviceError as error:
+            if not isinstance(error, (DeviceLost, *also)):
+                raise
+            left_s = begin + patience.total_s - clock()
+            if left_s <= wait_s:
+                raise _given_up(error, number, clock() - begin) from error
+            if on_wait is not None:
+                on_wait(Waiting(error, number, wait_s, left_s))
+        sleep(wait_s)
+        wait_s = min(wait_s * patience.factor, patience.longest_s)
+        number += 1
+
+
+def _given_up(error: DeviceError, attempts: int, spent_s: float) -> DeviceError:
+    """Return the error with how hard it was tried. Its class stays, so that callers can still tell what it was."""
+    tried = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    return type(error)(f"{error} (given up after {tried} in {spent_s:.0f} s)")

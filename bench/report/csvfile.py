@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 
 from ..records import CaseResult, RunRecord
+from ..worker.affinity import cpu_list
 from .csvaccuracy import accuracy_columns, class_columns, point_columns, point_keys
 from .csvwaits import Value, wait_columns
 from .csvwaits import number as _number
@@ -89,6 +90,8 @@ def _identity(case: CaseResult) -> dict[str, Value]:
         "delegate_library": case.delegate.library,
         "delegate_options": _json(case.delegate.options) if case.delegate.options else None,
         "threads": case.threads,
+        "cpus": case.cpus,
+        "cpu_numbers": cpu_list(case.cpu_numbers) or None,
         "signature": case.signature,
         "status": case.status.value,
         "failure_code": case.failure.code if case.failure else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..doctor import Advice, Examination, GpuReport, PythonReport, RuntimeReport, Trial
 from ..findings import Severity
@@ -16,16 +16,17 @@ _FOREVER = 10_000
 def render_doctor(examination: Examination, *, width: int | None = None) -> str:
     """Return the examination as text ending in a newline; prose is wrapped to ``width``, commands never are."""
     parts = [
-        _advice(examination.advice, width),
+        render_advice(examination.advice, width),
         _noise(examination, width),
-        _unchecked(examination, width),
+        render_unchecked(examination.unchecked, width),
         f"{_machine(examination, width)}\n{_gpus(examination.gpus, width)}",
         "Can run\n" + "\n".join(_python(python, width) for python in examination.pythons),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _advice(advice: Sequence[Advice], width: int | None) -> str:
+def render_advice(advice: Sequence[Advice], width: int | None) -> str:
+    """Return what would disturb a measurement, worst first, each with the command that mends it."""
     if not advice:
         return "Nothing was found that would disturb a measurement here."
     invalid = sum(item.finding.severity is Severity.INVALID for item in advice)
@@ -52,10 +53,11 @@ def _noise(examination: Examination, width: int | None) -> str:
     return _wrapped(text, width, "", "  ")
 
 
-def _unchecked(examination: Examination, width: int | None) -> str:
-    if not examination.unchecked:
+def render_unchecked(reasons: Mapping[str, str], width: int | None) -> str:
+    """Return what could not be checked with the reason of each, empty where everything could."""
+    if not reasons:
         return ""
-    lines = [_wrapped(f"{code}: {clean(why)}", width, "  ", "      ") for code, why in examination.unchecked.items()]
+    lines = [_wrapped(f"{code}: {clean(why)}", width, "  ", "      ") for code, why in reasons.items()]
     return "\n".join(["Cannot be checked here", *lines])
 
 

@@ -40,6 +40,7 @@ def render_dry_run(found: DryRun) -> str:
             lines += [f"  {clean(member.case.case_id)}", f"    {_about(member)}"]
     lines += [f"\nnot measurable: {clean(str(error))}" for error in found.rejected]
     lines.append("")
+    lines += [clean(line) for line in found.conditions]
     if found.images is not None:
         lines.append(f"images: {count(found.images, 'image')} a case")
     if found.spec.waits is not None:
@@ -79,6 +80,7 @@ def dry_run_json(found: DryRun) -> str:
         "groups": [list(group) for group in found.groups],
         "rejected": [{"path": error.path, "message": str(error)} for error in found.rejected],
         "images": found.images,
+        "conditions": list(found.conditions),
         "waits": [kind.value for kind in found.spec.waits.kinds] if found.spec.waits else [],
         "time_s": {name: _span(span) for name, span in found.parts.items()},
         "total_s": _span(found.time),

@@ -15,6 +15,7 @@ from .charts import charts
 from .cost_charts import cost_charts
 from .costs import cost_tables
 from .details import case_details
+from .device_charts import device_charts
 from .doubts import doubts
 from .flips import Pictures
 from .glossary import glossary
@@ -59,7 +60,7 @@ def render_html(
     results = recall_tables(record, table.names)
     costs = cost_tables(record, table.names)
     figures = charts(table, results) + cost_charts(costs) + latency_charts(table, samples) + wait_charts(table)
-    figures += operator_charts(table)
+    figures += operator_charts(table) + device_charts(record)
     shipping = shipping_section(record, table, rule, whole=True)
     return environment(estimate=estimate, interval=interval).get_template("report.html.j2").render(
         scripts=scripts(figures, sortable=len(table.rows) > 1),

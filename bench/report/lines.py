@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..records import CaseResult, Coverage, DelegateKind, Delegation, RunRecord, Status
+from .conditions import condition_lines
 from .naming import Names, delegate_name, who
 from .tables import has_accuracy
 from .text import clean, count, joined
@@ -127,7 +128,7 @@ def operators(counts: Mapping[str, int | None]) -> str:
 
 def notes(record: RunRecord, names: Names) -> list[str]:
     """Return the run's warnings, then the cases' notes; equal notes share a line."""
-    found = [clean(text) for text in record.warnings]
+    found = [clean(text) for text in (*record.warnings, *condition_lines(record))]
     if record.interrupted:
         found.insert(0, "the run was interrupted: cases may be missing")
     said: dict[str, list[CaseResult]] = {}

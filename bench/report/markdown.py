@@ -112,7 +112,7 @@ def _shared(section: Section) -> list[str]:
     for grid in section.grids:
         blocks.append(f"### {escaped(grid.title)}" if grid.title else "")
         heads = [" ".join(head).strip() for head in grid.heads]
-        blocks.append(_grid(heads, grid.rows, [False] + [True] * (len(heads) - 1)))
+        blocks.append(_grid(heads, grid.rows, [False] + [not grid.words] * (len(heads) - 1)))
     return [*blocks, _bullets(section.lines)]
 
 

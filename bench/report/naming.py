@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from ..records import CaseResult, DelegateKind
+from ..worker.affinity import cpu_list
 from .text import clean, count
 
 _TITLES = {"device": "device", "engine": "engine", "runtime": "runtime", "delegate": "delegate", "threads": "threads",
-           "signature": "signature"}  # fmt: skip
+           "cpus": "CPUs", "signature": "signature"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def _parts(case: CaseResult, with_version: bool) -> dict[str, str | None]:
         "runtime": clean(runtime) if runtime else None,
         "delegate": delegate_name(case),
         "threads": f"t{case.threads}",
+        "cpus": None if case.cpus is None else clean(case.cpus),
         "signature": clean(case.signature) if case.signature else None,
     }
 
@@ -89,6 +91,13 @@ def delegate_name(case: CaseResult) -> str:
     return case.delegate.kind.value
 
 
+def cpus_words(case: CaseResult) -> str:
+    """Return the CPUs that a case was pinned to, with their numbers where they were named otherwise."""
+    numbers = cpu_list(case.cpu_numbers)
+    asked = clean(case.cpus or "any")
+    return asked if numbers in ("", case.cpus) else f"{asked} ({numbers})"
+
+
 def _how(parts: Mapping[str, str | None], differing: Sequence[str]) -> str:
     shown = {key: parts[key] for key in differing if parts[key]}
     text = ".".join(value for key, value in shown.items() if key in ("engine", "runtime") and value)
@@ -96,7 +105,7 @@ def _how(parts: Mapping[str, str | None], differing: Sequence[str]) -> str:
         text = f"@{shown['device']}" + (f" {text}" if text else "")
     if "delegate" in shown:
         text += f"+{shown['delegate']}"
-    for key in ("threads", "signature"):
+    for key in ("threads", "cpus", "signature"):
         if key in shown:
             text += f"/{shown[key]}"
     return text.lstrip("/")
@@ -122,6 +131,8 @@ def _common(cases: Sequence[CaseResult], differing: Sequence[str]) -> tuple[str,
         "delegate": f"delegate {delegate_name(first)}",
         "threads": count(first.threads, "thread"),
     }
+    if all(case.cpus for case in cases):
+        said["cpus"] = f"CPUs {cpus_words(first)}"
     lines = [text for key, text in said.items() if key not in differing]
     if runtimes:
         lines.insert(min(2, len(lines)), "runtime " + " and ".join(clean(name) for name in runtimes))

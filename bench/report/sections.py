@@ -13,11 +13,15 @@ from .text import ABSENT, clean, joined, known
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: ``heads`` are (name, unit), the first of them and of each row names the row; the rest is figures."""
+    """A table: ``heads`` are (name, unit), the first of them and of each row names the row; the rest is figures.
+
+    With ``words`` the rest is text instead: it stands left, and is wrapped.
+    """
 
     title: str
     heads: tuple[tuple[str, str], ...]
     rows: tuple[tuple[str, ...], ...]
+    words: bool = False
 
 
 @dataclass(frozen=True)

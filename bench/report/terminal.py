@@ -11,6 +11,7 @@ from tabulate import tabulate
 from ..records import RunRecord
 from ..rule import Rule
 from . import lines
+from .devices import device_lines
 from .gpu import gpu_lines
 from .parts import class_sections, recalls_without_costs, sections
 from .plain import squeezed
@@ -57,6 +58,7 @@ def render_table(
     delegates = [*lines.delegate_lines(record, table.names), *gpu_lines(record, table.names)]
     parts.append(_listed("Delegates", delegates, width))
     parts.append(_listed("Notes", lines.notes(record, table.names), width))
+    parts.append(_wrapped(device_lines(record), width))
     told = summary(record, table)
     parts.append(_listed("In short", [*told, lines.tested(record)] if len(table.rows) > 1 else told, width))
     about_data = [lines.data_line(record), *(f"  {note}" for note in lines.data_notes(record))]

@@ -110,6 +110,13 @@ def real_values(values: "np.ndarray[Any, Any]", tensor: Tensor) -> "np.ndarray[A
     return np.asarray(values.astype(np.float64).ravel())
 
 
+def spread(values: "np.ndarray[Any, Any]", at_most: Optional[int]) -> "np.ndarray[Any, Any]":
+    """Return at most so many of flat values (None: all), evenly spread: the same places on every machine."""
+    if at_most is None or values.size <= at_most:
+        return values
+    return np.asarray(values[np.arange(at_most, dtype=np.int64) * values.size // at_most])
+
+
 def step_of(tensor: Tensor) -> Optional[float]:
     """Return what one step of a quantized tensor is worth, 0.0 for floats, None for integers that are no quantities."""
     if tensor.quantized:

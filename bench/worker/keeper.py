@@ -18,8 +18,10 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, NoReturn, Optional
 
-from . import PROTOCOL_VERSION, truth
+from . import PROTOCOL_VERSION, environment, truth
+from .governor import GovernorSwitch
 from .keeper_files import FileStore
+from .keeper_governor import recover_governor, restore_governor, set_governor
 from .keeper_lock import DeviceLock
 from .keeper_wire import MARK, Message, Unframer, frame, write_all
 from .keeper_workers import Children, own_archive, worker_environment
@@ -44,7 +46,8 @@ class Keeper:
         self.scratch = os.path.join(self.root, "scratch")
         os.makedirs(self.scratch, mode=0o700, exist_ok=True)
         self.workers = Children(own_archive(), self.scratch, self._send)
-        self.at_end: List[Callable[[], None]] = [self.lock.release]
+        self.governor: Optional[GovernorSwitch] = None
+        self.at_end: List[Callable[[], object]] = [self.lock.release]
         self._requests = requests
         self._answers = answers
 
@@ -172,6 +175,12 @@ def _clean(keeper: Keeper, request: Message) -> Answer:
     return keeper.files.remove(only_files=bool(request.get("files_only")))
 
 
+def _make_environment(keeper: Keeper, request: Message) -> Answer:
+    if not keeper.lock.held:
+        raise Refusal("protocol", "make_environment without the lock")
+    return environment.make_environment(keeper.root, request)
+
+
 #: The commands by name. Those of other modules are added below.
 COMMANDS: Dict[str, Command] = {
     "hello": _hello,
@@ -193,6 +202,11 @@ COMMANDS: Dict[str, Command] = {
     "evict": _evict,
     "usage": _usage,
     "clean": _clean,
+    "make_environment": _make_environment,
+    "read_environment": lambda keeper, _request: environment.read_environment(keeper.root),
+    "set_governor": set_governor,
+    "restore_governor": restore_governor,
+    "recover_governor": recover_governor,
 }
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optiona
 
 import numpy as np
 
-from . import PROTOCOL_VERSION, truth
+from . import PROTOCOL_VERSION, affinity, truth
 from .engines import Engine, LoadRequest, engine_class, import_engine
 from .images import ImageClassifier, describe_images
-from .inputs import real_values, seeded_input, step_of
+from .inputs import real_values, seeded_input, spread, step_of
 from .memory import memory_snapshot
 from .pacing import paced, run_window
 from .protocol import decode_array, encode_array, read_requests, take_over_streams, write_answer
@@ -54,6 +54,7 @@ class Service:
         self._layers: Optional[Layers] = None
         self.commands: Dict[str, Callable[[Answer], Answer]] = {
             "hello": self.hello,
+            "find_cpus": self.find_cpus,
             "memory": self.memory,
             "state": self.state,
             "machine": self.machine,
@@ -68,6 +69,7 @@ class Service:
             "adapters": self.adapters,
             "open_images": self.open_images,
             "predict": self.predict,
+            "run_row": self.run_row,
             "open_profile": self.open_profile,
             "profile": self.profile,
             "open_bare": self.open_bare,
@@ -94,7 +96,9 @@ class Service:
         return self._start._asdict()
 
     def hello(self, request: Answer) -> Answer:
-        """Import the runtime and say who answers."""
+        """Import the runtime and say who answers. Runs on ``cpus`` alone from then on, where they are given."""
+        # Before the runtime: threads that it starts run where this one may.
+        cpus = affinity.pin(str(request["cpus"])) if request.get("cpus") else []
         self._runtime = load_runtime(request.get("runtime"))
         return {
             "protocol": PROTOCOL_VERSION,
@@ -103,7 +107,12 @@ class Service:
             "machine": platform.machine(),
             "pid": os.getpid(),
             "runtime": self._runtime.describe(),
+            "cpus": cpus,
         }
+
+    def find_cpus(self, request: Answer) -> Answer:
+        """Say which CPUs a choice names here, and change nothing."""
+        return {"cpus": affinity.resolve(str(request["cpus"]))}
 
     def memory(self, _request: Answer) -> Answer:
         """Return this process's memory now and its high-water mark."""
@@ -167,17 +176,18 @@ class Service:
         check_batch(self._imported(), _load_request(request), int(request["seed"]))
         return {}
 
-    def outputs(self, _request: Answer) -> Answer:
+    def outputs(self, request: Answer) -> Answer:
         """Return the dequantised outputs of the last run, float64 and flat, with how far apart two integers are.
 
         ``step`` is the real value of one step of a quantized output, 0.0 for floats, and None for plain integers, which
-        count or name something.
+        count or name something. Of an output with more than ``at_most`` values so many are told, evenly spread.
         """
+        at_most = request.get("at_most")
         engine = self._loaded()
         answers: List[Answer] = []
         for position in range(len(engine.outputs)):
             tensor = engine.output_tensor(position)
-            values = real_values(engine.read_output(position), tensor)
+            values = spread(real_values(engine.read_output(position), tensor), at_most)
             answers.append({"name": tensor.name, "step": step_of(tensor), "values": encode_array(values)})
         return {"outputs": answers}
 
@@ -213,6 +223,14 @@ class Service:
             if time.perf_counter_ns() >= deadline:
                 break
         return {"scores": encode_array(np.concatenate(parts))}
+
+    def run_row(self, request: Answer) -> Answer:
+        """Run one row of the pixel file; ``outputs`` tells of it."""
+        if self._classifier is None:
+            raise Refusal("protocol", "run_row before open_images")
+        self._classifier.feed(int(request["row"]))
+        self._loaded().invoke()
+        return {}
 
     def open_profile(self, request: Answer) -> Answer:
         """Load a model with LiteRT's profiler, instead of the one profiled before."""

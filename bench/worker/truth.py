@@ -50,6 +50,7 @@ _FIRMWARE: Readers = {
     "firmware_throttling": lambda _tree: vcgencmd.firmware_throttling(),
     "measured_clock_hz": lambda _tree: vcgencmd.measured_clock_hz(),
 }
+_CLAIMED: Readers = {"claimed_clock_hz": truth_clock.fastest_hz}
 
 
 def snapshot(root: str = "/", pid: Optional[int] = None) -> Dict[str, Any]:
@@ -75,6 +76,19 @@ def machine(root: str = "/", uname_machine: Optional[str] = None) -> Dict[str, A
     return {"uname_machine": named, **collect(readers, Tree(root))}
 
 
-def firmware() -> Dict[str, Any]:
-    """Return what only a program can tell (``vcgencmd``): throttle bits and the measured clock. May take seconds."""
-    return collect(_FIRMWARE, Tree())
+def firmware(root: str = "/") -> Dict[str, Any]:
+    """Return what only a program can tell (``vcgencmd``): throttle bits and the measured clock. May take seconds.
+
+    ``claimed_clock_hz`` goes with the measured one: what the kernel said of its fastest CPU before and after that was
+    measured, the lower of both, since the clock may have changed meanwhile.
+    """
+    before = collect(_CLAIMED, Tree(root))
+    found = collect(_FIRMWARE, Tree(root))
+    after = collect(_CLAIMED, Tree(root))  # a tree reads each file once
+    if "measured_clock_hz" in found:
+        name = "claimed_clock_hz"
+        if name in before and name in after:
+            found[name] = min(before[name], after[name])
+        else:
+            found["unavailable"].update(before["unavailable"], **after["unavailable"])
+    return found

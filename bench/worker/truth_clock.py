@@ -38,6 +38,15 @@ def cpu_clocks(tree: Tree) -> Dict[str, Dict[str, Any]]:
     return {name[3:]: _clock(tree, "%s/%s/" % (_CPUS, name)) for name in tree.names(_CPUS, r"cpu\d+")}
 
 
+def fastest_hz(tree: Tree) -> int:
+    """Return the current clock of the fastest CPU, as the kernel tells it."""
+    clocks = cpu_clocks(tree)
+    known: List[int] = [clock["current_hz"] for clock in clocks.values() if "current_hz" in clock]
+    if not known:
+        raise Unreadable(str(clocks["0"]["unavailable"]["current_hz"]))
+    return max(known)
+
+
 def _clock(tree: Tree, folder: str) -> Dict[str, Any]:
     found: Dict[str, Any] = {}
     unavailable: Dict[str, str] = {}

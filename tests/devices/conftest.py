@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from .board import BOARD_VARIABLE, Board, Kind, find_image
 from .native_sshd import SSHD_VARIABLE, NativeSshd, find_sshd
+from .ssh_client import connect_ssh, ssh_home  # noqa: F401 - fixtures
 from .ssh_host import has_client
 
 
@@ -37,3 +39,28 @@ def start_sshd() -> Iterator[Callable[..., NativeSshd]]:
     yield start
     for server in started:
         server.stop()
+
+
+def _running_board(kind: Kind) -> Iterator[Board]:
+    image = find_image()
+    if image is None:
+        pytest.skip(f"no emulated board here: set {BOARD_VARIABLE} to the folder that .ci/board prints")
+    board = Board(image, kind)
+    try:
+        board.start()
+        yield board
+    finally:
+        board.stop()
+
+
+# Not the session's: the tests of boards run first, and an idle Raspberry Pi takes a fifth of a core.
+@pytest.fixture(scope="package")
+def board() -> Iterator[Board]:
+    """A bare aarch64 board with a Debian, running; tests leave it reachable."""
+    yield from _running_board(Kind.VIRT)
+
+
+@pytest.fixture(scope="package")
+def raspberry_pi() -> Iterator[Board]:
+    """A bare Raspberry Pi 3 with a Debian, running; its network is slow, and it thinks that it is 1970."""
+    yield from _running_board(Kind.RASPBERRY_PI_3)

@@ -38,13 +38,19 @@ class SshHost:
         kind, text = host_key.read_text().split()[:2]
         self.known_hosts.write_text(f"[{self.host}]:{self.port} {kind} {text}\n")
 
-    def ssh(self, *words: str) -> list[str]:
-        """Return the command that runs ``words`` there: as ssh does, joined by spaces and read by the login shell."""
-        return ["ssh", "-F", str(self.ssh_config), self.alias, *words]
+    def ssh(self, *words: str, options: Sequence[str] = ()) -> list[str]:
+        """Return the command that runs ``words`` there: as ssh does, joined by spaces and read by the login shell.
 
-    def run(self, *words: str, stdin: str = "", timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
+        Options are lines of ``ssh_config`` that go before its own, such as ``ConnectTimeout=2``.
+        """
+        flags = [word for option in options for word in ("-o", option)]
+        return ["ssh", "-F", str(self.ssh_config), *flags, self.alias, *words]
+
+    def run(
+        self, *words: str, options: Sequence[str] = (), stdin: str = "", timeout_s: float = 60
+    ) -> subprocess.CompletedProcess[str]:
         """Run ``words`` there with the real client and return how that ended; 255 is the client's own failure."""
-        return finished(self.ssh(*words), stdin, timeout_s)
+        return finished(self.ssh(*words, options=options), stdin, timeout_s)
 
     def _write_config(self) -> None:
         self.ssh_config.write_text(
@@ -57,7 +63,7 @@ class SshHost:
             f"    UserKnownHostsFile {self.known_hosts}\n"
             "    GlobalKnownHostsFile /dev/null\n"
             "    StrictHostKeyChecking yes\n"
-            "    ConnectTimeout 5\n"
+            "    ConnectTimeout 30\n"
             "    BatchMode yes\n"
         )
 

@@ -58,7 +58,8 @@ def test_files_go_to_the_home(sshd: NativeSshd, tmp_path: Path) -> None:
 def test_another_key_is_refused_and_the_log_tells(sshd: NativeSshd, tmp_path: Path) -> None:
     other = new_key(tmp_path / "other")
 
-    options = ("IdentitiesOnly=yes", "BatchMode=yes", f"UserKnownHostsFile={sshd.known_hosts}", f"Port={sshd.port}")
+    # Without the client's configuration, which names the key that is let in.
+    options = [f"UserKnownHostsFile={sshd.known_hosts}", f"Port={sshd.port}", "IdentitiesOnly=yes", "BatchMode=yes"]
     flags = [word for option in options for word in ("-o", option)]
     refused = finished(["ssh", "-F", "/dev/null", *flags, "-i", str(other), f"{sshd.user}@{sshd.host}", "true"])
 
@@ -105,7 +106,7 @@ def test_one_server_leads_to_another(start_sshd: StartSshd, sshd: NativeSshd) ->
     behind = start_sshd()
     through = f"ssh -F {sshd.ssh_config} -W %h:%p {sshd.alias}"
 
-    answer = finished(["ssh", "-F", str(behind.ssh_config), "-o", f"ProxyCommand={through}", behind.alias, "pwd"])
+    answer = behind.run("pwd", options=[f"ProxyCommand={through}"])
 
     assert answer.stdout.strip() == str(behind.home)
 

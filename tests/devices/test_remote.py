@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from edgebench.devices.remote import RemoteDevice, RemoteSettings, file_digest
-from edgebench.devices.retry import ONCE
+from edgebench.devices.retry import connect
 from edgebench.errors import (
     DeviceError,
     DeviceLost,
@@ -65,7 +66,7 @@ def open_there(there: Board) -> Iterator[MakeDevice]:
     opened: list[RemoteDevice] = []
 
     def make(settings: RemoteSettings | None = None, *, locks: bool = True) -> RemoteDevice:
-        device = RemoteDevice("there", there.connect, settings, retry=ONCE, locks=locks)
+        device = RemoteDevice("there", there.connect, settings, reach=lambda attempt: attempt(), locks=locks)
         opened.append(device)
         return device
 
@@ -142,14 +143,14 @@ def test_a_file_is_sent_once(open_there: MakeDevice, tmp_path: Path) -> None:
     path = tmp_path / "a file; $(touch hit) 'quoted'.bin"
     path.write_bytes(os.urandom(700_000))
     first = open_there()
-    begun = first.sent().sent_bytes if first.root else 0
+    begun = first.transfers().bytes_sent if first.root else 0
     place = Path(first.push(path))
     assert place.read_bytes() == path.read_bytes()
-    assert first.sent().sent_bytes - begun == 700_000
+    assert first.transfers().bytes_sent - begun == 700_000
     first.close()
     second = open_there()
     assert second.push(path) == str(place)
-    assert (second.sent().sent_bytes, second.sent().reused_bytes) == (0, 700_000)
+    assert (second.transfers().bytes_sent, second.transfers().bytes_reused) == (0, 700_000)
 
 
 def test_a_file_that_was_cut_off_is_gone_on_with(open_there: MakeDevice, there: Board, tmp_path: Path) -> None:
@@ -171,8 +172,8 @@ def test_a_file_that_was_cut_off_is_gone_on_with(open_there: MakeDevice, there: 
     second = open_there()
     place = Path(second.push(path))
     assert place.read_bytes() == path.read_bytes()
-    assert second.sent().reused_bytes == cut_at[0]
-    assert second.sent().sent_bytes == 3_000_000 - cut_at[0]
+    assert second.transfers().bytes_reused == cut_at[0]
+    assert second.transfers().bytes_sent == 3_000_000 - cut_at[0]
 
 
 def test_a_damaged_part_is_sent_anew(open_there: MakeDevice, there: Board, tmp_path: Path) -> None:
@@ -320,24 +321,20 @@ def test_a_python_that_was_named_and_is_none(open_there: MakeDevice) -> None:
         open_there(RemoteSettings(python="/no/python")).connect()
 
 
-def test_trying_again_has_a_bound(there: Board) -> None:
-    from edgebench.devices.retry import Retry
+def test_it_is_tried_again_while_it_cannot_be_reached(there: Board) -> None:
+    tries: list[int] = []
 
-    now = [0.0]
-    heard: list[float] = []
+    def board_that_boots() -> LocalTransport:
+        tries.append(1)
+        if len(tries) < 3:
+            raise DeviceLost("there: refused")
+        return there.connect()
 
-    def refuse() -> LocalTransport:
-        raise DeviceLost("there: refused")
-
-    retry = Retry(
-        limit_s=20.0,
-        clock=lambda: now[0],
-        sleep=lambda seconds: now.__setitem__(0, now[0] + seconds),
-        heard=lambda _error, wait_s: heard.append(wait_s),
-    )
-    with pytest.raises(DeviceLost, match=r"there: refused \(tried 5 times in 15 s\)"):
-        RemoteDevice("there", refuse, retry=retry).connect()
-    assert heard == [1.0, 2.0, 4.0, 8.0]
+    waits: list[float] = []
+    device = RemoteDevice("there", board_that_boots, reach=functools.partial(connect, sleep=waits.append))
+    device.connect()
+    assert (len(tries), waits) == (3, [0.5, 1.0])
+    device.close()
 
 
 def test_what_will_not_change_is_not_tried_again() -> None:

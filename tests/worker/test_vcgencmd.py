@@ -8,6 +8,7 @@ from typing import Protocol
 import pytest
 from edgebench.worker import truth, vcgencmd
 from edgebench.worker.tree import Unreadable
+from machine_trees import lay_out
 
 
 class Install(Protocol):
@@ -25,6 +26,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         program.chmod(mode)
 
     return write
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    return lay_out("raspberry-pi-4", tmp_path / "board")
 
 
 @pytest.mark.parametrize(
@@ -46,16 +52,31 @@ def test_each_bit(bit: int, when: str, cause: str) -> None:
     assert decoded["since_boot" if when == "now" else "now"] == []
 
 
-def test_its_answers_are_understood(install: Install) -> None:
+def test_its_answers_are_understood(install: Install, board: Path) -> None:
     install('[ "$1" = get_throttled ] && echo "throttled=0x50005" || echo "frequency(48)=1500398464"')
-    found = truth.firmware()
+    found = truth.firmware(str(board))
     assert found["firmware_throttling"] == {
         "raw": 0x50005,
         "now": ["under-voltage", "throttled"],
         "since_boot": ["under-voltage", "throttled"],
     }
     assert found["measured_clock_hz"] == 1_500_398_464
+    assert found["claimed_clock_hz"] == 1_500_000_000
     assert found["unavailable"] == {}
+
+
+def test_of_two_claims_around_the_measuring_the_lower_one_counts(install: Install, board: Path) -> None:
+    claims = " ".join(str(path) for path in board.glob("sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq"))
+    install(f'for file in {claims}; do echo 600000 > "$file"; done; echo "frequency(48)=600000000"')
+    found = truth.firmware(str(board))
+    assert (found["measured_clock_hz"], found["claimed_clock_hz"]) == (600_000_000, 600_000_000)
+
+
+def test_a_kernel_that_tells_no_clock_has_its_reason(install: Install, tmp_path: Path) -> None:
+    install('echo "frequency(48)=600000000"')
+    found = truth.firmware(str(tmp_path))
+    assert "claimed_clock_hz" not in found
+    assert "scaling_governor" in found["unavailable"]["claimed_clock_hz"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,255 @@
+"""The command ``edgebench device``: list devices, set one up, check it, and remove everything from it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import UsageError
+from .run_cli import folder_argument, terminal_width
+from .setup.listener import Listener
+
+if TYPE_CHECKING:
+    from .config import Config
+    from .devices.base import Device
+    from .devices.remote import RemoteDevice
+    from .devices.retry import Waiting
+    from .progress import Progress
+
+_LIST_EXAMPLES = """\
+examples:
+  edgebench device list
+  edgebench device list --check
+"""
+_CHECK_EXAMPLES = """\
+examples:
+  edgebench device check pi
+  edgebench device check ssh://pi@raspberrypi.local --json
+"""
+_SETUP_EXAMPLES = """\
+examples:
+  edgebench device setup pi
+  edgebench device setup ssh://pi@raspberrypi.local:2222
+  edgebench device setup pi --python /opt/python3.12/bin/python3
+  edgebench device setup pi --wheels wheels
+"""
+_CLEAN_EXAMPLES = """\
+examples:
+  edgebench device clean pi --files-only
+  edgebench device clean pi
+"""
+
+
+def add_devices(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command and its sub-commands to the parser."""
+    device = commands.add_parser(
+        "device",
+        help="set boards up, check them, remove everything from them",
+        description="Set boards up that are reached over SSH, check them, and remove everything from them.",
+    )
+    actions = device.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_list(actions)
+    _add_check(actions)
+    _add_setup(actions)
+    _add_clean(actions)
+
+
+def _add_list(actions: argparse._SubParsersAction[Any]) -> None:
+    listing = actions.add_parser(
+        "list",
+        help="list the devices of edgebench.toml",
+        description="List the devices of edgebench.toml with their addresses.",
+        epilog=_LIST_EXAMPLES,
+    )
+    listing.set_defaults(command=_list)
+    listing.add_argument("--check", action="store_true", help="connect to each and say whether it answers")
+    listing.add_argument(
+        "--config", type=Path, metavar="FILE", help="read this file instead of the nearest edgebench.toml"
+    )
+    _common(listing)
+
+
+def _add_check(actions: argparse._SubParsersAction[Any]) -> None:
+    check = actions.add_parser(
+        "check",
+        help="say what a device is, what it can run and what would disturb there",
+        description="Connect to a device and say what it is, what its environment has, who uses it now and what would "
+        "disturb a measurement there. The exit code is 0 whatever is found, 3 where it does not answer.",
+        epilog=_CHECK_EXAMPLES,
+    )
+    check.set_defaults(command=_check)
+    _device_argument(check)
+    _common(check)
+
+
+def _add_setup(actions: argparse._SubParsersAction[Any]) -> None:
+    setup = actions.add_parser(
+        "setup",
+        help="give a bare device the runtime that fits it",
+        description="Make a private environment on a device: the TFLite runtime that fits its Python and processor, "
+        "fetched by this machine's pip and sent there. The device needs a Python 3.8 or newer, no pip and no internet.",
+        epilog=_SETUP_EXAMPLES,
+    )
+    setup.set_defaults(command=_setup)
+    _device_argument(setup)
+    setup.add_argument("--python", metavar="PROGRAM", help="use this Python of the device, a path there or a name")
+    setup.add_argument(
+        "--wheels", type=folder_argument, metavar="DIR", help="take wheels from this folder alone, without any network"
+    )
+    setup.add_argument("--force", action="store_true", help="make the environment anew where there is one already")
+    _common(setup)
+
+
+def _add_clean(actions: argparse._SubParsersAction[Any]) -> None:
+    clean = actions.add_parser(
+        "clean",
+        help="remove everything that edgebench has put on a device",
+        description="Remove everything that edgebench has put on a device. Refused while a run uses it.",
+        epilog=_CLEAN_EXAMPLES,
+    )
+    clean.set_defaults(command=_clean)
+    _device_argument(clean)
+    clean.add_argument("--files-only", action="store_true", help="models and images alone; the environment stays")
+    _common(clean)
+
+
+def _device_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("device", metavar="DEVICE", help="a name of edgebench.toml, or ssh://USER@HOST[:PORT]")
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print everything as JSON on stdout, nothing else")
+    parser.add_argument("--debug", action="store_true", help="show the trace of an error")
+
+
+def _list(options: argparse.Namespace, _given: Sequence[str]) -> int:
+    from .config import load_config
+    from .report.device import render_devices
+    from .setup.checking import list_devices
+
+    config = load_config(options.config)
+    listed = list_devices(config, (lambda name: _opened_once(name, config)) if options.check else None)
+    if options.json:
+        _print_json([dataclasses.asdict(one) for one in listed])
+    else:
+        sys.stdout.write(render_devices(listed))
+    return 0
+
+
+def _check(options: argparse.Namespace, _given: Sequence[str]) -> int:
+    from .report.device import render_check
+    from .setup.checking import check
+
+    with _opened(options, "edgebench device check", locks=False) as device:
+        found = check(device)
+    if options.json:
+        _print_json(dataclasses.asdict(found))
+    else:
+        sys.stdout.write(render_check(found, width=terminal_width()))
+    return 0
+
+
+def _setup(options: argparse.Namespace, _given: Sequence[str]) -> int:
+    from .setup.steps import Asked, set_up
+
+    asked = Asked(options.wheels, options.python, options.force)
+    progress = _progress(options)
+    try:
+        with _opened(options, "edgebench device setup", progress=progress) as device:
+            done = set_up(device, asked, Listener() if options.json else _Printer(progress))
+    finally:
+        progress.close()
+    if options.json:
+        _print_json(dataclasses.asdict(done))
+    else:
+        print(f"measure on it with: edgebench run MODEL --device {options.device}")
+    return 0
+
+
+def _clean(options: argparse.Namespace, _given: Sequence[str]) -> int:
+    with _opened(options, "edgebench device clean") as device:
+        root = device.root
+        removed = int(device.keeper.ask("clean", 600.0, files_only=options.files_only)["removed_bytes"])
+    if options.json:
+        _print_json({"device": device.name, "root": root, "removed_bytes": removed, "files_only": options.files_only})
+    else:
+        what = "files sent there" if options.files_only else root
+        print(f"{device.name}: removed {what}, {removed:,} bytes")
+    return 0
+
+
+def _print_json(data: object) -> None:
+    print(json.dumps(data, indent=1, default=str))
+
+
+@contextmanager
+def _opened(
+    options: argparse.Namespace, purpose: str, *, locks: bool = True, progress: Progress | None = None
+) -> Iterator[RemoteDevice]:
+    """Give the device that was named, and end the connection to it afterwards. Raises UsageError where it is none."""
+    from .config import load_config
+    from .devices.opening import LOCAL
+
+    if options.device == LOCAL:
+        raise UsageError("local: this machine needs no setup; look at it with: edgebench doctor")
+    device = _remote(options.device, load_config(options.config), purpose, locks, progress)
+    try:
+        yield device
+    finally:
+        device.close()
+
+
+def _remote(text: str, config: Config, purpose: str, locks: bool, progress: Progress | None) -> RemoteDevice:
+    from .devices.opening import open_device
+    from .devices.remote import RemoteDevice
+
+    def sent(_name: str, done: int, of: int) -> None:
+        if progress is not None:
+            progress.detail(f"{done / 1e6:.1f} of {of / 1e6:.1f} MB")
+
+    device = open_device(text, config, purpose=purpose, locks=locks, on_wait=_say_lost, on_sent=sent)
+    if not isinstance(device, RemoteDevice):
+        raise UsageError(f"{text}: is no device that can be set up")
+    return device
+
+
+def _opened_once(name: str, config: Config) -> Device:
+    from .devices.opening import open_device
+    from .devices.retry import Patience
+
+    return open_device(name, config, purpose="edgebench device list", locks=False, patience=Patience(total_s=0.0))
+
+
+def _say_lost(waiting: Waiting) -> None:
+    print(f"edgebench: {waiting.reason}; trying again in {waiting.wait_s:.1g} s", file=sys.stderr)
+
+
+def _progress(options: argparse.Namespace) -> Progress:
+    """Return what shows the current step: a terminal alone has use for it, as each step ends in a line."""
+    from .progress import Progress
+
+    if options.json or sys.stderr is None or not sys.stderr.isatty():
+        return Progress()
+    from .console import ConsoleProgress
+
+    return ConsoleProgress()
+
+
+class _Printer(Listener):
+    """Shows the step that goes on, and prints a line when one is done."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def begins(self, what: str) -> None:
+        self._progress.phase(what, 1)
+
+    def said(self, line: str) -> None:
+        self._progress.close()
+        print(line, flush=True)

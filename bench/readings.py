@@ -1,0 +1,94 @@
+"""What was read of a device at a moment of a run: what the record keeps of its state, as frozen dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Moment(str, Enum):
+    """When a reading was taken. ``DURING``: right after the bursts of a block, while its workers still held models."""
+
+    BEFORE = "before"
+    DURING = "during"
+    AFTER = "after"
+
+
+class Cause(str, Enum):
+    """Why a Raspberry Pi's firmware holds the clock down: the bits of ``vcgencmd get_throttled``."""
+
+    UNDER_VOLTAGE = "under-voltage"
+    CLOCK_CAPPED = "clock capped"
+    THROTTLED = "throttled"
+    SOFT_LIMIT = "soft temperature limit"
+
+
+@dataclass(frozen=True)
+class Throttling:
+    """The firmware's bits as one number, and decoded: the causes that held ``now``, and those seen ``since_boot``."""
+
+    raw: int
+    now: tuple[Cause, ...] = ()
+    since_boot: tuple[Cause, ...] = ()
+
+
+@dataclass(frozen=True)
+class CoreGroup:
+    """CPUs of one maximum clock, None where it is not told. ``cpus`` is in the kernel's list format: ``0-3,8``."""
+
+    cpus: str
+    count: int
+    max_hz: int | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A device's state at one moment; ``taken_ns`` is its monotonic clock, which begins anew when it boots.
+
+    ``celsius`` maps a thermal zone's type to its temperature. ``clocks_hz`` are the clocks that the kernel tells and
+    ``governors`` who rules them, by CPUs in the kernel's list format; ``measured_clock_hz`` is what the firmware
+    measured. ``under_voltage`` is the kernel's own monitor of the supply. ``block`` is that of ``samples.parquet``,
+    None before and after the run.
+    """
+
+    moment: Moment
+    taken_ns: int | None = None
+    block: int | None = None
+    celsius: Mapping[str, float] = field(default_factory=dict)
+    clocks_hz: Mapping[str, int] = field(default_factory=dict)
+    governors: Mapping[str, str] = field(default_factory=dict)
+    measured_clock_hz: int | None = None
+    throttling: Throttling | None = None
+    under_voltage: bool | None = None
+    memory_available_bytes: int | None = None
+    load_1min: float | None = None
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+def cpu_list(numbers: Iterable[int]) -> str:
+    """Return CPU numbers in the kernel's list format: ``0-3,8``."""
+    parts: list[str] = []
+    start: int | None = None
+    last = -1
+    for number in sorted(set(numbers)):
+        if start is not None and number == last + 1:
+            last = number
+            parts[-1] = f"{start}-{last}"
+        else:
+            start = last = number
+            parts.append(str(number))
+    return ",".join(parts)
+
+
+def cpu_numbers(listed: str) -> tuple[int, ...]:
+    """Return the CPU numbers of a list in the kernel's format.
+
+    Raises:
+        ValueError: it is none.
+    """
+    numbers: list[int] = []
+    for part in listed.split(","):
+        low, dash, high = part.partition("-")
+        numbers.extend(range(int(low), int(high if dash else low) + 1))
+    return tuple(numbers)

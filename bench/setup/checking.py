@@ -1,0 +1,109 @@
+"""What stands between a device and a measurement: whether it answers, its environment, and what disturbs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import Config
+from ..devices.base import Device
+from ..devices.remote import RemoteDevice
+from ..doctor import Advice, Facts, look, readers_of
+from ..errors import DeviceError, UsageError
+from ..records import Environment
+
+_SCHEMA_VERSION = 1
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found. ``manifest`` is what its environment was made with, None where there is none.
+
+    ``problem`` is why that cannot be used, ``holder`` who has the device now, ``clock_s`` how far its clock is ahead of
+    this machine's. The readings are those of :class:`edgebench.doctor.Examination`.
+    """
+
+    schema_version: int
+    device: str
+    address: str
+    system: Environment
+    root: str
+    used_bytes: int
+    free_bytes: int
+    env_bytes: int
+    manifest: Mapping[str, Any] | None
+    problem: str | None
+    holder: Mapping[str, Any] | None
+    clock_s: float
+    advice: tuple[Advice, ...]
+    unchecked: Mapping[str, str]
+    machine: Facts
+    snapshot: Facts
+    firmware: Facts
+    noise: Facts
+
+
+def check(device: RemoteDevice) -> Check:
+    """Look at a device for some seconds. Changes nothing there but that the worker's program is sent.
+
+    Raises:
+        DeviceRefused, DeviceLost: it does not answer, or says no.
+    """
+    hello = device.keeper.ask("hello")
+    clock_s = float(hello["utc"]) - time.time()
+    found = device.keeper.ask("read_environment", 120.0)
+    usage = device.keeper.ask("usage", 120.0)
+    advice, facts = look(readers_of(device))
+    return Check(
+        schema_version=_SCHEMA_VERSION,
+        device=device.name,
+        address=device.address() or device.name,
+        system=device.environment(),
+        root=str(hello["root"]),
+        used_bytes=int(usage["total_bytes"]),
+        free_bytes=int(found["free_bytes"]),
+        env_bytes=int(found["env_bytes"]),
+        manifest=found["manifest"],
+        problem=found["problem"],
+        holder=device.keeper.ask("holder")["holder"],
+        clock_s=round(clock_s, 3),
+        advice=advice,
+        **facts,
+    )
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A device of edgebench.toml. ``answer`` is what it says when it is asked, ``problem`` why it does not answer."""
+
+    name: str
+    address: str
+    answer: str | None = None
+    problem: str | None = None
+
+
+def list_devices(config: Config, opened: Callable[[str], Device] | None = None) -> list[Listed]:
+    """Return the devices of edgebench.toml; with ``opened``, which opens one by name, all are asked, at once."""
+    listed = [Listed(name, str(table.get("ssh", "no address"))) for name, table in config.devices.items()]
+    if opened is None or not listed:
+        return listed
+    with ThreadPoolExecutor(min(_AT_ONCE, len(listed))) as pool:
+        return list(pool.map(lambda one: _asked(one, opened), listed))
+
+
+def _asked(listed: Listed, opened: Callable[[str], Device]) -> Listed:
+    began = time.monotonic()
+    try:
+        device = opened(listed.name)
+        try:
+            told = device.environment()
+        finally:
+            device.close()
+    except (DeviceError, UsageError) as error:
+        return Listed(listed.name, listed.address, problem=str(error))
+    answer = f"{told.system}, {told.machine}, in {time.monotonic() - began:.1f} s"
+    return Listed(listed.name, listed.address, answer=answer)
