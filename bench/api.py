@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -50,7 +51,7 @@ from .spec import (
     parse_python,
     parse_threads,
 )
-from .stopping import Stop
+from .stopping import Stop, StoppableProgress
 from .store import StoredRun, find_run, new_run_id, prepare_out, save, write_page
 from .store import load as load_folder
 from .unfinished import Kept, check_images, find_resumable, here, refused, reopen, start
@@ -177,27 +178,32 @@ class _Job:
 
 def _prepare(spec: Spec, plans: Sequence[DevicePlan], progress: Progress) -> _Job:
     several = len(plans) > 1
-    told = progress.side_by_side([planned.device.name for planned in plans]) if several else [progress]
+    lines = progress.side_by_side([planned.device.name for planned in plans]) if several else [progress]
     decoding = ThreadsProgress(progress)
+    turn = threading.RLock()
     variants = {case.variant.file.path: case.variant for planned in plans for case in planned.plan.cases}
     data = spec.data
-    evaluator = Evaluator(data, variants=list(variants.values()), on_decode=decoding.detail_count) if data else None
+    evaluator = (
+        Evaluator(data, variants=list(variants.values()), on_decode=decoding.detail_count, turn=turn) if data else None
+    )
 
     def device_run(planned: DevicePlan, own: Progress) -> DeviceRun:
         stop = Stop() if several else None  # a Ctrl-C reaches one device alone by itself
+        told = StoppableProgress(own, stop) if stop is not None else own
         runner = Runner(
             planned.device,
             planned.plan,
             spec.settings,
             evaluator,
-            own,
+            told,
             waits=spec.waits,
             profile=spec.profile,
             stop=stop,
+            host_turn=turn,
         )
-        return DeviceRun(planned, runner, evaluator, stop, begin=lambda: decoding.here(own, stop))
+        return DeviceRun(planned, runner, evaluator, stop, begin=lambda: decoding.here(told))
 
-    return _Job(spec, tuple(map(device_run, plans, told)), evaluator)
+    return _Job(spec, tuple(map(device_run, plans, lines)), evaluator)
 
 
 def _prepare_again(kept: Kept, devices: Sequence[Device], progress: Progress, moment: str) -> _Job:

@@ -134,13 +134,14 @@ class FakeDevice(Device):
         able: Mapping[int, int] | None = None,
         celsius: Callable[[int], float] | None = None,
         governor: str | None = None,
-        name: str = "fake",
+        name: str | None = None,
         cuts: Sequence[tuple[str, int]] = (),
         reconnects: Sequence[DeviceError] = (),
         reconnect_ns: int = 0,
         refusal: DeviceError | None = None,
     ) -> None:
-        self.name = name
+        if name is not None:
+            self.name = name
         self.cuts = frozenset(cuts)
         self.reconnects = list(reconnects)
         self.reconnect_ns = reconnect_ns
