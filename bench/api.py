@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -31,12 +31,11 @@ from .pictures import REDACTED, evaluated_pictures, no_pictures
 from .plan import Case, left_out_reasons
 from .planning import plan_again, plan_devices, unreachable
 from .progress import Progress, ThreadsProgress
-from .readings import Reading
 from .records import SCHEMA_VERSION, Engine, Failure, RejectedModel, RunRecord, Settings
 from .redaction import redact
 from .rule import parse_rule
 from .runner import Runner
-from .side_by_side import Ending, at_once, measure_side_by_side
+from .side_by_side import Ending, measure_side_by_side
 from .spec import (
     DEFAULT_SETTINGS,
     LOCAL,
@@ -53,7 +52,7 @@ from .spec import (
     parse_python,
     parse_threads,
 )
-from .stopping import Stop
+from .stopping import Stop, StoppableProgress
 from .store import StoredRun, find_run, new_run_id, prepare_out, save, write_page
 from .store import load as load_folder
 from .unfinished import Kept, check_images, find_resumable, here, refused, reopen, start
@@ -92,14 +91,16 @@ def run_spec(
     """
     with _opened(spec, [device] if device is not None else devices, open_device) as found:
         job = _prepare(spec, plan_devices(spec, found), progress or Progress())
-        at_once([run.look for run in job.runs])
         created = now or datetime.now(timezone.utc)
         run_id = new_run_id([case.variant.model for case in job.cases], created)
+        if out is not None:
+            prepare_out(out)
+            if keep:
+                keep_models((case.variant.file for case in job.cases), out)
+        for run in job.runs:
+            run.look()
         if out is None:
             return _measured_only(job, run_id, created)
-        prepare_out(out)
-        if keep:
-            keep_models((case.variant.file for case in job.cases), out)
         with start(out, run_id, lambda name: _header(job, name, created)) as kept:
             return _measure(job, kept, page_images, redact_page)
 
@@ -178,28 +179,33 @@ class _Job:
 
 def _prepare(spec: Spec, plans: Sequence[DevicePlan], progress: Progress) -> _Job:
     several = len(plans) > 1
-    told = progress.side_by_side([planned.device.name for planned in plans]) if several else [progress]
+    lines = progress.side_by_side([planned.device.name for planned in plans]) if several else [progress]
     decoding = ThreadsProgress(progress)
+    turn = threading.RLock()
     variants = {case.variant.file.path: case.variant for planned in plans for case in planned.plan.cases}
     data = spec.data
-    evaluator = Evaluator(data, variants=list(variants.values()), on_decode=decoding.detail_count) if data else None
+    evaluator = (
+        Evaluator(data, variants=list(variants.values()), on_decode=decoding.detail_count, turn=turn) if data else None
+    )
 
     def device_run(planned: DevicePlan, own: Progress) -> DeviceRun:
         stop = Stop() if several else None  # a Ctrl-C reaches one device alone by itself
+        told = StoppableProgress(own, stop) if stop is not None else own
         runner = Runner(
             planned.device,
             planned.plan,
             spec.settings,
             evaluator,
-            own,
+            told,
             waits=spec.waits,
             profile=spec.profile,
             sustain_ns=spec.sustain_ns,
             stop=stop,
+            host_turn=turn,
         )
-        return DeviceRun(planned, runner, evaluator, stop, begin=lambda: decoding.here(own, stop))
+        return DeviceRun(planned, runner, evaluator, stop, begin=lambda: decoding.here(told))
 
-    return _Job(spec, tuple(map(device_run, plans, told)), evaluator)
+    return _Job(spec, tuple(map(device_run, plans, lines)), evaluator)
 
 
 def _prepare_again(kept: Kept, devices: Sequence[Device], progress: Progress, moment: str) -> _Job:
@@ -214,15 +220,12 @@ def _prepare_again(kept: Kept, devices: Sequence[Device], progress: Progress, mo
         job = _prepare(header.spec, plan_again(header, devices, kept.done), progress)
         check_images(header, job.evaluator.fingerprint() if job.evaluator else None)
         kept.restore(job.runs, moment)
-        at_once([functools.partial(run.look, _known(header.before, run)) for run in job.runs])
     except EdgebenchError as error:
         raise refused(header, error) from error
+    for run, then in zip(job.runs, header.devices, strict=True):
+        run.look(then.before)
     kept.plan_later([run.planned for run in job.runs])
     return job
-
-
-def _known(before: Mapping[str, Reading], run: DeviceRun) -> list[Reading]:
-    return [before[run.name]] if run.name in before else []
 
 
 def _header(job: _Job, run_id: str, created: datetime) -> Header:
@@ -235,7 +238,6 @@ def _header(job: _Job, run_id: str, created: datetime) -> Header:
         spec=job.spec,
         devices=tuple(run.planned.planned() for run in job.runs),
         images=job.evaluator.fingerprint() if job.evaluator else None,
-        before={run.name: run.before for run in job.runs if run.before is not None},
     )
 
 
@@ -342,23 +344,18 @@ def _record(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> RunR
         data=job.evaluator.info() if job.evaluator else None,
         rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in first.plan.rejected),
         interrupted=interrupted or bool(job.refusals),
-        warnings=(*_warnings(job.spec), *_condition_lines(job.runs), *_connection_lines(job.runs)),
+        warnings=(*_warnings(job.spec), *_device_notes(job.runs)),
         rule=job.spec.data.rule if job.spec.data else None,
-        devices=tuple(record for run in job.runs if (record := run.device_record()) is not None),
+        devices=tuple(found for run in job.runs if (found := run.record()) is not None),
         conditions=tuple(found for run in job.runs for found in run.runner.conditions.facts(run.outcomes)),
     )
 
 
-def _condition_lines(runs: Sequence[DeviceRun]) -> Iterator[str]:
-    """Yield what the record shall say of what was set on devices."""
+def _device_notes(runs: Sequence[DeviceRun]) -> Iterator[str]:
+    """Yield what the record shall say of conditions that could not be kept, and of lost connections."""
     for run in runs:
         whose = f"{run.name}: " if len(runs) > 1 else ""
-        yield from (f"{whose}{note}" for note in run.runner.conditions.notes)
-
-
-def _connection_lines(runs: Sequence[DeviceRun]) -> Iterator[str]:
-    """Yield what the record shall say of lost connections."""
-    for run in runs:
+        yield from (f"{whose}{note}" for note in dict.fromkeys(run.runner.conditions.notes))
         yield from run.restored.losses
         if run.dropped is not None:
             yield f"{run.name}: dropped out, so its cases are not finished: {run.dropped}"
@@ -396,13 +393,13 @@ def run(
     batches: int | Sequence[int] | None = None,
     workers: int | Sequence[int] | None = None,
     profile: bool = False,
-    sustain: str | None = None,
     budget: str | None = None,
     blocks: int | None = None,
-    device: str | Sequence[str] = LOCAL,
+    sustain: str | None = None,
     cool_to: str | None = None,
     cool_timeout: str | None = None,
     set_governor: str | None = None,
+    device: str | Sequence[str] = LOCAL,
     settings: Settings = DEFAULT_SETTINGS,
     out: str | Path | None = None,
     page_images: bool = True,
@@ -424,9 +421,9 @@ def run(
         gap, batches, workers: time between two inferences ("100ms"), items a run, and processes at once, for the
             waits ``idle-gap``, ``batches`` and ``workers``.
         profile: whether to say after timing which operators each case's time goes to.
+        sustain: how long to keep each case under load after timing ("10m"), to see its latency over time; None: not.
         device: what to measure on, each with all of it and all at the same time: ``local`` (this machine), a name of
             ``edgebench.toml``, or ``ssh://USER@HOST``.
-        sustain: how long to keep each case under load after timing ("10m"), to see its latency over time; None: not.
         data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too; ``images:DIR`` (no labels) to see
             how far variants agree.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
@@ -484,8 +481,8 @@ def run(
         models=tuple(str(model) for model in models),
         engines=tuple(parse_choice(Engine, name, "engine") for name in _listed(engine)),
         delegates=parse_delegates(_listed(delegate), delegate_options),
-        threads=tuple(dict.fromkeys(count for given in _listed(threads) for count in parse_threads(str(given)))),
         cpus=parse_cpus(_listed(cpus)),
+        threads=tuple(dict.fromkeys(count for given in _listed(threads) for count in parse_threads(str(given)))),
         pythons=tuple(parse_python(name, here=devices == (LOCAL,)) for name in _listed(python)),
         runtime=runtime,
         signature=signature,
@@ -499,10 +496,10 @@ def run(
             with_data=data is not None,
         ),
         profile=profile,
-        sustain_ns=None if sustain is None else parse_duration_ns(sustain, "sustain"),
         settings=replace(
             bounded_settings(settings, budget, blocks), **condition_settings(cool_to, cool_timeout, set_governor)
         ),
+        sustain_ns=None if sustain is None else parse_duration_ns(sustain, "sustain"),
         devices=devices,
     )
     folder = Path(out) if out is not None else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -44,7 +44,10 @@ class BlockTimer:
         usable_cores: int | None = None,
         firmware: Firmware | None = None,
         cooler: Cooler | None = None,
+        turn: AbstractContextManager[object] | None = None,
     ) -> None:
+        """``turn`` is held during each block: what would disturb it waits meanwhile."""
+        self._turn = turn if turn is not None else nullcontext()
         self._firmware = firmware
         self._launcher = launcher
         self._settings = settings
@@ -80,7 +83,8 @@ class BlockTimer:
                 for group in groups[begun:]:
                     open_cases = [o for o in group if o.alive and not at_cap(o.log, self._settings)]
                     decision.leave_out(self._cool(open_cases))
-                    self._time_block(open_cases, done)
+                    with self._turn:
+                        self._time_block(open_cases, done)
                     observer.block_done(self._block - 1, decision.spent_ns, open_cases)
                 done, begun = done + 1, 0
                 compared = bool(_pairs(taking_part))

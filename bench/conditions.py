@@ -91,7 +91,7 @@ class DeviceConditions:
         Raises:
             UsageError: it cannot be set.
         """
-        self.notes = self._device.recover()
+        self.notes = (*self.notes, *self._device.recover())  # a run goes on here after a lost connection, too
         with ExitStack() as stack:
             if self._settings.governor is not None:
                 try:

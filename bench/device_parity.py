@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from .allowance import Ran, allowance
@@ -42,9 +43,16 @@ class DeviceParityCheck:
     """
 
     def __init__(
-        self, device: Device, host: Device, settings: Settings, golden: GoldenInputs, stop: Stop | None = None
+        self,
+        device: Device,
+        host: Device,
+        settings: Settings,
+        golden: GoldenInputs,
+        turn: AbstractContextManager[object] | None = None,
+        stop: Stop | None = None,
     ) -> None:
-        """``stop`` can end :meth:`check` from another thread."""
+        """``turn`` is held while the host runs anything; ``stop`` can end :meth:`check` from another thread."""
+        self._turn = turn if turn is not None else nullcontext()
         self._device = device
         self._host = host
         self._there = Launcher(device, settings.timeout_s, settings.memory_limit_bytes, stop)
@@ -68,7 +76,8 @@ class DeviceParityCheck:
 
     def _compared(self, outcome: Outcome, golden: Golden) -> Finding | None:
         there = self._outputs_there(outcome.case, golden)
-        here = self._outputs_here(outcome.case, golden)
+        with self._turn:
+            here = self._outputs_here(outcome.case, golden)
         against = f"{here.ran.runtime.machine}, {here.ran.package}"
         try:
             found = compare(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .device_entries import DeviceEntries
@@ -30,20 +30,19 @@ class DevicePlan:
     """What is to be measured on a device, by ``runtimes`` (of its Pythons, by path).
 
     ``environment`` and ``refusal``: what it is, or else why it could not be reached; then the plan is a guess.
-    ``done``: nothing is left to measure there, so it is not asked.
     """
 
     device: Device
+    watch: Watch
     plan: Plan
     environment: Environment | None
     runtimes: Mapping[str, RuntimeInfo]
     refusal: DeviceError | None = None
-    done: bool = False
-    watch: Watch | None = None
 
     def planned(self) -> PlannedDevice:
         """Return what a journal says of it."""
-        return PlannedDevice(self.device.name, self.environment, planned_cases(self.plan), self.runtimes)
+        cases = planned_cases(self.plan)
+        return PlannedDevice(self.device.name, self.environment, cases, self.runtimes, self.watch.before)
 
 
 class DeviceRun:
@@ -63,13 +62,13 @@ class DeviceRun:
         """``stop`` ends :meth:`measure` from another thread; ``begin`` is called first in the one that measures."""
         self.planned = planned
         self.device = planned.device
+        self.watch = planned.watch
         self.runner = runner
         self.stop = stop or Stop()
         self.entries = DeviceEntries(planned.device.name)
         self.restored = Restored()
         self.dropped: DeviceError | None = None
         self.away = False
-        self._watch = planned.watch or Watch(planned.device)
         self._waits = False  # from when what was not finished was forgotten until it is measured anew
         self._evaluator = evaluator
         self._begin = begin
@@ -89,32 +88,6 @@ class DeviceRun:
         """The number of blocks that anything was timed in."""
         return 1 + max((burst.block for outcome in self.outcomes for burst in outcome.log.bursts), default=-1)
 
-    @property
-    def before(self) -> Reading | None:
-        """The device's state before anything was measured, None where it could not be asked."""
-        return self._watch.before
-
-    def look(self, earlier: Sequence[Reading] = ()) -> None:
-        """Read the device's state before anything is measured. ``earlier`` are readings of a run that goes on."""
-        self._watch.begin(self.outcomes, [*earlier, *self.restored.readings], unasked=self._unasked)
-
-    def device_record(self) -> DeviceRecord | None:
-        """Return what is known of the device and its state over the run, None where it never told anything."""
-        environment = self.planned.environment
-        if environment is None:
-            return None
-        return self._watch.record(environment, self.outcomes, unasked=self._unasked)
-
-    @property
-    def _unasked(self) -> str | None:
-        """Why the device shall not be asked about itself now."""
-        if self.planned.done:
-            return "it was not asked again: nothing was left to measure there"
-        if self.stop.asked:
-            return "the run was stopped"
-        error = self.dropped or self.planned.refusal
-        return None if error is None else str(error)
-
     def take_up(self, entries: tuple[Entry, ...]) -> None:
         """Go on from what the entries of a run say.
 
@@ -125,6 +98,22 @@ class DeviceRun:
         self.entries.take(entries)
         self._go_back()
 
+    def look(self, before: Reading | None = None) -> None:
+        """Read the device's state before measuring; ``before`` is what it was when the run was begun, if not now.
+
+        One that is away, or on which nothing is left to measure, is asked nothing.
+        """
+        earlier = [*([before] if before is not None else []), *self.restored.readings]
+        if self.planned.refusal is not None or self.restored.done:
+            self.watch.rest(earlier)
+        else:
+            self.watch.begin(self.outcomes, earlier)
+
+    def record(self) -> DeviceRecord | None:
+        """Return the device's record, None where nobody has reached it."""
+        environment = self.planned.environment
+        return None if environment is None else self.watch.record(self.outcomes, environment)
+
     def measure(self) -> None:
         """Measure what is left; after a lost connection, what was finished before is kept and the rest done anew.
 
@@ -134,11 +123,11 @@ class DeviceRun:
         losses, steps = 0, self.entries.steps
         while self.dropped is None:
             try:
-                observers = Observers(JournalObserver(self.entries, self.outcomes), self._watch)
-                self.runner.run(observers, self.restored.timed)
+                journal = JournalObserver(self.entries, self.outcomes)
+                self.runner.run(Observers(journal, self.watch), self.restored.timed)
                 return
             except DeviceError as error:
-                if self.stop.asked:
+                if self.stop.asked or _came_of_stopping(error):
                     self.runner.interrupted()
                     raise KeyboardInterrupt from error
                 losses, steps = 1 + (losses if self.entries.steps == steps else 0), self.entries.steps
@@ -152,11 +141,13 @@ class DeviceRun:
     def drop(self, error: DeviceError) -> None:
         """Leave the device out from now on; what was finished there becomes results."""
         self.dropped = error
+        self.watch.rest()
         self._give_up(Failure(error.code, str(error)))
 
     def stopped(self) -> None:
         """Make the most of what was measured where it was stopped while the connection was away."""
         if self._waits:
+            self.watch.rest()
             self._give_up(Failure("interrupted", f"stopped by hand while {self.runner.phase}"))
 
     def _go_on_after(self, error: DeviceError, *, may_retry: bool) -> None:
@@ -197,6 +188,14 @@ class DeviceRun:
     def _give_up(self, failure: Failure) -> None:
         cores = self.planned.environment.cpus_allowed if self.planned.environment else None
         self.runner.gave_up(failure, cores, timed=self.restored.finished)
+
+
+def _came_of_stopping(error: BaseException) -> bool:
+    """Return True where it came of cleaning up after a Ctrl-C."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, KeyboardInterrupt):
+        found = found.__context__
+    return found is not None
 
 
 def _first(error: BaseException) -> BaseException:

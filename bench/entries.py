@@ -62,20 +62,21 @@ class PlannedCase:
 class PlannedDevice:
     """What was to run on a device. ``environment`` is None where it could not be reached: then its cases are a guess.
 
-    ``runtimes`` maps each Python's path to its runtime.
+    ``runtimes`` maps each Python's path to its runtime; ``before`` is its state then.
     """
 
     name: str
     environment: Environment | None
     cases: tuple[PlannedCase, ...]
     runtimes: Mapping[str, RuntimeInfo]
+    before: DeviceReading | None = None
 
 
 @dataclass(frozen=True)
 class Header:
     """What a run was to measure, and on what. ``images`` is the fingerprint of the images, None without them.
 
-    ``folder`` is where relative paths began. ``before`` is the state of each device then.
+    ``folder`` is where relative paths began.
     """
 
     run_id: str
@@ -86,7 +87,6 @@ class Header:
     spec: Spec
     devices: tuple[PlannedDevice, ...]
     images: str | None = None
-    before: Mapping[str, DeviceReading] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
 
@@ -206,17 +206,17 @@ class Restored:
     """What a device's entries come to, beside the outcomes that they were put into.
 
     ``sittings`` has the moment of each time that somebody went on, with the number of blocks finished before;
-    ``losses`` are lines about lost connections. ``finished`` is timing alone, ``done`` everything. ``readings`` has the
-    device's state at its blocks.
+    ``losses`` are lines about lost connections, ``readings`` the device's state at its blocks. ``finished`` is timing
+    alone, ``done`` everything.
     """
 
     groups: tuple[tuple[str, ...], ...] = ()
     spent_ns: list[int] = field(default_factory=list)
     finished: bool = False
     sittings: list[tuple[str, int]] = field(default_factory=list)
-    readings: list[DeviceReading] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
     done: bool = False
+    readings: list[DeviceReading] = field(default_factory=list)
 
     @property
     def timed(self) -> Timed:
@@ -301,7 +301,7 @@ def _restore_block(entry: Entry, by_id: Mapping[str, Outcome]) -> None:
 
 
 def _restore_reading(entry: Entry, readings: list[DeviceReading]) -> None:
-    after = [state for part in entry["cases"].values() for _, state in part["states"]]
+    after = [after for part in entry["cases"].values() for _, after in part["states"]]
     if after:
         readings.append(block_reading(int(entry["block"]), after))
 

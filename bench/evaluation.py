@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,16 @@ class Evaluator:
     """Holds the data set and its caches for all cases of a run, on however many devices: threads may share it."""
 
     def __init__(
-        self, spec: DataSpec, *, variants: Sequence[ModelVariant] = (), on_decode: Advance | None = None
+        self,
+        spec: DataSpec,
+        *,
+        variants: Sequence[ModelVariant] = (),
+        on_decode: Advance | None = None,
+        turn: AbstractContextManager[object] | None = None,
     ) -> None:
         """``variants`` are the models to be judged: images that their cards' splits trained with are left out.
+
+        ``turn`` is a lock that a thread may take twice, held while images are decoded and judged.
 
         Raises UsageError, DataError: the images, labels or splits do not fit.
         """
@@ -89,7 +97,7 @@ class Evaluator:
         draw = balanced_limit if spec.balanced else stratified_limit
         self._dataset = draw(dataset, spec.limit, seed=0) if spec.limit else dataset
         self._caches: dict[Geometry, CachedImages] = {}
-        self._decoding = threading.Lock()
+        self._turn = turn if turn is not None else threading.RLock()
 
     @property
     def dataset(self) -> Dataset:
@@ -160,7 +168,7 @@ class Evaluator:
         geometry = Geometry(
             preprocessing.height, preprocessing.width, preprocessing.channels, ResizeMode(preprocessing.resize)
         )
-        with self._decoding:
+        with self._turn:
             if geometry not in caches:
                 caches[geometry] = cached_images(
                     dataset,
@@ -201,7 +209,9 @@ class Evaluator:
                     f"{0 if found is None else len(found)} scores for {len(some.items)} images: not of the same"
                 )
         judged = None if chosen_on is None or validation is None else _judged(chosen_on, validation)
-        return Scored(images, reading.labels, scores, _accuracy(reading.labels, _judged(images, scores)), judged)
+        with self._turn:
+            accuracy = _accuracy(reading.labels, _judged(images, scores))
+        return Scored(images, reading.labels, scores, accuracy, judged)
 
     def _validation_images(self, reading: Reading) -> CachedImages | None:
         if self._validation is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .analysis.answer_changes import answer_changes
 from .analysis.in_turns import changes_in_turns
+from .analysis.machines import environments
 from .analysis.run_noise import find_case
 from .api import run_spec
 from .card import CARD_NAME, LABELS_NAME, read_labels
@@ -223,7 +224,7 @@ def interleave(
         UsageError, InputError: nothing was measured.
     """
     run = run_spec(spec, out=out, device=device, progress=progress)
-    repeats = stored_repeats(out, run.record.environment).records if out is not None else ()
+    repeats = stored_repeats(out, *environments(run.record).values()).records if out is not None else ()
     found = changes_in_turns(run, base_name=base.name, new_name=new.name, repeats=repeats, noise=noise)
     missing = tuple(case.case_id for case in base.cases if case.case_id not in {item.case_id for item in found.cases})
     stored = f", stored as {run.record.run_id}" if run.folder else ""

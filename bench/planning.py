@@ -60,7 +60,7 @@ def plan_again(header: Header, devices: Sequence[Device], done: Collection[str])
 
     def plan(then: PlannedDevice, device: Device) -> DevicePlan:
         if then.name in done:
-            return replace(plan_without(spec, device, then), done=True)
+            return plan_without(spec, device, then)
         check_machine(then, device.environment())
         return plan_device(spec, device)
 
@@ -86,17 +86,17 @@ def plan_device(spec: Spec, device: Device) -> DevicePlan:
         UsageError, ModelError: nothing could run.
         DeviceError: it cannot be reached.
     """
-    watch = Watch(device)
     runtimes: dict[str, RuntimeInfo] = {}
 
     def probe(python: PythonTarget) -> RuntimeInfo:
         found = probe_runtime(device, python, spec.runtime, spec.settings.timeout_s)
         return runtimes.setdefault(python.path, found)
 
-    there = spec_there(spec, device)
-    plan = make_plan(there, device.name, device.default_python(), probe)
+    there, python = spec_there(spec, device), device.default_python()
+    watch = Watch(device)
+    plan = make_plan(there, device.name, python, probe)
     check_conditions(there, device)
-    return DevicePlan(device, plan, device.environment(), runtimes, watch=watch)
+    return DevicePlan(device, watch, plan, device.environment(), runtimes)
 
 
 def plan_without(
@@ -120,7 +120,8 @@ def plan_without(
         return runtimes[python.path]
 
     plan = make_plan(spec_there(spec, device), device.name, next(iter(runtimes), ""), remembered)
-    return DevicePlan(device, plan, then.environment if then is not None else None, runtimes, refusal)
+    environment = then.environment if then is not None else None
+    return DevicePlan(device, Watch(device), plan, environment, runtimes, refusal)
 
 
 def unreachable(refusals: Sequence[DeviceError]) -> DeviceError:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .estimate import TimeSpan
-    from .stopping import Stop
 
 
 class Progress:
@@ -52,14 +51,11 @@ class ThreadsProgress:
         self._otherwise = otherwise
         self._own = threading.local()
 
-    def here(self, progress: Progress, stop: Stop | None) -> None:
-        """What this thread does is told to ``progress``, and ``stop`` asked meanwhile."""
-        self._own.progress, self._own.stop = progress, stop
+    def here(self, progress: Progress) -> None:
+        """What this thread does is told to ``progress``."""
+        self._own.progress = progress
 
     def detail_count(self, done: int, total: int) -> None:
-        """Tell how far it is. Raises KeyboardInterrupt where the thread shall stop."""
-        stop: Stop | None = getattr(self._own, "stop", None)
-        if stop is not None:
-            stop.check()
+        """Tell how far it is."""
         progress: Progress = getattr(self._own, "progress", self._otherwise)
         progress.detail_count(done, total)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from .gates import Gate
     from .open_devices import OpenDevice
     from .progress import Progress
-    from .records import RunRecord
     from .spec import Spec, WaitSpec
     from .store import StoredRun
 
@@ -210,11 +209,12 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
 def _judged(options: argparse.Namespace, gates: Sequence[Gate], stored: StoredRun) -> int:
     """Apply the gates to a run's cases, each against its baseline. An interrupted run is not judged."""
     from .analysis.in_turns import changes_within
+    from .analysis.machines import environments
     from .repeats import stored_repeats
 
     if stored.record.interrupted or not (gates or options.github_benchmark):
         return 0
-    repeats = stored_repeats(options.out, stored.record.environment).records if gates else ()
+    repeats = stored_repeats(options.out, *environments(stored.record).values()).records if gates else ()
     return apply_gates(options, gates, [changes_within(stored, repeats)], to_stderr=options.json)
 
 
@@ -442,19 +442,12 @@ def folder_argument(text: str) -> Path:
 
 def exit_code(stored: StoredRun) -> int:
     """What a run's command ends with: 0, 3 where a case, model or device failed, 130 where it was interrupted."""
+    from .analysis.endings import stopped_by_hand
     from .records import Status
 
     record = stored.record
-    if record.interrupted and not _only_devices_failed(record):
+    if stopped_by_hand(record):
         return _EXIT_INTERRUPTED
     if record.rejected or any(case.status is not Status.OK for case in record.cases):
         return _EXIT_CASES_FAILED
     return _EXIT_OK
-
-
-def _only_devices_failed(record: RunRecord) -> bool:
-    """Return True where a run is not finished because devices dropped out, and nobody stopped it."""
-    from .errors import DeviceLost, DeviceRefused
-
-    codes = {case.failure.code for case in record.cases if case.failure is not None}
-    return bool(codes & {DeviceLost.code, DeviceRefused.code}) and "interrupted" not in codes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -56,16 +57,20 @@ class Runner:
         profile: bool = False,
         host: Device | None = None,
         stop: Stop | None = None,
+        host_turn: AbstractContextManager[object] | None = None,
         sustain_ns: int | None = None,
         cool_down: Callable[[], None] | None = None,
     ) -> None:
         """``host`` is what a device that is elsewhere must agree with; None: this machine.
 
-        ``stop`` can end :meth:`run` from another thread, as a Ctrl-C does in this one.
+        ``stop`` can end :meth:`run` from another thread, as a Ctrl-C does in this one. ``host_turn`` is a lock that is
+        held while this machine is timed, or works hard for a device that is elsewhere: it cannot do both.
         """
+        self._host_turn = host_turn if host_turn is not None else nullcontext()
+        self._own_turn = self._host_turn if isinstance(device, LocalDevice) else nullcontext()
+        self._stop = stop
         self._device = device
         self._host = host
-        self._stop = stop
         self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes, stop)
         self._settings = settings
         self.phase = ""
@@ -116,11 +121,11 @@ class Runner:
             self._compare_with_host()
             self._time(timed)
             if self._waits is not None:
-                self._each("measuring what a user waits for", self._alive(), self._waits.measure)
+                self._each("measuring what a user waits for", self._alive(), self._in_turn(self._waits.measure))
             if self._sustain is not None:
-                self._each("keeping each case under load", self._alive(), self._sustain.measure)
+                self._each("keeping each case under load", self._alive(), self._in_turn(self._sustain.measure))
             if self._profile is not None:
-                self._each("profiling operators", self._alive(), self._profile.measure)
+                self._each("profiling operators", self._alive(), self._in_turn(self._profile.measure))
             if self._evaluator is not None:
                 self._classify(self._evaluator)
             for outcome in self._alive():
@@ -163,9 +168,17 @@ class Runner:
             cores,
             firmware=firmware,
             cooler=self.conditions.cooler,
+            turn=self._own_turn,
         )
         timer.run(self.outcomes, self._observer, timed)
         self._observer.timing_done(self.outcomes)
+
+    def _in_turn(self, action: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
+        def act(outcome: Outcome) -> None:
+            with self._own_turn:
+                action(outcome)
+
+        return act
 
     def _alive(self) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.alive]
@@ -250,7 +263,9 @@ class Runner:
         if not self._device.elsewhere:
             return
         with GoldenInputs(self._settings.seed, self._evaluator) as golden:
-            check = DeviceParityCheck(self._device, self._host or LocalDevice(), self._settings, golden, self._stop)
+            check = DeviceParityCheck(
+                self._device, self._host or LocalDevice(), self._settings, golden, self._host_turn, self._stop
+            )
             self._each("comparing outputs with the host's", self._alive(), check.check)
 
     def _classify(self, evaluator: Evaluator) -> None:

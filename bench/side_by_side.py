@@ -14,7 +14,7 @@ from .errors import EdgebenchError
 
 Found = TypeVar("Found")
 #: A request to a worker takes less, unless the worker hangs.
-_GRACE_S = 3.0
+_GRACE_S = 5.0
 #: A killed worker's request ends at once.
 _PATIENCE_S = 10.0
 
@@ -96,11 +96,14 @@ class _Threads:
             run.stop.ask()
         if not self._waited(_GRACE_S):
             for run in self._runs:
+                run.watch.rest()
                 run.stop.abort()
                 run.device.close()
             self._waited(_PATIENCE_S)
-        for run in self._runs:
+        for run, thread in zip(self._runs, self._threads, strict=True):
             run.stopped()
+            if thread.is_alive():  # it waits for something that does not come to an end
+                run.runner.interrupted()
 
     def _waited(self, limit_s: float) -> bool:
         """Wait until no thread has anything under way; return False where the time was up, or at a Ctrl-C."""

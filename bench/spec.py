@@ -34,17 +34,15 @@ DEFAULT_SETTINGS = Settings(
 )
 
 
-#: Shorter loads have no windows to compare; longer ones are for another tool.
-_MIN_SUSTAIN_NS = 1_000_000_000
-_MAX_SUSTAIN_NS = 24 * 3600 * 1_000_000_000
-
-
 #: Far beyond any sensible wait, and below what the system's own waiting calls accept.
 _MAX_TIMEOUT_S = 24 * 3600.0
 
 
 #: A run of each case takes dozens of gaps.
 _MAX_GAP_NS = 10_000_000_000
+#: Shorter loads have no windows to compare; longer ones are for another tool.
+_MIN_SUSTAIN_NS = 1_000_000_000
+_MAX_SUSTAIN_NS = 24 * 3600 * 1_000_000_000
 _MAX_BATCH = 4096
 _MAX_WORKERS = 256
 
@@ -167,11 +165,11 @@ class Spec:
                 raise UsageError(f"--threads {count}: must be between 1 and 256")
         if self.baseline is not None and self.against:
             raise UsageError(f"--baseline {self.baseline}: each case is compared with its older self; leave it out")
+        if self.sustain_ns is not None and not _MIN_SUSTAIN_NS <= self.sustain_ns <= _MAX_SUSTAIN_NS:
+            raise UsageError(f"--sustain {self.sustain_ns / 1e9:g}s: must be between 1s and 24h")
         _check_settings(self.settings)
         _check_data(self.data)
         _check_waits(self.waits)
-        if self.sustain_ns is not None and not _MIN_SUSTAIN_NS <= self.sustain_ns <= _MAX_SUSTAIN_NS:
-            raise UsageError(f"--sustain {self.sustain_ns / 1e9:g}s: must be between 1s and 24h")
 
 
 def _check_data(data: DataSpec | None) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from .devices.base import WorkerLink
 from .errors import DeviceError, WorkerError
+from .estimate import TimeSpan
+from .progress import Progress
 
 
 class Stop:
@@ -99,3 +101,35 @@ class StoppableLink(WorkerLink):
         except (WorkerError, DeviceError):
             self._stop.check()
             raise
+
+
+class StoppableProgress(Progress):
+    """Another progress; where its thread was asked to stop, whatever it is told ends in KeyboardInterrupt."""
+
+    def __init__(self, progress: Progress, stop: Stop) -> None:
+        self._progress = progress
+        self._stop = stop
+
+    def phase(self, name: str, total: int) -> None:
+        self._stop.check()
+        self._progress.phase(name, total)
+
+    def advance(self) -> None:
+        self._stop.check()
+        self._progress.advance()
+
+    def skip(self, steps: int) -> None:
+        self._stop.check()
+        self._progress.skip(steps)
+
+    def left(self, span: TimeSpan | None) -> None:
+        self._stop.check()
+        self._progress.left(span)
+
+    def detail(self, text: str) -> None:
+        self._stop.check()
+        self._progress.detail(text)
+
+    def detail_count(self, done: int, total: int, per_s: float | None = None) -> None:
+        self._stop.check()
+        self._progress.detail_count(done, total, per_s)

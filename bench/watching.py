@@ -20,15 +20,16 @@ _NO_RESULT = "no case came to a result"
 
 
 class Watch(Observer):
-    """Collects readings of one device. Made before the device is asked anything else.
+    """Collects readings of one device. Made as soon as the device can be asked.
 
     The state before and after is the device's own; that of a block is what its workers told right after their bursts,
     so that nothing is asked for while anything is timed. A device that cannot be asked has reasons for everything.
-    ``before`` is the state before the run, None until :meth:`begin`.
+    ``before`` is the state before the run, None before :meth:`begin`.
     """
 
+    before: Reading | None = None
+
     def __init__(self, device: Device) -> None:
-        self.before: Reading | None = None
         self._device = device
         self._firmware = Firmware(device)
         self._readings: list[Reading] = []
@@ -37,25 +38,23 @@ class Watch(Observer):
         self._seen: dict[str, int] = {}
         self._made_ns = device.clock_ns()
         self._first_ns: int | None = None
+        self._rests = False
 
-    def begin(
-        self, outcomes: Sequence[Outcome], earlier: Sequence[Reading] = (), *, unasked: str | None = None
-    ) -> None:
+    def begin(self, outcomes: Sequence[Outcome], earlier: Sequence[Reading] = ()) -> None:
         """Read what lasts, and the state before the run.
 
         ``outcomes`` are as they stand, new or restored; ``earlier`` are readings from before the run was interrupted.
-        ``unasked`` is why the device shall not be asked, None where it can be.
         """
         self._seen = {outcome.case.case_id: len(outcome.states) for outcome in outcomes}
-        self._readings = list(earlier)
-        if unasked is not None:
-            self._machine = {"unavailable": dict.fromkeys(MACHINE_FACTS, unasked)}
-            self._state = {"unavailable": dict.fromkeys(STATE_FACTS, unasked)}
-            return
         self._machine = _asked(self._device.machine, MACHINE_FACTS)
         self._state = self._now()
-        self.before = reading(Moment.BEFORE, self._state)
-        self._readings.append(self.before)
+        before = self.before = reading(Moment.BEFORE, self._state)
+        self._readings = [*earlier, before]
+
+    def rest(self, earlier: Sequence[Reading] = ()) -> None:
+        """Ask the device nothing from now on: it is away, or done. ``earlier`` are readings of former sittings."""
+        self._rests = True
+        self._readings += earlier
 
     def case_done(self, phase: str, outcome: Outcome) -> None:  # noqa: ARG002
         if self._first_ns is None:
@@ -69,14 +68,9 @@ class Watch(Observer):
         if after:
             self._readings.append(block_reading(block, after))
 
-    def record(
-        self, environment: Environment, outcomes: Sequence[Outcome], *, unasked: str | None = None
-    ) -> DeviceRecord:
-        """Read the state after the run, and return the device's record; what it does not tell, its workers may have.
-
-        ``unasked`` is why the device shall not be asked, None where it can be.
-        """
-        readings = [*self._readings, *([] if unasked else [reading(Moment.AFTER, self._now())])]
+    def record(self, outcomes: Sequence[Outcome], environment: Environment) -> DeviceRecord:
+        """Read the state after the run, and return the device's record; what it does not tell, its workers may have."""
+        readings = [*self._readings, *([] if self._rests else [reading(Moment.AFTER, self._now())])]
         machines = [self._machine, *(outcome.machine for outcome in outcomes if outcome.machine)]
         states = [self._state, *(outcome.states[0][0] for outcome in outcomes if outcome.states)]
         transfers = self._device.transfers()

@@ -208,7 +208,7 @@ def _size(part: slice) -> int:
     return int(part.stop - part.start)
 
 
-def _heat(windows: Windows, begin: slice, end: slice) -> dict[str, float | None]:
+def _heat(windows: Windows, begin: slice, end: slice) -> dict[str, Any]:
     return {
         "begin_celsius": _median(windows.celsius[begin]),
         "end_celsius": _median(windows.celsius[end]),

@@ -17,7 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DeviceError, DeviceLost, DeviceRefused, MemoryExceeded, RuntimeRefused, WorkerDied, WorkerError
+from ..errors import (
+    DeviceError,
+    DeviceLost,
+    DeviceRefused,
+    MemoryExceeded,
+    RuntimeRefused,
+    WorkerDied,
+    WorkerError,
+)
 from ..records import Environment, GovernorChange
 from ..worker import PROTOCOL_VERSION
 from ..worker.affinity import choose
@@ -208,7 +216,6 @@ class FakeDevice(Device):
         return {"taken_ns": self.now_ns, "unavailable": {}, **told}
 
     def firmware(self) -> dict[str, Any]:
-        self._answer()
         told = self.firmware_at(self.now_ns) if self.firmware_at is not None else {}
         return {"unavailable": {}, **told}
 

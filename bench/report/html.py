@@ -89,7 +89,7 @@ def _main(record: RunRecord, table: Table) -> dict[str, Any]:
         "notice": lines.notice(record),
         "table": table,
         "minor": [column.title for column in table.columns if column.minor],
-        "with_how": any(table.names.how.values()),
+        "with_how": any(table.names.how_within.values()),
         "pads": _pads(table),
         "groups": [(title, rows, {row.label for row in front_rows(rows)}) for title, rows in table.groups()],
         "values": _values(table),

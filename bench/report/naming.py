@@ -20,8 +20,9 @@ class Names:
     """How cases are called in one report.
 
     ``common`` says in words what all cases share. ``how`` maps a case id to what differs in the way it ran (empty
-    where nothing does) and ``how_title`` names those parts. ``labels`` maps a case id to a name unique in the run,
-    ``short`` to one without the model, unique in its model.
+    where nothing does). ``labels`` maps a case id to a name unique in the run, ``short`` to one without the model,
+    unique in its model, and ``within`` to one without the device too, unique in its model and device, for where both
+    are named already; so is ``how_within``, whose parts ``how_title`` names.
     """
 
     common: tuple[str, ...]
@@ -29,6 +30,8 @@ class Names:
     how: Mapping[str, str]
     labels: Mapping[str, str]
     short: Mapping[str, str]
+    within: Mapping[str, str]
+    how_within: Mapping[str, str]
 
 
 def who(names: Mapping[str, str], chosen: Sequence[CaseResult], all_cases: Sequence[CaseResult]) -> list[str]:
@@ -53,12 +56,19 @@ def name_cases(cases: Sequence[CaseResult]) -> Names:
     # Cases can differ in something that has no field of its own (pinned CPUs): the id tells them apart.
     how = {case_id: _tail(case_id) if repeated[base[case_id]] > 1 else text for case_id, text in how.items()}
     several_models = len({case.model for case in cases}) > 1
+    in_group = [key for key in differing if key != "device"]
+    how_within = {
+        case_id: _how(part, in_group) if how[case_id] == _how(part, differing) else how[case_id]
+        for case_id, part in parts.items()
+    }
     return Names(
         common=_common(cases, differing),
-        how_title="/".join(_TITLES[key] for key in differing) or "case",
+        how_title="/".join(_TITLES[key] for key in in_group) or "case",
         how=how,
         labels={case.case_id: _label(case, how[case.case_id], several_models) for case in cases},
         short={case.case_id: _label(case, how[case.case_id], False) for case in cases},
+        within={case.case_id: _label(case, how_within[case.case_id], False) for case in cases},
+        how_within=how_within,
     )
 
 
