@@ -37,8 +37,8 @@ class HotDevice(FakeDevice):
         })  # fmt: skip
         self.cool_celsius, self.hot_celsius, self.limit_celsius = cool_celsius, hot_celsius, limit_celsius
         self.hysteresis, self.tau_s = hysteresis, tau_s
-        self.celsius, self.slow, self.seen_ns = cool_celsius, False, 0
-        self.noise, self.tells_heat = noise, tells_heat
+        self.now_celsius, self.slow, self.seen_ns = cool_celsius, False, 0
+        self.jitter, self.tells_heat = noise, tells_heat
         self.slept_s = 0.0
 
     def sleep(self, seconds: float) -> None:
@@ -51,7 +51,7 @@ class HotDevice(FakeDevice):
         if not self.tells_heat:
             return {"unavailable": {"temperatures": "no thermal zones", "cpu_clocks": "no cpufreq"}}
         return {
-            "temperatures": {"thermal_zone0": {"type": "cpu-thermal", "celsius": round(self.celsius, 1)}},
+            "temperatures": {"thermal_zone0": {"type": "cpu-thermal", "celsius": round(self.now_celsius, 1)}},
             "cpu_clocks": {"0": {"current_hz": LOW_HZ if self.slow else FULL_HZ}},
             "cooling": {"cooling_device0": {"type": "cpufreq-cpu0", "state": int(self.slow)}},
         }
@@ -59,7 +59,7 @@ class HotDevice(FakeDevice):
     def _latency(self, full_ns: int, factor: float) -> Callable[[int], int]:
         def run(_: int) -> int:
             self._towards(self.cool_celsius, self.now_ns)
-            taken_ns = round(full_ns * (factor if self.slow else 1.0) * self.noise())
+            taken_ns = round(full_ns * (factor if self.slow else 1.0) * self.jitter())
             # At the low clock it makes less heat, but stays hot: what it settles at is above where it would recover.
             self._towards(self.hot_celsius, self.now_ns + taken_ns)
             return taken_ns
@@ -68,6 +68,6 @@ class HotDevice(FakeDevice):
 
     def _towards(self, celsius: float, now_ns: int) -> None:
         share = math.exp(-(now_ns - self.seen_ns) / S / self.tau_s)
-        self.celsius = celsius + (self.celsius - celsius) * share
+        self.now_celsius = celsius + (self.now_celsius - celsius) * share
         self.seen_ns = now_ns
-        self.slow = self.celsius >= self.limit_celsius - (self.hysteresis if self.slow else 0.0)
+        self.slow = self.now_celsius >= self.limit_celsius - (self.hysteresis if self.slow else 0.0)

@@ -118,7 +118,7 @@ def test_two_devices_of_one_name_are_refused(bench: Bench) -> None:
 
 def test_a_run_that_cannot_begin_on_one_device_begins_on_none(bench: Bench) -> None:
     devices = fast(), FakeDevice({"a": FakeModel(), "b": FakeModel()}, name="bare")
-    devices[1].start_worker = lambda _: (_ for _ in ()).throw(edgebench.errors.WorkerDied("no such program"))  # type: ignore[method-assign]
+    devices[1].start_worker = lambda _: (_ for _ in ()).throw(edgebench.errors.WorkerDied("no such program"))  # type: ignore[method-assign, assignment]
     with pytest.raises(UsageError, match="python3: no such program"):
         bench.run(*devices)
     assert bench.stored == []
@@ -185,12 +185,12 @@ class _Told(Progress):
             self._whole.turn(first=self._first)
 
 
-#: The slow device would go on for hours.
-ENDLESS = {"min_blocks": 100_000, "max_blocks": 100_000}
+#: Blocks: the slow device would go on for hours.
+ENDLESS = 100_000
 
 
 def endless(bench: Bench) -> Any:
-    return replace(bench.spec().settings, max_runs=10**9, max_time_ns=10**18, **ENDLESS)
+    return replace(bench.spec().settings, max_runs=10**9, max_time_ns=10**18, min_blocks=ENDLESS, max_blocks=ENDLESS)
 
 
 def test_an_interrupt_stops_all_and_keeps_what_was_measured(bench: Bench) -> None:

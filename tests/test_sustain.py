@@ -219,7 +219,10 @@ class Firmware(FakeDevice):
         if self.refuses:
             raise DeviceRefused("no")
         seen = ["throttled"] if self.now_ns > 30 * S else []
-        return {"firmware_throttling": {"now": [], "since_boot": seen}, "unavailable": {}}
+        return {
+            "firmware_throttling": {"raw": 0x40000 if seen else 0, "now": [], "since_boot": seen},
+            "unavailable": {},
+        }
 
 
 @pytest.mark.parametrize("refuses", [False, True])
