@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypeVar
@@ -11,52 +13,49 @@ from typing import TypeVar
 from . import __version__
 from .changes import RunChange
 from .comparing import compare_stored
+from .condition_settings import condition_settings
+from .device_run import DevicePlan, DeviceRun
 from .devices.base import Device
-from .devices.local import LocalDevice
-from .entries import Header, JournalObserver
-from .errors import EdgebenchError, StoreError, UsageError
+from .devices.local import this_machine
+from .entries import Header
+from .errors import DeviceError, EdgebenchError, StoreError, UsageError
 from .evaluation import Evaluator
 from .frames import predictions_frame, samples_frame
 from .images.cache import GrayscalePolicy
 from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
 from .kept_models import keep_models
-from .observer import Observers
+from .open_devices import OpenDevice, device_opener, opened_devices
+from .outcome import Outcome
 from .pictures import REDACTED, evaluated_pictures, no_pictures
-from .plan import Plan, left_out_reasons, make_plan
-from .progress import Progress
-from .records import SCHEMA_VERSION, Engine, Failure, RejectedModel, RunRecord, RuntimeInfo, Settings
+from .plan import Case, left_out_reasons
+from .planning import plan_again, plan_devices, unreachable
+from .progress import Progress, ThreadsProgress
+from .records import SCHEMA_VERSION, Engine, Failure, RejectedModel, RunRecord, Settings
 from .redaction import redact
 from .rule import parse_rule
-from .runner import Runner, probe_runtime
+from .runner import Runner
+from .side_by_side import Ending, measure_side_by_side
 from .spec import (
     DEFAULT_SETTINGS,
+    LOCAL,
     DataSpec,
-    PythonTarget,
     Spec,
     bounded_settings,
     make_wait_spec,
     parse_choice,
+    parse_cpus,
     parse_delegates,
+    parse_devices,
+    parse_duration_ns,
     parse_operating_point,
     parse_python,
     parse_threads,
 )
+from .stopping import Stop, StoppableProgress
 from .store import StoredRun, find_run, new_run_id, prepare_out, save, write_page
 from .store import load as load_folder
-from .unfinished import (
-    Kept,
-    check_images,
-    check_machine,
-    check_plan,
-    find_resumable,
-    here,
-    planned_cases,
-    refused,
-    reopen,
-    start,
-)
-from .watching import Watch
+from .unfinished import Kept, check_images, find_resumable, here, refused, reopen, start
 
 
 def run_spec(
@@ -64,6 +63,8 @@ def run_spec(
     *,
     out: Path | None = None,
     device: Device | None = None,
+    devices: Sequence[Device] = (),
+    open_device: OpenDevice | None = None,
     progress: Progress | None = None,
     now: datetime | None = None,
     page_images: bool = True,
@@ -71,6 +72,10 @@ def run_spec(
     redact_page: bool = False,
 ) -> StoredRun:
     """Measure everything a Spec asks for, store it below ``out`` (None: do not) and return it.
+
+    It is measured on ``device`` or ``devices``, else on those that the Spec names, which ``open_device`` opens and
+    which are closed afterwards; on several at the same time. One that drops out does not stop the others: its cases
+    say so, and :func:`resume_run` measures them.
 
     The page shows small pictures of images whose answers changed, unless ``page_images`` is false. ``redact_page``
     makes it tell no names, paths or images; the stored data stay whole.
@@ -81,21 +86,23 @@ def run_spec(
 
     Raises:
         UsageError, InputError: nothing was measured.
+        DeviceError: no device could be measured on; nothing was measured.
         StoreError: the run could not be stored, or its page; what was measured is the error's ``run``.
     """
-    job = _prepare(spec, device or LocalDevice(), progress or Progress())
-    created = now or datetime.now(timezone.utc)
-    run_id = new_run_id([case.variant.model for case in job.plan.cases], created)
-    if out is None:
-        job.watch.begin(job.runner.outcomes)
-        interrupted = _ended_early(lambda: job.runner.run(job.watch))
-        return _gathered(job, run_id, created.isoformat(timespec="seconds"), interrupted)
-    prepare_out(out)
-    if keep:
-        keep_models((case.variant.file for case in job.plan.cases), out)
-    job.watch.begin(job.runner.outcomes)
-    with start(out, run_id, lambda name: _header(job, name, created)) as kept:
-        return _measure(job, kept, page_images, redact_page)
+    with _opened(spec, [device] if device is not None else devices, open_device) as found:
+        job = _prepare(spec, plan_devices(spec, found), progress or Progress())
+        created = now or datetime.now(timezone.utc)
+        run_id = new_run_id([case.variant.model for case in job.cases], created)
+        if out is not None:
+            prepare_out(out)
+            if keep:
+                keep_models((case.variant.file for case in job.cases), out)
+        for run in job.runs:
+            run.look()
+        if out is None:
+            return _measured_only(job, run_id, created)
+        with start(out, run_id, lambda name: _header(job, name, created)) as kept:
+            return _measure(job, kept, page_images, redact_page)
 
 
 def resume_run(
@@ -103,6 +110,8 @@ def resume_run(
     out: Path,
     *,
     device: Device | None = None,
+    devices: Sequence[Device] = (),
+    open_device: OpenDevice | None = None,
     progress: Progress | None = None,
     now: datetime | None = None,
     page_images: bool = True,
@@ -115,60 +124,107 @@ def resume_run(
     Raises:
         StoreError: there is no such run, it is finished, another process has it, it cannot be continued here (the line
             says what has changed), or it could not be stored; nothing of it is lost.
+        DeviceError: no device on which anything is left to measure can be reached; nothing of it is lost.
     """
     moment = (now or datetime.now(timezone.utc)).isoformat(timespec="seconds")
-    with reopen(find_resumable(name, out)) as kept:
+    given = [device] if device is not None else devices
+    with reopen(find_resumable(name, out)) as kept, _opened(kept.header.spec, given, open_device) as found:
         try:
-            job = _prepare_again(kept, device or LocalDevice(), progress or Progress(), moment)
+            job = _prepare_again(kept, found, progress or Progress(), moment)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"the run is as it was; {kept.how_to_go_on}") from None
         return _measure(job, kept, page_images, redact_page)
 
 
+def _opened(
+    spec: Spec, given: Sequence[Device], open_device: OpenDevice | None
+) -> AbstractContextManager[Sequence[Device]]:
+    """Give the devices to measure on; those that are opened here are closed again."""
+    if given:
+        return nullcontext(given)
+    return opened_devices(spec.devices, open_device or device_opener("edgebench.run"))
+
+
 @dataclass(frozen=True)
 class _Job:
-    """A run that is ready to be measured. ``runtimes`` are those of the Pythons, by path."""
+    """A run that is ready to be measured."""
 
     spec: Spec
-    device: Device
-    plan: Plan
+    runs: tuple[DeviceRun, ...]
     evaluator: Evaluator | None
-    runner: Runner
-    watch: Watch
-    runtimes: Mapping[str, RuntimeInfo] = field(default_factory=dict)
+
+    @property
+    def cases(self) -> list[Case]:
+        return [case for run in self.runs for case in run.planned.plan.cases]
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return [outcome for run in self.runs for outcome in run.outcomes]
+
+    @property
+    def refusals(self) -> list[DeviceError]:
+        """Why devices dropped out."""
+        return [run.dropped for run in self.runs if run.dropped is not None]
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was finished anywhere."""
+        return any(run.entries.steps for run in self.runs)
+
+    @property
+    def blocks(self) -> int:
+        """The number of blocks that anything was timed in, where there are most."""
+        return max(run.blocks for run in self.runs)
 
 
-def _prepare(spec: Spec, device: Device, progress: Progress) -> _Job:
-    watch = Watch(device)
-    runtimes: dict[str, RuntimeInfo] = {}
+def _prepare(spec: Spec, plans: Sequence[DevicePlan], progress: Progress) -> _Job:
+    several = len(plans) > 1
+    lines = progress.side_by_side([planned.device.name for planned in plans]) if several else [progress]
+    decoding = ThreadsProgress(progress)
+    turn = threading.RLock()
+    variants = {case.variant.file.path: case.variant for planned in plans for case in planned.plan.cases}
+    data = spec.data
+    evaluator = (
+        Evaluator(data, variants=list(variants.values()), on_decode=decoding.detail_count, turn=turn) if data else None
+    )
 
-    def probe(python: PythonTarget) -> RuntimeInfo:
-        found = probe_runtime(device, python, spec.runtime, spec.settings.timeout_s)
-        return runtimes.setdefault(python.path, found)
+    def device_run(planned: DevicePlan, own: Progress) -> DeviceRun:
+        stop = Stop() if several else None  # a Ctrl-C reaches one device alone by itself
+        told = StoppableProgress(own, stop) if stop is not None else own
+        runner = Runner(
+            planned.device,
+            planned.plan,
+            spec.settings,
+            evaluator,
+            told,
+            waits=spec.waits,
+            profile=spec.profile,
+            sustain_ns=spec.sustain_ns,
+            stop=stop,
+            host_turn=turn,
+        )
+        return DeviceRun(planned, runner, evaluator, stop, begin=lambda: decoding.here(told))
 
-    plan = make_plan(spec, device.name, device.default_python(), probe)
-    variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
-    evaluator = Evaluator(spec.data, variants=variants, on_decode=progress.detail_count) if spec.data else None
-    runner = Runner(device, plan, spec.settings, evaluator, progress, waits=spec.waits, profile=spec.profile)
-    return _Job(spec, device, plan, evaluator, runner, watch, runtimes)
+    return _Job(spec, tuple(map(device_run, plans, lines)), evaluator)
 
 
-def _prepare_again(kept: Kept, device: Device, progress: Progress, moment: str) -> _Job:
-    """Prepare a run as its journal says, and put what it measured into the runner's outcomes.
+def _prepare_again(kept: Kept, devices: Sequence[Device], progress: Progress, moment: str) -> _Job:
+    """Prepare a run as its journal says, and put what it measured into the runners' outcomes.
 
     Raises:
         StoreError: something that it measured, or on which, has changed.
+        DeviceError: nothing can be measured now.
     """
     header = kept.header
     try:
-        check_machine(header, device.name, device.environment())
-        job = _prepare(header.spec, device, progress)
-        check_plan(header, planned_cases(job.plan), job.runtimes)
+        job = _prepare(header.spec, plan_again(header, devices, kept.done), progress)
         check_images(header, job.evaluator.fingerprint() if job.evaluator else None)
-        kept.restore(job.runner.outcomes, job.evaluator, moment)
-        job.watch.begin(job.runner.outcomes, kept.readings(device.name))
+        kept.restore(job.runs, moment)
     except EdgebenchError as error:
         raise refused(header, error) from error
+    for run, then in zip(job.runs, header.devices, strict=True):
+        run.look(then.before)
+    kept.plan_later([run.planned for run in job.runs])
     return job
 
 
@@ -179,49 +235,62 @@ def _header(job: _Job, run_id: str, created: datetime) -> Header:
         edgebench=__version__,
         schema_version=SCHEMA_VERSION,
         folder=here(),
-        device=job.device.name,
         spec=job.spec,
-        environment=job.device.environment(),
-        cases=planned_cases(job.plan),
-        runtimes=job.runtimes,
+        devices=tuple(run.planned.planned() for run in job.runs),
         images=job.evaluator.fingerprint() if job.evaluator else None,
-        before={job.device.name: job.watch.before},
     )
+
+
+def _measured_only(job: _Job, run_id: str, created: datetime) -> StoredRun:
+    """Measure everything and return it, stored nowhere."""
+    ending = _measured(job)
+    if ending.error is not None:
+        raise ending.error
+    return _gathered(job, run_id, created.isoformat(timespec="seconds"), ending.interrupted)
+
+
+def _measured(job: _Job) -> Ending:
+    """Measure everything, and say how that ended: with an error too where no device could be measured on."""
+    for run in job.runs:
+        if run.planned.refusal is not None:
+            run.drop(run.planned.refusal)
+    ending = measure_side_by_side(job.runs)
+    if ending == Ending() and len(job.refusals) == len(job.runs) and not job.begun:
+        return Ending(error=unreachable(job.refusals))
+    return ending
 
 
 def _measure(job: _Job, kept: Kept, page_images: bool, redact_page: bool) -> StoredRun:
     """Measure what is left of a run, and store it."""
-    observers = Observers(JournalObserver(kept.journal, job.runner.outcomes), job.watch)
-    try:
-        interrupted = _ended_early(lambda: job.runner.run(observers, kept.restored.timed))
-    except EdgebenchError:
-        if not _blocks(job):
+    for run in job.runs:
+        run.entries.write_to(kept.journal.append)
+    ending = _measured(job)
+    if ending.error is not None:
+        if isinstance(ending.error, EdgebenchError) and not job.blocks:
             kept.drop()
-        raise
-    except OSError as error:  # a disk that is full of decoded images, for instance
-        raise StoreError(f"measuring stopped: {error.strerror or error}; {kept.how_to_go_on}") from error
+        elif len(job.runs) > 1:  # what the others have measured is worth keeping, and being seen
+            _finish(job, kept, page_images, redact_page, interrupted=True)
+        raise _told(ending.error, kept) from ending.error
+    return _finish(job, kept, page_images, redact_page, interrupted=ending.interrupted)
+
+
+def _told(error: BaseException, kept: Kept) -> BaseException:
+    """Return an error that ended measuring as a person shall read it."""
+    if isinstance(error, OSError):  # a disk that is full of decoded images, for instance
+        return StoreError(f"measuring stopped: {error.strerror or error}; {kept.how_to_go_on}")
+    return error
+
+
+def _finish(job: _Job, kept: Kept, page_images: bool, redact_page: bool, *, interrupted: bool) -> StoredRun:
+    """Store what a run has come to."""
     try:
         run = _gathered(job, kept.header.run_id, kept.header.created_utc, interrupted)
-        notes = kept.warnings(_blocks(job), interrupted=interrupted)
+        notes = kept.warnings(job.runs, interrupted=run.record.interrupted)
         pictured = job.evaluator if page_images else None
         whole = replace(run, record=replace(run.record, warnings=run.record.warnings + notes))
         return _store(whole, kept, pictured, redact_page)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"the run could not be stored; {kept.how_to_go_on}") from None
-
-
-def _ended_early(measure: Callable[[], None]) -> bool:
-    """Measure, and return whether it was interrupted."""
-    try:
-        measure()
-    except KeyboardInterrupt:
-        return True
-    return False
-
-
-def _blocks(job: _Job) -> int:
-    """Return the number of blocks that anything was timed in."""
-    return 1 + max((burst.block for outcome in job.runner.outcomes for burst in outcome.log.bursts), default=-1)
 
 
 def _store(run: StoredRun, kept: Kept, pictured: Evaluator | None, redact_page: bool) -> StoredRun:
@@ -254,7 +323,7 @@ def _redacted_page(run: StoredRun) -> str:
 
 def _gathered(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> StoredRun:
     """Return what a run has come to."""
-    outcomes = job.runner.outcomes
+    outcomes = job.outcomes
     return StoredRun(
         _record(job, run_id, created_utc, interrupted),
         samples_frame([(outcome.case.case_id, outcome.log) for outcome in outcomes]),
@@ -263,21 +332,33 @@ def _gathered(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> St
 
 
 def _record(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> RunRecord:
+    first, several = job.runs[0].planned, len(job.runs) > 1
     return RunRecord(
         schema_version=SCHEMA_VERSION,
         run_id=run_id,
         created_utc=created_utc,
         command=job.spec.command,
         settings=job.spec.settings,
-        environment=job.device.environment(),
-        cases=tuple(outcome.result for outcome in job.runner.outcomes),
+        environment=this_machine() if several or first.environment is None else first.environment,
+        cases=tuple(outcome.result for outcome in job.outcomes),
         data=job.evaluator.info() if job.evaluator else None,
-        rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in job.plan.rejected),
-        interrupted=interrupted,
-        warnings=_warnings(job.spec),
+        rejected=tuple(RejectedModel(error.path, Failure(error.code, str(error))) for error in first.plan.rejected),
+        interrupted=interrupted or bool(job.refusals),
+        warnings=(*_warnings(job.spec), *_device_notes(job.runs)),
         rule=job.spec.data.rule if job.spec.data else None,
-        devices=(job.watch.record(job.runner.outcomes),),
+        devices=tuple(found for run in job.runs if (found := run.record()) is not None),
+        conditions=tuple(found for run in job.runs for found in run.runner.conditions.facts(run.outcomes)),
     )
+
+
+def _device_notes(runs: Sequence[DeviceRun]) -> Iterator[str]:
+    """Yield what the record shall say of conditions that could not be kept, and of lost connections."""
+    for run in runs:
+        whose = f"{run.name}: " if len(runs) > 1 else ""
+        yield from (f"{whose}{note}" for note in dict.fromkeys(run.runner.conditions.notes))
+        yield from run.restored.losses
+        if run.dropped is not None:
+            yield f"{run.name}: dropped out, so its cases are not finished: {run.dropped}"
 
 
 def _warnings(spec: Spec) -> tuple[str, ...]:
@@ -302,6 +383,7 @@ def run(
     delegate: str | Sequence[str] = "default",
     delegate_options: Sequence[str] = (),
     threads: int | Sequence[int] = 1,
+    cpus: str | Sequence[str] = (),
     python: str | Sequence[str] = (),
     runtime: str | None = None,
     signature: str | None = None,
@@ -313,6 +395,11 @@ def run(
     profile: bool = False,
     budget: str | None = None,
     blocks: int | None = None,
+    sustain: str | None = None,
+    cool_to: str | None = None,
+    cool_timeout: str | None = None,
+    set_governor: str | None = None,
+    device: str | Sequence[str] = LOCAL,
     settings: Settings = DEFAULT_SETTINGS,
     out: str | Path | None = None,
     page_images: bool = True,
@@ -323,13 +410,20 @@ def run(
     Args:
         models: ``.tflite`` files, folders of them, or ``MODEL/VARIANT=FILE``.
         baseline: the variant that the others of its model are compared with; None: float32.
+        cpus: which CPUs workers run on: ``big``, ``little`` or numbers ("0-3"); several texts give a case each.
         settings: how long and how precisely to measure. ``budget`` ("20s") and ``blocks``, as the flags of these names,
             change only that.
+        cool_to, cool_timeout: before each block wait until the processor is at this temperature ("55C"), for so long
+            at most ("5m").
+        set_governor: the clock governor ("performance") to set while measuring; what was set before is put back.
         waits: what to measure beside pure inference: ``end-to-end``, ``cold-start``, ``idle-gap``, ``weight-cache``,
             ``batches``, ``workers``, or ``all``.
         gap, batches, workers: time between two inferences ("100ms"), items a run, and processes at once, for the
             waits ``idle-gap``, ``batches`` and ``workers``.
         profile: whether to say after timing which operators each case's time goes to.
+        sustain: how long to keep each case under load after timing ("10m"), to see its latency over time; None: not.
+        device: what to measure on, each with all of it and all at the same time: ``local`` (this machine), a name of
+            ``edgebench.toml``, or ``ssh://USER@HOST``.
         data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too; ``images:DIR`` (no labels) to see
             how far variants agree.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
@@ -347,6 +441,7 @@ def run(
 
     Raises:
         UsageError, InputError: an argument or file is wrong; nothing was measured.
+        DeviceError: no device could be measured on; nothing was measured.
     """
     data_spec = None
     if data is None:
@@ -381,12 +476,14 @@ def run(
             eval_workers=eval_workers,
             rule=parse_rule(_listed(recommend)),
         )
+    devices = parse_devices(_listed(device))
     spec = Spec(
         models=tuple(str(model) for model in models),
         engines=tuple(parse_choice(Engine, name, "engine") for name in _listed(engine)),
         delegates=parse_delegates(_listed(delegate), delegate_options),
+        cpus=parse_cpus(_listed(cpus)),
         threads=tuple(dict.fromkeys(count for given in _listed(threads) for count in parse_threads(str(given)))),
-        pythons=tuple(parse_python(name) for name in _listed(python)),
+        pythons=tuple(parse_python(name, here=devices == (LOCAL,)) for name in _listed(python)),
         runtime=runtime,
         signature=signature,
         baseline=baseline,
@@ -399,7 +496,11 @@ def run(
             with_data=data is not None,
         ),
         profile=profile,
-        settings=bounded_settings(settings, budget, blocks),
+        settings=replace(
+            bounded_settings(settings, budget, blocks), **condition_settings(cool_to, cool_timeout, set_governor)
+        ),
+        sustain_ns=None if sustain is None else parse_duration_ns(sustain, "sustain"),
+        devices=devices,
     )
     folder = Path(out) if out is not None else None
     return run_spec(spec, out=folder, page_images=page_images, redact_page=redact_page)

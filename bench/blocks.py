@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from typing import Any
 
 from .analysis.comparison import compare
+from .cooling import Cooler
 from .errors import WorkerError
 from .estimate import timing_left
 from .firmware import Firmware, joined
@@ -42,13 +43,18 @@ class BlockTimer:
         available_bytes: Callable[[], int | None],
         usable_cores: int | None = None,
         firmware: Firmware | None = None,
+        cooler: Cooler | None = None,
+        turn: AbstractContextManager[object] | None = None,
     ) -> None:
+        """``turn`` is held during each block: what would disturb it waits meanwhile."""
+        self._turn = turn if turn is not None else nullcontext()
         self._firmware = firmware
         self._launcher = launcher
         self._settings = settings
         self._progress = progress
         self._available_bytes = available_bytes
         self._usable_cores = usable_cores
+        self._cooler = cooler
         self._block = 0
 
     def run(self, outcomes: list[Outcome], observer: Observer, timed: Timed) -> None:
@@ -76,14 +82,16 @@ class BlockTimer:
             while begun or decision.another(done, [o.log for o in taking_part if o.alive], _pairs(taking_part)):
                 for group in groups[begun:]:
                     open_cases = [o for o in group if o.alive and not at_cap(o.log, self._settings)]
-                    self._time_block(open_cases, done)
+                    decision.leave_out(self._cool(open_cases))
+                    with self._turn:
+                        self._time_block(open_cases, done)
                     observer.block_done(self._block - 1, decision.spent_ns, open_cases)
                 done, begun = done + 1, 0
                 compared = bool(_pairs(taking_part))
                 self._progress.left(timing_left(self._settings, done, decision.spent_ns, compared=compared))
                 self._progress.advance()
         finally:
-            _summarise(taking_part, self._settings, self._usable_cores)
+            summarise(taking_part, self._settings, self._usable_cores)
         self._progress.skip(self._settings.max_blocks - done)  # not needed: that is finished, too
 
     def _groups(self, alive: list[Outcome]) -> Iterator[list[Outcome]]:
@@ -117,6 +125,15 @@ class BlockTimer:
                     group = list(start)
                 group.append(outcome)
             yield group
+
+    def _cool(self, group: list[Outcome]) -> int:
+        """Let the device cool before the next block, where that was asked for; return the ns that it took."""
+        if self._cooler is None or not group:
+            return 0
+        cooling = self._cooler.wait()
+        for outcome in group:
+            outcome.coolings[self._block] = cooling
+        return cooling.waited_ns
 
     def _time_block(self, group: list[Outcome], turn: int) -> None:
         """Measure one group with fresh workers. ``turn`` counts the group's blocks; numbers of blocks are the run's."""
@@ -218,7 +235,8 @@ def _pairs(alive: list[Outcome]) -> list[tuple[SampleLog, SampleLog]]:
     return found
 
 
-def _summarise(alive: list[Outcome], settings: Settings, usable_cores: int | None) -> None:
+def summarise(alive: list[Outcome], settings: Settings, usable_cores: int | None) -> None:
+    """Put what was timed into the results: figures, findings and comparisons."""
     for outcome in alive:
         outcome.summarise()
         judge(outcome, settings, usable_cores)

@@ -17,7 +17,7 @@ from .errors import ScoreError, WaitUnavailable
 from .evaluation import Reading
 from .images.cache import CachedImages
 from .launch import Launcher
-from .outcome import Outcome, peak_bytes, typical_ns
+from .outcome import Outcome, cores_for, peak_bytes, typical_ns
 from .plan import Case
 from .progress import Progress
 from .records import DelegateKind
@@ -71,7 +71,7 @@ class Classifier:
         runs = max(1, math.ceil(images / batch))
         if wanted is None:
             environment = self._device.environment()
-            cores = environment.cpus_allowed or environment.cpus_logical or 1
+            cores = cores_for(outcome, environment.cpus_allowed or environment.cpus_logical) or 1
             wanted = min(cores // outcome.case.threads, math.ceil(runs * typical_ns(outcome) / _WORTH_NS))
         budget, peak = memory_budget(self._available_bytes()), peak_bytes(outcome)
         fitting = wanted if budget is None or not peak else budget // peak

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .conditions_cli import add_condition_flags
 from .data_cli import add_accuracy_flags, add_image_flags
 from .errors import UsageError
 from .gates_cli import add_gate_flags, apply_gates, gates_of
@@ -81,7 +82,10 @@ def _add_interleave_flags(compare: argparse.ArgumentParser) -> None:
     add_image_flags(turns)
     add_accuracy_flags(turns)
     add_time_flags(turns)
-    compare.set_defaults(threads=None, baseline=None, waits=None, gap=None, batches=None, workers=None, profile=False)
+    add_condition_flags(turns)
+    compare.set_defaults(
+        threads=None, baseline=None, waits=None, gap=None, batches=None, workers=None, profile=False, sustain=None
+    )
 
 
 def _compare(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]) -> int:
@@ -116,7 +120,9 @@ def _interleaved(options: argparse.Namespace, given: Sequence[str]) -> tuple[lis
     if options.cross_device:
         raise UsageError("--cross-device: --interleave measures both sides on one device; leave one of them out")
     noise = None if options.noise is None else parse_percent(options.noise, "--noise")
-    own_ways = not any((options.engine, options.delegate, options.threads, options.python, options.runtime))
+    own_ways = not any(
+        (options.engine, options.delegate, options.threads, options.cpus, options.python, options.runtime)
+    )
     options.threads = options.threads or "1"
     base, sides = open_side(options.base, options.out), [open_side(new, options.out) for new in options.new]
     asked = spec_of(options, given, (options.base,))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .analysis.between_runs import compare_runs
+from .analysis.machines import environments
 from .changes import RunChange
 from .repeats import stored_repeats
 from .store import StoredRun, find_run, load
@@ -26,7 +27,7 @@ def compare_stored(
         UsageError: unlike devices without ``cross_device``, or no case in common.
     """
     runs = [_opened(run, out) for run in (base, new)]
-    repeats = stored_repeats(out, runs[0].record.environment)
+    repeats = stored_repeats(out, *environments(runs[0].record).values())
     found = compare_runs(
         runs[0],
         runs[1],

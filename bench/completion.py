@@ -188,6 +188,7 @@ def results_folder(options: argparse.Namespace | None) -> Path:
 
 _BY_NAME: dict[str, Completer] = {
     "base": _runs,
+    "cpus": lambda **_: ("big", "little"),
     "data": _sources,
     "delegate": _delegates,
     "engine": _engines,
@@ -200,6 +201,7 @@ _BY_NAME: dict[str, Completer] = {
     "resume": _unfinished,
     "run": _runs,
     "runs": _runs,
+    "set_governor": lambda **_: ("performance",),
     "silence": _codes,
     "variants": _words(*_VARIANTS),
     "waits": _waits,

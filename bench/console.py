@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
+from .console_beside import Beside
 from .estimate import TimeSpan, left_words
+from .pace import Pace, rate_words
 from .progress import Progress
 
 
@@ -38,18 +40,15 @@ class ConsoleProgress(Progress):
         self._verbose = verbose
         self._clock_s = clock_s
         self._bar: RichProgress | None = None
+        self._beside: Beside | None = None
         self._task = TaskID(0)
         self._phase = ""
         self._detail = ""
-        self._total = self._done = self._skipped = 0
-        self._began_s = 0.0
-        self._left: TimeSpan | None = None
-        self._told = False  # whether somebody who knows better has said how long this phase goes on
+        self._pace = Pace()
 
     def phase(self, name: str, total: int) -> None:
         self.close()
-        self._phase, self._total, self._done, self._skipped = name, total, 0, 0
-        self._began_s, self._left, self._told, self._detail = self._clock_s(), None, False, ""
+        self._phase, self._detail, self._pace = name, "", Pace(total, self._clock_s)
         if not self._bars:
             self._line(f"{name} ({total})")
             return
@@ -69,26 +68,23 @@ class ConsoleProgress(Progress):
         self._bar.refresh()
 
     def advance(self) -> None:
-        self._done += 1
-        if not self._told:
-            self._left = self._from_steps()
-        left = left_words(self._left) if self._left and self._done < self._total else ""
+        self._pace.advance()
+        left = self._pace.left
         if self._bar is not None:
             self._bar.update(self._task, advance=1, left=left)
             self._bar.refresh()
         if self._verbose:
-            parts = (f"{self._phase}: {self._done} of {self._total}", self._detail, left)
+            parts = (f"{self._phase}: {self._pace.done} of {self._pace.total}", self._detail, left)
             self._line(", ".join(part for part in parts if part))
 
     def skip(self, steps: int) -> None:
-        self._done += steps
-        self._skipped += steps
+        self._pace.skip(steps)
         if self._bar is not None:
             self._bar.update(self._task, advance=steps, left="")
             self._bar.refresh()
 
     def left(self, span: TimeSpan | None) -> None:
-        self._told, self._left = True, span
+        self._pace.tell(span)
         if self._bar is not None and span is not None:
             self._bar.update(self._task, left=left_words(span))
             self._bar.refresh()
@@ -98,19 +94,23 @@ class ConsoleProgress(Progress):
         self._describe(f"{self._phase}: [dim]{escape(text)}[/dim]")
 
     def detail_count(self, done: int, total: int, per_s: float | None = None) -> None:
-        rate = "" if per_s is None else f", {per_s:.3g}/s" if per_s < 100 else f", {per_s:.0f}/s"
-        self._describe(f"{self._phase}: [dim]{done}/{total} images{rate}[/dim]")
+        self._describe(f"{self._phase}: [dim]{done}/{total} images{rate_words(per_s)}[/dim]")
+
+    def tell(self, line: str) -> None:
+        self._line(f"edgebench: {line}")
+
+    def side_by_side(self, names: Sequence[str]) -> Sequence[Progress]:
+        self.close()
+        self._beside = Beside(self._console, names, bars=self._bars, verbose=self._verbose, clock_s=self._clock_s)
+        return self._beside.lines
 
     def close(self) -> None:
+        if self._beside is not None:
+            self._beside.close()
+            self._beside = None
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-    def _from_steps(self) -> TimeSpan:
-        """Return how long the steps that are left take, at the pace of those that are done."""
-        each_s = (self._clock_s() - self._began_s) / max(1, self._done - self._skipped)
-        left_s = each_s * (self._total - self._done)
-        return TimeSpan(left_s, left_s)
 
     def _describe(self, text: str) -> None:
         if self._bar is not None:

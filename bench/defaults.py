@@ -33,11 +33,12 @@ BESIDE_RESUME = frozenset(
     | {"gate", "undecided", "junit", "summary", "github_benchmark"}
 )
 #: How one environment variable holds several values of a flag that may be repeated; others hold a comma list as it is.
-_SEPARATORS = {"models": os.pathsep, "python": os.pathsep, "delegate_option": ",", "operating_point": ","}
+_SEPARATORS = {"models": os.pathsep, "python": os.pathsep, "delegate_option": ",", "operating_point": ",", "cpus": ":"}
 #: Flags that mean nothing without another flag, and what that one's value must hold.
 _NEED = {
     **dict.fromkeys(NEED_DATA, ("data", "")),
     "delegate_option": ("delegate", "external"),
+    "cool_timeout": ("cool_to", ""),
     "gap": ("waits", "idle-gap"),
     "batches": ("waits", "batches"),
     "workers": ("waits", "workers"),
@@ -223,7 +224,7 @@ def _has_use(
     if name in ("quiet", "verbose"):
         return not {"quiet", "verbose"} & given.keys()
     other, part = _NEED.get(name, ("", ""))
-    if f"--{other}" not in parser._option_string_actions:
+    if f"--{_key(other)}" not in parser._option_string_actions:
         return True
     value = given[other] if other in given else found[other].value if other in found else ""
     named = ",".join(map(str, value)) if isinstance(value, list) else str(value)

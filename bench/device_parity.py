@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from .allowance import Ran, allowance
@@ -11,12 +12,13 @@ from .device_compare import Outputs, OutputsUnlike, compare, device_finding, unl
 from .devices.base import Device
 from .errors import MemoryExceeded, ProtocolError, RuntimeRefused, WorkerError, WorkerTimeout
 from .findings import Code, Finding
-from .golden import VALUES_TOLD, Golden, GoldenInputs
+from .golden_inputs import VALUES_TOLD, Golden, GoldenInputs
 from .launch import Launcher
 from .outcome import Outcome
 from .plan import Case
 from .records import Delegate, DelegateKind, Delegation, Engine, Settings, TensorInfo
 from .spec import PythonTarget
+from .stopping import Stop
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,21 @@ class DeviceParityCheck:
     a note says so.
     """
 
-    def __init__(self, device: Device, host: Device, settings: Settings, golden: GoldenInputs) -> None:
+    def __init__(
+        self,
+        device: Device,
+        host: Device,
+        settings: Settings,
+        golden: GoldenInputs,
+        turn: AbstractContextManager[object] | None = None,
+        stop: Stop | None = None,
+    ) -> None:
+        """``turn`` is held while the host runs anything; ``stop`` can end :meth:`check` from another thread."""
+        self._turn = turn if turn is not None else nullcontext()
         self._device = device
         self._host = host
-        self._there = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
-        self._here = Launcher(host, settings.timeout_s)
+        self._there = Launcher(device, settings.timeout_s, settings.memory_limit_bytes, stop)
+        self._here = Launcher(host, settings.timeout_s, stop=stop)
         self._golden = golden
 
     def check(self, outcome: Outcome) -> None:
@@ -64,7 +76,8 @@ class DeviceParityCheck:
 
     def _compared(self, outcome: Outcome, golden: Golden) -> Finding | None:
         there = self._outputs_there(outcome.case, golden)
-        here = self._outputs_here(outcome.case, golden)
+        with self._turn:
+            here = self._outputs_here(outcome.case, golden)
         against = f"{here.ran.runtime.machine}, {here.ran.package}"
         try:
             found = compare(

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .blocks import MAX_GROUP
+from .conditions import check_conditions
 from .devices.base import Device
 from .errors import ModelError
 from .estimate import TimeSpan
 from .evaluation import Evaluator
 from .plan import Case, make_plan
+from .planning import spec_there
 from .records import CaseResult, Environment, Settings, Status
 from .repeats import stored_repeats
 from .rounds import BURST_NS, MIN_ROUNDS, WARM_LIMIT, per_block
 from .runner import MEMORY_TIME_NS, probe_runtime
 from .spec import Spec
+from .sustain import longest_rest_ns
 
 #: What a worker takes to start before its model is loaded, from a server with a warm disk to a small board.
 START = TimeSpan(0.2, 5.0)
@@ -44,7 +47,8 @@ class DryRun:
     """A plan and its time. ``groups`` are ids of cases that take turns; memory may divide them further.
 
     ``parts`` are the phases whose time can be said, ``unsaid`` what else there is to do, with the reason why not.
-    ``images`` are those that each case would classify, None without ``--data``.
+    ``images`` are those that each case would classify, None without ``--data``. ``conditions`` are lines on what the
+    run would see to on the device.
     """
 
     spec: Spec
@@ -54,6 +58,7 @@ class DryRun:
     images: int | None
     parts: Mapping[str, TimeSpan]
     unsaid: tuple[str, ...]
+    conditions: tuple[str, ...] = ()
 
     @property
     def time(self) -> TimeSpan:
@@ -70,11 +75,12 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
         UsageError, InputError: the run could not begin.
     """
     plan = make_plan(
-        spec,
+        spec_there(spec, device),
         device.name,
         device.default_python(),
         lambda python: probe_runtime(device, python, spec.runtime, spec.settings.timeout_s),
     )
+    conditions = check_conditions(spec, device)
     variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
     images = Evaluator(spec.data, variants=variants).listed if spec.data else None
     environment = device.environment()
@@ -90,6 +96,8 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
     unsaid = []
     if spec.waits is not None:
         unsaid.append("what a user waits for: its time depends on the model")
+    if spec.sustain_ns is not None:
+        parts["under load, with rests"] = _under_load(spec.sustain_ns, cases)
     if spec.profile:
         unsaid.append("profiling operators: about a second or more a case")
     if images is not None:
@@ -98,7 +106,7 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
             parts["classifying images"] = _sum(_classifying(case, images, cores) for case in cases)
         else:
             unsaid.append("classifying images: no stored run has measured all these cases")
-    return DryRun(spec, cases, groups, plan.rejected, images, parts, tuple(unsaid))
+    return DryRun(spec, cases, groups, plan.rejected, images, parts, tuple(unsaid), conditions)
 
 
 def known_cases(cases: Iterable[Case], out: Path, here: Environment) -> dict[str, tuple[CaseResult, str]]:
@@ -167,6 +175,13 @@ def _started(planned: PlannedCase) -> TimeSpan:
 
 def _checking(planned: PlannedCase) -> TimeSpan:
     return _started(planned) + TimeSpan(0.0, MEMORY_TIME_NS / 1e9 if planned.p50_ns is None else 0.0)
+
+
+def _under_load(sustain_ns: int, cases: Sequence[PlannedCase]) -> TimeSpan:
+    """Return what the load takes: all of its time, a worker each, and between any two cases a rest or none."""
+    load_s, rest_s = sustain_ns / 1e9, longest_rest_ns(sustain_ns) / 1e9
+    rests = TimeSpan(0.0, rest_s * max(0, len(cases) - 1))
+    return _sum(_started(case) for case in cases) + TimeSpan(load_s, load_s).times(len(cases)) + rests
 
 
 def _classifying(planned: PlannedCase, images: int, cores: int) -> TimeSpan:

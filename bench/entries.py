@@ -5,11 +5,16 @@ entry     content
 ========  =====================================================================================================
 header    what was asked for and what it was to run on: always the first
 resumed   somebody went on with the run
+planned   a device that could not be reached at first: what is measured there
 case      a case's result after a phase; once, how its images are made, and its scores
 groups    which cases take turns
 block     a group's finished block: each case's bursts, starts, and states of the machine
 timing    timing is finished: all results as they were summarised
+lost      the connection to the device was lost, in words
+done      nothing is left to measure on the device: written where there are several
 ========  =====================================================================================================
+
+From ``planned`` on, each entry is about one device, and says which.
 """
 
 from __future__ import annotations
@@ -18,13 +23,13 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from .analysis.cooling import BlockCooling
 from .device_record import block_reading
 from .evaluation import Evaluator, Reading
-from .journal import Journal
 from .observer import Observer, Timed
 from .outcome import Outcome
 from .readings import Reading as DeviceReading
@@ -36,7 +41,7 @@ from .store import strict_converter
 from .worker.protocol import decode_array, encode_array
 
 #: Grows with every change that an older edgebench would misread.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 Entry = Mapping[str, Any]
 Kind = TypeVar("Kind")
@@ -54,11 +59,24 @@ class PlannedCase:
 
 
 @dataclass(frozen=True)
+class PlannedDevice:
+    """What was to run on a device. ``environment`` is None where it could not be reached: then its cases are a guess.
+
+    ``runtimes`` maps each Python's path to its runtime; ``before`` is its state then.
+    """
+
+    name: str
+    environment: Environment | None
+    cases: tuple[PlannedCase, ...]
+    runtimes: Mapping[str, RuntimeInfo]
+    before: DeviceReading | None = None
+
+
+@dataclass(frozen=True)
 class Header:
     """What a run was to measure, and on what. ``images`` is the fingerprint of the images, None without them.
 
-    ``runtimes`` maps each Python's path to its runtime; ``folder`` is where relative paths began. ``before`` is the
-    state of each device then.
+    ``folder`` is where relative paths began.
     """
 
     run_id: str
@@ -66,13 +84,9 @@ class Header:
     edgebench: str
     schema_version: int
     folder: str
-    device: str
     spec: Spec
-    environment: Environment
-    cases: tuple[PlannedCase, ...]
-    runtimes: Mapping[str, RuntimeInfo]
+    devices: tuple[PlannedDevice, ...]
     images: str | None = None
-    before: Mapping[str, DeviceReading] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
 
@@ -86,6 +100,21 @@ def resumed_entry(moment: str) -> dict[str, Any]:
     return {"kind": "resumed", "at_utc": moment}
 
 
+def planned_entry(planned: PlannedDevice) -> dict[str, Any]:
+    """Return the entry that says what is measured on a device that could not be reached at first."""
+    return {"kind": "planned", "planned": dataclasses.asdict(planned)}
+
+
+def lost_entry(line: str) -> dict[str, Any]:
+    """Return the entry that says that the connection was lost, and made again."""
+    return {"kind": "lost", "line": line}
+
+
+def done_entry() -> dict[str, Any]:
+    """Return the entry that says that nothing is left to measure on a device."""
+    return {"kind": "done"}
+
+
 def structured(data: Any, kind: type[Kind]) -> Kind:
     """Return a dataclass from what was journalled. Raises ValueError where it does not fit."""
     import cattrs
@@ -96,10 +125,17 @@ def structured(data: Any, kind: type[Kind]) -> Kind:
         raise ValueError("; ".join(cattrs.transform_error(error)[:2])) from error
 
 
+class Journalled(Protocol):
+    """What entries are written into."""
+
+    def append(self, entry: Entry) -> None:
+        """Write one entry."""
+
+
 class JournalObserver(Observer):
     """Writes down everything that becomes final."""
 
-    def __init__(self, journal: Journal, outcomes: Iterable[Outcome]) -> None:
+    def __init__(self, journal: Journalled, outcomes: Iterable[Outcome]) -> None:
         """``outcomes`` are as they stand in the journal: new, or restored from it."""
         self._journal = journal
         self._written = {outcome.case.case_id: _Written.of(outcome) for outcome in outcomes}
@@ -137,6 +173,7 @@ class JournalObserver(Observer):
             "states": outcome.states[written.states :],
             "machine": None if written.machine else outcome.machine,
             "unread": outcome.unread,
+            "cooling": dataclasses.asdict(outcome.coolings[block]) if block in outcome.coolings else None,
             "failure": None if outcome.result.failure is None else dataclasses.asdict(outcome.result.failure),
         }
         self._written[outcome.case.case_id] = _Written.of(outcome)
@@ -166,17 +203,20 @@ class _Written:
 
 @dataclass
 class Restored:
-    """What a journal's entries come to, beside the outcomes that they were put into.
+    """What a device's entries come to, beside the outcomes that they were put into.
 
     ``sittings`` has the moment of each time that somebody went on, with the number of blocks finished before;
-    ``readings`` has each device's state at its blocks.
+    ``losses`` are lines about lost connections, ``readings`` the device's state at its blocks. ``finished`` is timing
+    alone, ``done`` everything.
     """
 
     groups: tuple[tuple[str, ...], ...] = ()
     spent_ns: list[int] = field(default_factory=list)
     finished: bool = False
     sittings: list[tuple[str, int]] = field(default_factory=list)
-    readings: dict[str, list[DeviceReading]] = field(default_factory=dict)
+    losses: list[str] = field(default_factory=list)
+    done: bool = False
+    readings: list[DeviceReading] = field(default_factory=list)
 
     @property
     def timed(self) -> Timed:
@@ -189,7 +229,7 @@ class Restored:
 
 
 def restore(entries: Iterable[Entry], outcomes: Iterable[Outcome], evaluator: Evaluator | None) -> Restored:
-    """Put what was journalled into the outcomes of the same plan.
+    """Put what was journalled about one device into the outcomes of the same plan.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError: an entry is not as it was written.
@@ -207,7 +247,7 @@ def restore(entries: Iterable[Entry], outcomes: Iterable[Outcome], evaluator: Ev
             restored.groups = tuple(tuple(str(case_id) for case_id in group) for group in entry["groups"])
         elif kind == "block":
             _restore_block(entry, by_id)
-            _restore_readings(entry, by_id, restored.readings)
+            _restore_reading(entry, restored.readings)
             restored.spent_ns.append(int(entry["spent_ns"]))
         elif kind == "timing":
             restored.finished = True
@@ -215,8 +255,19 @@ def restore(entries: Iterable[Entry], outcomes: Iterable[Outcome], evaluator: Ev
                 result = structured(data, CaseResult)
                 by_id[result.case_id].result = result
         else:
-            raise ValueError(f"unknown entry {kind!r}")
+            _restore_event(entry, restored)
     return restored
+
+
+def _restore_event(entry: Entry, restored: Restored) -> None:
+    """Note what measured nothing. A device's plan is known from elsewhere."""
+    kind = entry["kind"]
+    if kind == "lost":
+        restored.losses.append(str(entry["line"]))
+    elif kind == "done":
+        restored.done = True
+    elif kind != "planned":
+        raise ValueError(f"unknown entry {kind!r}")
 
 
 def _restore_case(entry: Entry, by_id: Mapping[str, Outcome], evaluator: Evaluator | None) -> None:
@@ -243,17 +294,16 @@ def _restore_block(entry: Entry, by_id: Mapping[str, Outcome]) -> None:
         outcome.states += [(before, after) for before, after in part["states"]]
         outcome.machine = outcome.machine or part["machine"]
         outcome.unread = part["unread"]
+        if part.get("cooling") is not None:
+            outcome.coolings[block] = structured(part["cooling"], BlockCooling)
         if part["failure"] is not None:
             outcome.broken(structured(part["failure"], Failure))
 
 
-def _restore_readings(entry: Entry, by_id: Mapping[str, Outcome], readings: dict[str, list[DeviceReading]]) -> None:
-    states: dict[str, list[Mapping[str, Any]]] = {}
-    for case_id, part in entry["cases"].items():
-        states.setdefault(by_id[case_id].case.device, []).extend(after for _, after in part["states"])
-    for device, after in states.items():
-        if after:
-            readings.setdefault(device, []).append(block_reading(int(entry["block"]), after))
+def _restore_reading(entry: Entry, readings: list[DeviceReading]) -> None:
+    after = [after for part in entry["cases"].values() for _, after in part["states"]]
+    if after:
+        readings.append(block_reading(int(entry["block"]), after))
 
 
 def _burst_entry(burst: Burst) -> dict[str, Any]:

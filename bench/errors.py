@@ -107,6 +107,14 @@ class DeviceLost(DeviceError):
     code = "device-lost"
 
 
+def told_again(error: DeviceError, line: str) -> DeviceError:
+    """Return an error of the same kind that says more."""
+    for kind in (DeviceLost, DeviceRefused):
+        if isinstance(error, kind):
+            return kind(line)
+    return DeviceError(line)
+
+
 class WaitUnavailable(EdgebenchError):
     """What a user waits for in one way cannot be measured for a case. The record keeps the reason; the case goes on."""
 

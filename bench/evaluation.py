@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,12 +63,19 @@ class Scored:
 
 
 class Evaluator:
-    """Holds the data set and its caches for all cases of a run."""
+    """Holds the data set and its caches for all cases of a run, on however many devices: threads may share it."""
 
     def __init__(
-        self, spec: DataSpec, *, variants: Sequence[ModelVariant] = (), on_decode: Advance | None = None
+        self,
+        spec: DataSpec,
+        *,
+        variants: Sequence[ModelVariant] = (),
+        on_decode: Advance | None = None,
+        turn: AbstractContextManager[object] | None = None,
     ) -> None:
         """``variants`` are the models to be judged: images that their cards' splits trained with are left out.
+
+        ``turn`` is a lock that a thread may take twice, held while images are decoded and judged.
 
         Raises UsageError, DataError: the images, labels or splits do not fit.
         """
@@ -88,6 +97,7 @@ class Evaluator:
         draw = balanced_limit if spec.balanced else stratified_limit
         self._dataset = draw(dataset, spec.limit, seed=0) if spec.limit else dataset
         self._caches: dict[Geometry, CachedImages] = {}
+        self._turn = turn if turn is not None else threading.RLock()
 
     @property
     def dataset(self) -> Dataset:
@@ -158,15 +168,16 @@ class Evaluator:
         geometry = Geometry(
             preprocessing.height, preprocessing.width, preprocessing.channels, ResizeMode(preprocessing.resize)
         )
-        if geometry not in caches:
-            caches[geometry] = cached_images(
-                dataset,
-                geometry,
-                grayscale=self._spec.grayscale,
-                max_bad_fraction=self._spec.max_bad_fraction,
-                progress=self._on_decode,
-            )
-        return caches[geometry]
+        with self._turn:
+            if geometry not in caches:
+                caches[geometry] = cached_images(
+                    dataset,
+                    geometry,
+                    grayscale=self._spec.grayscale,
+                    max_bad_fraction=self._spec.max_bad_fraction,
+                    progress=self._on_decode,
+                )
+            return caches[geometry]
 
     def evaluate(self, reading: Reading, classify: Classify) -> Scored:
         """Classify every image and return scores and accuracy, those of the validation part if needed.
@@ -198,7 +209,9 @@ class Evaluator:
                     f"{0 if found is None else len(found)} scores for {len(some.items)} images: not of the same"
                 )
         judged = None if chosen_on is None or validation is None else _judged(chosen_on, validation)
-        return Scored(images, reading.labels, scores, _accuracy(reading.labels, _judged(images, scores)), judged)
+        with self._turn:
+            accuracy = _accuracy(reading.labels, _judged(images, scores))
+        return Scored(images, reading.labels, scores, accuracy, judged)
 
     def _validation_images(self, reading: Reading) -> CachedImages | None:
         if self._validation is None:

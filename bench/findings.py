@@ -58,6 +58,7 @@ class Code(str, Enum):
     SOFTWARE_GPU = "software-gpu"
     OUTPUTS_DIFFER = "outputs-differ"
     DEVICE_DIFFERS = "device-differs"
+    NOT_COOLED = "not-cooled"
     MORE_THREADS = "more-threads-than-cores"
 
 

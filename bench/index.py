@@ -139,6 +139,12 @@ class _Data:
 
 
 @dataclass(frozen=True)
+class _Device:
+    name: str
+    environment: Environment
+
+
+@dataclass(frozen=True)
 class _Run:
     """Those fields of a RunRecord that rows are made of: the others are left out by the converter."""
 
@@ -148,6 +154,7 @@ class _Run:
     environment: Environment
     cases: tuple[_Case, ...]
     data: _Data | None = None
+    devices: tuple[_Device, ...] = ()
 
 
 def run_folders(out: Path) -> list[Path]:
@@ -200,10 +207,11 @@ def created_at(text: str, folder: Path) -> datetime:
 
 
 def _rows(run: _Run, folder: Path, created: datetime) -> Iterator[Row]:
-    machine = run.environment
+    machines = {device.name: device.environment for device in run.devices}
     for case in run.cases:
         if case.variant.endswith(BASE_MARK):
             continue  # measured so that its newer build could be compared with it
+        machine = machines.get(case.device, run.environment)
         accuracy = case.accuracy
         yield Row(
             run_id=run.run_id,

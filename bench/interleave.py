@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .analysis.answer_changes import answer_changes
 from .analysis.in_turns import changes_in_turns
+from .analysis.machines import environments
 from .analysis.run_noise import find_case
 from .api import run_spec
 from .card import CARD_NAME, LABELS_NAME, read_labels
@@ -126,8 +127,8 @@ def named_alike(base: Side, new: Side) -> Side:
 def interleaved_spec(base: Side, new: Side, asked: Spec, *, own_ways: bool) -> Spec:
     """Return what to measure: every case of the new side with its older self.
 
-    ``asked`` says how: data and settings, and unless ``own_ways`` also engines, delegates, threads and Pythons. With
-    ``own_ways`` these are the stored run's, the new one's before the base's; its cases alone are measured then.
+    ``asked`` says how: data and settings, and unless ``own_ways`` also engines, delegates, threads, CPUs and Pythons.
+    With ``own_ways`` these are the stored run's, the new one's before the base's; its cases alone are measured then.
     """
     new = named_alike(base, new)
     _refuse_odd_names([*base.files, *new.files])
@@ -175,6 +176,7 @@ def _as_stored(spec: Spec, cases: Sequence[CaseResult]) -> Spec:
         engines=tuple(engines),
         delegates=tuple(delegates),
         threads=tuple(dict.fromkeys(case.threads for case in cases)),
+        cpus=tuple(dict.fromkeys(case.cpus for case in cases if case.cpus is not None)),
         pythons=pythons,
         signature=cases[0].signature,
         only=tuple(
@@ -185,6 +187,7 @@ def _as_stored(spec: Spec, cases: Sequence[CaseResult]) -> Spec:
                 case.delegate,
                 case.threads,
                 case.python_path if case.python_path in named else None,
+                case.cpus,
             )
             for case in cases
         ),
@@ -221,7 +224,7 @@ def interleave(
         UsageError, InputError: nothing was measured.
     """
     run = run_spec(spec, out=out, device=device, progress=progress)
-    repeats = stored_repeats(out, run.record.environment).records if out is not None else ()
+    repeats = stored_repeats(out, *environments(run.record).values()).records if out is not None else ()
     found = changes_in_turns(run, base_name=base.name, new_name=new.name, repeats=repeats, noise=noise)
     missing = tuple(case.case_id for case in base.cases if case.case_id not in {item.case_id for item in found.cases})
     stored = f", stored as {run.record.run_id}" if run.folder else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class Journal:
         self.trouble = trouble
         self.empty = True
         self._descriptor = descriptor
+        self._writing = threading.Lock()
 
     @classmethod
     def create(cls, path: Path) -> Journal:
@@ -82,17 +84,22 @@ class Journal:
         return journal, content
 
     def append(self, entry: Entry) -> None:
-        """Write one entry and wait until it is on the disk. Never while a burst is running: that takes milliseconds."""
-        if self.trouble is not None:
-            return
-        rest = memoryview(_line(entry))
-        try:
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
-            os.fsync(self._descriptor)
-            self.empty = False
-        except OSError as error:
-            self.trouble = error.strerror or str(error)
+        """Write one entry and wait until it is on the disk. Never while a burst is running: that takes milliseconds.
+
+        Several threads may write; a device whose burst is running does not wait for another's entry.
+        """
+        line = _line(entry)
+        with self._writing:
+            if self.trouble is not None:
+                return
+            rest = memoryview(line)
+            try:
+                while rest:
+                    rest = rest[os.write(self._descriptor, rest) :]
+                os.fsync(self._descriptor)
+                self.empty = False
+            except OSError as error:
+                self.trouble = error.strerror or str(error)
 
     def close(self) -> None:
         """Let others have it. May be called twice."""
@@ -137,11 +144,12 @@ def in_use(path: Path) -> bool:
 
 
 def _line(entry: Entry) -> bytes:
-    text = _text(entry)
+    text = entry_text(entry)
     return f'{{"crc32":{zlib.crc32(text.encode())},"entry":{text}}}\n'.encode()
 
 
-def _text(entry: Entry) -> str:
+def entry_text(entry: Entry) -> str:
+    """Return an entry's JSON text."""
     # ASCII, so that file names which are no UTF-8 pass; paths are the only values that JSON does not know.
     return json.dumps(entry, separators=(",", ":"), default=os.fspath)
 
@@ -151,7 +159,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
     try:
         found: Any = json.loads(line) if line.endswith(b"\n") else {}
         entry: dict[str, Any] = found["entry"]
-        return entry if zlib.crc32(_text(entry).encode()) == found["crc32"] else None
+        return entry if zlib.crc32(entry_text(entry).encode()) == found["crc32"] else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 

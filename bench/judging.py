@@ -5,7 +5,7 @@ from __future__ import annotations
 from .analysis.samples import CaseSamples
 from .analysis.verdict import Evidence, findings_of, silence, unchecked_of
 from .findings import verdict_of, worst_first
-from .outcome import Outcome
+from .outcome import Outcome, cores_for
 from .records import Settings
 
 
@@ -22,10 +22,11 @@ def judge(outcome: Outcome, settings: Settings, usable_cores: int | None) -> Non
         delegate=outcome.case.delegate,
         threads=outcome.case.threads,
         delegation=outcome.result.delegation,
-        usable_cores=usable_cores,
+        usable_cores=cores_for(outcome, usable_cores),
         states=outcome.states,
         machine=outcome.machine or {},
         unread=outcome.unread,
+        coolings=tuple(outcome.coolings.values()),
     )
     found = worst_first([*outcome.result.findings, *findings_of(evidence)])
     findings = silence(found, settings.silenced)

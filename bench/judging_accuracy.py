@@ -55,7 +55,7 @@ def accuracy_baseline(outcome: Outcome, outcomes: Sequence[Outcome]) -> Outcome 
 
 def _how(outcome: Outcome) -> tuple[Any, ...]:
     case = outcome.case
-    return case.engine, case.python, case.runtime, case.delegate, case.threads
+    return case.engine, case.python, case.runtime, case.delegate, case.threads, case.cpus
 
 
 def _matches(one: Outcome, other: Outcome) -> int:

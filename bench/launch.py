@@ -9,15 +9,22 @@ from .errors import UsageError
 from .plan import Case
 from .records import Delegate, DelegateKind, Engine
 from .session import Loaded, LoadRequest, Session
+from .stopping import Stop
 
 
 class Launcher:
-    """Opens sessions on one device; a worker that holds more than ``memory_limit_bytes`` is killed."""
+    """Opens sessions on one device; a worker that holds more than ``memory_limit_bytes`` is killed.
 
-    def __init__(self, device: Device, timeout_s: float, memory_limit_bytes: int | None = None) -> None:
+    ``stop`` can end requests from another thread.
+    """
+
+    def __init__(
+        self, device: Device, timeout_s: float, memory_limit_bytes: int | None = None, stop: Stop | None = None
+    ) -> None:
         self._device = device
         self._timeout_s = timeout_s
         self._memory_limit_bytes = memory_limit_bytes
+        self._stop = stop
 
     def open(self, case: Case, at_most_bytes: int | None = None) -> Session:
         """Start a fresh worker under the case's Python. The caller closes the session.
@@ -29,6 +36,8 @@ class Launcher:
             UsageError: a memory limit was asked for, and the device cannot hold workers to one.
         """
         link = self._device.start_worker(case.python.path)
+        if self._stop is not None:
+            link = self._stop.watched(link)
         wanted = self._memory_limit_bytes
         limits = [limit for limit in (wanted, at_most_bytes) if limit is not None]
         if limits:
@@ -38,7 +47,7 @@ class Launcher:
                 if wanted is not None:
                     link.close()
                     raise
-        return Session(link, self._timeout_s)
+        return Session(link, self._timeout_s, case.cpus)
 
     def load(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .analysis.cooling import BlockCooling
 from .analysis.latency import summarise_latency
 from .errors import EdgebenchError, ScoreError, WorkerError
 from .evaluation import Reading, Scored
@@ -21,8 +22,8 @@ class Outcome:
 
     ``states`` has the snapshots (:mod:`edgebench.worker.truth`) before the first and after the last burst of each
     block, ``machine`` the lasting facts, ``unread`` why the latest of these that is missing could not be read.
-    ``baseline`` is the case that it is compared with, None for a baseline itself. ``done`` are the phases that it has
-    been through.
+    ``coolings`` has by block how the device was let cool before. ``baseline`` is the case that it is compared with,
+    None for a baseline itself. ``done`` are the phases that it has been through.
     """
 
     case: Case
@@ -34,6 +35,7 @@ class Outcome:
     states: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = field(default_factory=list)
     machine: Mapping[str, Any] | None = None
     unread: str | None = None
+    coolings: dict[int, BlockCooling] = field(default_factory=dict)
     reading: Reading | None = None
     scored: Scored | None = None
     done: set[str] = field(default_factory=set)
@@ -42,6 +44,11 @@ class Outcome:
     def alive(self) -> bool:
         """True while nothing has gone wrong with the case."""
         return self.result.failure is None
+
+    def forget(self) -> None:
+        """Be again as before anything was measured."""
+        fresh = Outcome(self.case, self.case.result(Status.INTERRUPTED), self.baseline, self.is_baseline)
+        vars(self).update(vars(fresh))
 
     def update(self, **changes: Any) -> None:
         """Replace fields of the result."""
@@ -73,6 +80,11 @@ def typical_ns(outcome: Outcome) -> float:
     if latency is None:
         return 0.0
     return latency.p50_ns if latency.p50_ns is not None else latency.mean_ns
+
+
+def cores_for(outcome: Outcome, cores: int | None) -> int | None:
+    """Return how many cores the case may use, of the ``cores`` that the device has (None: unknown)."""
+    return len(outcome.result.cpu_numbers) or cores
 
 
 def peak_bytes(outcome: Outcome) -> int:

@@ -37,6 +37,7 @@ class Case:
     signature: str | None
     python: PythonTarget
     runtime: str | None
+    cpus: str | None = None
 
     def result(self, status: Status, failure: Failure | None = None) -> CaseResult:
         """Return a result that says only what was asked for and how it ended."""
@@ -52,8 +53,9 @@ class Case:
             status=status,
             signature=self.signature,
             failure=failure,
-            python_path=self.python.path,
+            python_path=self.python.path or None,
             python_name=self.python.name,
+            cpus=self.cpus,
         )
 
 
@@ -84,18 +86,20 @@ def case_id(
     *,
     signature: str | None = None,
     python_name: str | None = None,
+    cpus: str | None = None,
 ) -> str:
-    """Return the stable id ``<model>/<variant>@<device>/<engine>.<runtime>+<delegate>/t<threads>``.
+    """Return the stable id ``<model>/<variant>@<device>/<engine>.<runtime>+<delegate>/t<threads>[/<cpus>]``.
 
     It holds no version and no hash, so that a new build of the same case can be compared with an old one. A chosen
     signature follows the variant as ``:NAME``, a named Python follows the runtime as ``~NAME``.
     """
     chosen = f":{signature}" if signature else ""
     named = f"~{python_name}" if python_name else ""
+    pinned = f"/{cpus}" if cpus else ""
     asked = delegate.kind.value
     if delegate.kind is DelegateKind.EXTERNAL and delegate.library:
         asked = f"external-{Path(delegate.library).name.split('.')[0].removeprefix('lib')}"
-    text = f"{model}/{variant}{chosen}@{device}/{engine.value}.{runtime}{named}+{asked}/t{threads}"
+    text = f"{model}/{variant}{chosen}@{device}/{engine.value}.{runtime}{named}+{asked}/t{threads}{pinned}"
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
@@ -132,7 +136,7 @@ def _combined(
 ) -> list[Case]:
     return [
         _named(
-            Case("", variant, device, engine, delegate, threads, spec.signature, python, spec.runtime),
+            Case("", variant, device, engine, delegate, threads, spec.signature, python, spec.runtime, cpus),
             runtimes[python].name,
         )
         for variant in variants
@@ -140,6 +144,7 @@ def _combined(
         for engine in spec.engines
         for delegate in spec.delegates
         for threads in spec.threads
+        for cpus in spec.cpus or (None,)
         if left_out(engine, delegate) is None
     ]
 
@@ -156,6 +161,7 @@ def _named(case: Case, runtime: str) -> Case:
         case.threads,
         signature=case.signature,
         python_name=case.python.name,
+        cpus=case.cpus,
     )
     return replace(case, case_id=identity)
 
@@ -173,8 +179,8 @@ def _chosen(cases: list[Case], only: Sequence[CaseChoice]) -> list[Case]:
 
 
 def _is(case: Case, choice: CaseChoice) -> bool:
-    wanted = (choice.model, choice.variant, choice.engine, choice.delegate, choice.threads)
-    found = (case.variant.model, case.variant.variant, case.engine, case.delegate, case.threads)
+    wanted = (choice.model, choice.variant, choice.engine, choice.delegate, choice.threads, choice.cpus)
+    found = (case.variant.model, case.variant.variant, case.engine, case.delegate, case.threads, case.cpus)
     return wanted == found and choice.python in (None, case.python.path)
 
 

@@ -44,6 +44,7 @@ class ProfileSpec:
     python: str | None = None
     timeout_s: float = 120.0
     seed: int = 0
+    cpus: str | None = None
 
     def __post_init__(self) -> None:
         if self.delegate in NOT_PROFILED:
@@ -82,7 +83,7 @@ def profile_variant(spec: ProfileSpec, variant: ModelVariant, device: Device) ->
     """
     path = Path(variant.file.path)
     graph = read_graph(path)
-    with Session(device.start_worker(spec.python or device.default_python()), spec.timeout_s) as session:
+    with Session(device.start_worker(spec.python or device.default_python()), spec.timeout_s, spec.cpus) as session:
         runtime = session.hello().runtime
         request = LoadRequest(
             device.place(path), Engine.COMPILED, Delegate(spec.delegate), spec.threads, spec.signature
@@ -96,6 +97,7 @@ def profile_variant(spec: ProfileSpec, variant: ModelVariant, device: Device) ->
         file=variant.file,
         delegate=spec.delegate.value,
         threads=spec.threads,
+        cpus=spec.cpus,
         signature=spec.signature,
         runtime=runtime,
         opened=opened,

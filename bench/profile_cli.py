@@ -45,6 +45,7 @@ def add_profile(commands: argparse._SubParsersAction[Any]) -> None:
     profile.add_argument("--engine", default="compiled", metavar="NAME", help="compiled, the only one with a profiler")
     profile.add_argument("--delegate", default="default", metavar="NAME", help="default, xnnpack, none")
     profile.add_argument("--threads", type=int, default=1, metavar="N", help="threads (1)")
+    profile.add_argument("--cpus", metavar="CPUS", help="run on these CPUs alone: big, little, 0-3")
     profile.add_argument("--signature", metavar="NAME", help="run this signature of the model")
     profile.add_argument(
         "--runs", type=int, metavar="N", help="profile N runs (default: until operators that matter are known to 2 %%)"
@@ -109,7 +110,7 @@ def _unfit(profile: Profile, kind: str) -> str | None:
 def _spec(options: argparse.Namespace) -> ProfileSpec:
     from .profile import ProfileSpec
     from .records import DelegateKind
-    from .spec import parse_delegate, parse_duration_ns
+    from .spec import parse_cpus, parse_delegate, parse_duration_ns
 
     if options.engine != "compiled":
         raise UsageError(f"--engine {options.engine}: only engine compiled has a profiler; leave --engine out")
@@ -122,6 +123,7 @@ def _spec(options: argparse.Namespace) -> ProfileSpec:
         models=tuple(options.models),
         delegate=kind,
         threads=options.threads,
+        cpus=None if options.cpus is None else parse_cpus([options.cpus])[0],
         signature=options.signature,
         runs=options.runs,
         timeout_s=parse_duration_ns(options.timeout, "--timeout") / 1e9,

@@ -70,6 +70,7 @@ class Profile(OperatorProfile):
     runtime: RuntimeInfo
     opened: OpenedProfile
     subgraph_names: tuple[str, ...]
+    cpus: str | None = None
 
 
 @dataclass(frozen=True)

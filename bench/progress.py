@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,5 +33,29 @@ class Progress:
     def detail_count(self, done: int, total: int, per_s: float | None = None) -> None:
         """How far the current step is, in its own units (images, for instance), and how many of them a second."""
 
+    def tell(self, line: str) -> None:
+        """Something that is worth a line of its own."""
+
+    def side_by_side(self, names: Sequence[str]) -> Sequence[Progress]:
+        """Return one for each of several devices that are measured at the same time, each in a thread of its own."""
+        return [self for _ in names]
+
     def close(self) -> None:
         """Nothing more will come."""
+
+
+class ThreadsProgress:
+    """Passes on how far something is that devices share, to the progress of the one whose thread does it."""
+
+    def __init__(self, otherwise: Progress) -> None:
+        self._otherwise = otherwise
+        self._own = threading.local()
+
+    def here(self, progress: Progress) -> None:
+        """What this thread does is told to ``progress``."""
+        self._own.progress = progress
+
+    def detail_count(self, done: int, total: int) -> None:
+        """Tell how far it is."""
+        progress: Progress = getattr(self._own, "progress", self._otherwise)
+        progress.detail_count(done, total)

@@ -9,8 +9,8 @@ Rules that hold everywhere:
 Schema history:
 
 1. first version
-2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory, operators, devices: absent
-   in version 1
+2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory, operators, devices,
+   sustained load: absent in version 1
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .findings import Code, Finding, Verdict
 from .operators import OperatorProfile
 from .readings import CoreGroup, Reading
 from .rule import Rule
+from .sustained_records import Sustained
 
 SCHEMA_VERSION = 2
 
@@ -516,8 +517,9 @@ class CaseResult:
 
     ``findings`` are worst first and ``verdict`` is what they come to, None where nothing was timed; ``unchecked`` maps
     the code of a check that could not be made to the reason. ``unavailable`` maps ``accuracy`` to the reason where
-    images were classified and have no labels, and ``operators`` to the reason where a profile was asked for and there
-    is none.
+    images were classified and have no labels, and ``operators`` and ``sustained`` to the reason where a profile or
+    sustained load was asked for and there is none. ``cpus`` is what ``--cpus`` asked for, None for any, and
+    ``cpu_numbers`` what that was on the device.
     """
 
     case_id: str
@@ -557,6 +559,9 @@ class CaseResult:
     operators: OperatorProfile | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
     device_parity: DeviceParity | None = None
+    cpus: str | None = None
+    cpu_numbers: tuple[int, ...] = ()
+    sustained: Sustained | None = None
 
 
 @dataclass(frozen=True)
@@ -631,6 +636,8 @@ class Settings:
     every comparison is known to ``precision`` (0.01 = 1 %) or ``budget_ns`` is spent. Minimum runs and time are over
     all of ``min_blocks``. ``require_full`` makes a delegate that left operators to the CPU an error, a worker whose
     resident memory exceeds ``memory_limit_bytes`` is killed, and findings with a ``silenced`` code do not count.
+    Before each block the device cools to ``cool_to_celsius``, for ``cool_timeout_s`` at most; ``governor`` is set on
+    its CPUs meanwhile. None asks for neither.
     """
 
     seed: int
@@ -648,6 +655,47 @@ class Settings:
     require_full: bool = False
     memory_limit_bytes: int | None = None
     silenced: tuple[Code, ...] = ()
+    cool_to_celsius: float | None = None
+    cool_timeout_s: float = 300.0
+    governor: str | None = None
+
+
+@dataclass(frozen=True)
+class GovernorChange:
+    """The governor that a run set on all CPUs of its device, and what each clock policy had before and got back.
+
+    ``previous`` is empty where all of them had it already.
+    """
+
+    name: str
+    previous: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cooling:
+    """How a device was let cool before blocks, by the warmest of its thermal ``zones``.
+
+    Of ``blocks`` in all, ``waits`` had to wait, ``waited_ns`` together; ``too_warm`` of them began above the limit (or
+    nobody knows) when the time for it was over. ``warmest_celsius`` is how warm the warmest of them began.
+    """
+
+    limit_celsius: float
+    zones: tuple[str, ...] = ()
+    blocks: int = 0
+    waits: int = 0
+    waited_ns: int = 0
+    too_warm: int = 0
+    warmest_celsius: float | None = None
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a run saw to on a device because somebody asked for it; None where nobody did."""
+
+    device: str
+    governor: GovernorChange | None = None
+    cooling: Cooling | None = None
 
 
 @dataclass(frozen=True)
@@ -678,3 +726,4 @@ class RunRecord:
     warnings: tuple[str, ...] = ()
     rule: Rule | None = None
     devices: tuple[DeviceRecord, ...] = ()
+    conditions: tuple[Conditions, ...] = ()

@@ -64,6 +64,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
         "python_name": Kind.NAME,
         "unchecked": Kind.TEXT,
         "notes": Kind.TEXT,
+        "cpus": Kind.WORD,
         **_UNAVAILABLE,
     },
     "Delegate": {"library": Kind.PATH, "options": Kind.VALUE},
@@ -89,6 +90,9 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
     "IdleGap": _UNAVAILABLE,
     "Throughput": _UNAVAILABLE,
     "Waits": _UNAVAILABLE,
+    "Trend": _UNAVAILABLE,
+    "HeatStart": _UNAVAILABLE,
+    "Sustained": {"cut_short": Kind.TEXT, **_UNAVAILABLE},
     "ClassMetrics": {"label": Kind.NAME, "intervals": Kind.WORD, **_UNAVAILABLE},
     "Accuracy": {"labels": Kind.NAME, "intervals": Kind.WORD, **_UNAVAILABLE},
     "PairedDifference": {"name": Kind.NAME, "explanation": Kind.TEXT, **_UNAVAILABLE},
@@ -107,6 +111,10 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
     "TypeTime": {"tag": Kind.WORD},
     "OperatorProfile": {"notes": Kind.TEXT},
     "DataInfo": {"source": Kind.SOURCE, "class_counts": Kind.NAME, "notes": Kind.TEXT},
+    "Settings": {"governor": Kind.WORD},
+    "GovernorChange": {"name": Kind.WORD, "previous": Kind.WORD},
+    "Cooling": {"zones": Kind.WORD, **_UNAVAILABLE},
+    "Conditions": {"device": Kind.DEVICE},
     "SkippedImage": {"image_id": Kind.IMAGE, "reason": Kind.TEXT},
     "RejectedModel": {"path": Kind.PATH},
     "Criterion": {"label": Kind.NAME},
@@ -115,10 +123,11 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
 #: Flags of ``edgebench run`` whose value is a figure, a choice or a label: it stays. Of any other, known or not, the
 #: value is taken for a path.
 TELLING_FLAGS = frozenset({
-    "--engine", "--threads", "--baseline", "--signature", "--runtime", "--limit", "--normalize",
+    "--engine", "--threads", "--cpus", "--baseline", "--signature", "--runtime", "--limit", "--normalize",
     "--resize", "--grayscale", "--max-bad", "--split", "--operating-point", "--eval-workers", "--recommend",
     "--min-runs", "--max-runs", "--min-time", "--max-time", "--warmup-time", "--blocks", "--precision", "--budget",
-    "--timeout", "--memory-limit", "--seed", "--waits", "--gap", "--batches", "--workers", "--silence",
+    "--timeout", "--memory-limit", "--seed", "--waits", "--sustain", "--gap", "--batches", "--workers", "--silence",
+    "--cool-to", "--cool-timeout", "--set-governor", "--device-cache",
 })  # fmt: skip
 #: Flags of ``edgebench run`` that stand alone: the word behind is no value of theirs.
 LONE_FLAGS = frozenset({

@@ -18,14 +18,14 @@ MOST_RUNS = 200
 
 @dataclass(frozen=True)
 class StoredRepeats:
-    """Records of one host, newest first, and how many files could not be read."""
+    """Records of some machines, newest first, and how many files could not be read."""
 
     records: tuple[RunRecord, ...]
     unreadable: int = 0
 
 
-def stored_repeats(out: Path, like: Environment, most: int = MOST_RUNS) -> StoredRepeats:
-    """Return the newest runs below ``out`` that were measured on the host of ``like``, at most ``most`` of them.
+def stored_repeats(out: Path, *like: Environment, most: int = MOST_RUNS) -> StoredRepeats:
+    """Return the newest runs below ``out`` that were measured on a machine of ``like``, at most ``most`` of them.
 
     A file that is damaged or of a newer schema is counted, never an error: it is not what was asked about.
     """
@@ -36,7 +36,7 @@ def stored_repeats(out: Path, like: Environment, most: int = MOST_RUNS) -> Store
             break
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            if _same_host(data, like):
+            if any(_same_host(there, one) for there in _environments(data) for one in like):
                 found.append(from_dict(data, str(path)))
         except (OSError, ValueError, RecursionError, StoreError):
             unreadable += 1
@@ -52,9 +52,16 @@ def _newest_first(out: Path) -> Iterator[Path]:
     yield from (folder / RUN_FILE for folder in folders if (folder / RUN_FILE).is_file())
 
 
-def _same_host(data: Any, like: Environment) -> bool:
-    """Tell from plain JSON, because checking a whole record against the schema takes far longer."""
+def _environments(data: Any) -> list[dict[str, Any]]:
+    """Return those of plain JSON, because checking a whole record against the schema takes far longer."""
     there = data.get("environment") if isinstance(data, dict) else None
     if not isinstance(there, dict):
         raise ValueError("no environment")
+    listed = data.get("devices")
+    devices = listed if isinstance(listed, list) else []
+    own = (device.get("environment") for device in devices if isinstance(device, dict))
+    return [there, *(found for found in own if isinstance(found, dict))]
+
+
+def _same_host(there: dict[str, Any], like: Environment) -> bool:
     return all(there.get(name) == getattr(like, name) for name in ("machine", "cpu_model", "hostname"))

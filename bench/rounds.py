@@ -208,6 +208,11 @@ class Decision:
         """How long timing has gone on, pauses of the whole run left out."""
         return self._clock_ns() - self._start_ns
 
+    def leave_out(self, pause_ns: int) -> None:
+        """Count a pause that has just ended neither to the time spent nor to a block's."""
+        self._start_ns += pause_ns
+        self._last_ns += pause_ns
+
     def another(
         self, blocks_done: int, logs: Sequence[SampleLog], pairs: Sequence[tuple[SampleLog, SampleLog]]
     ) -> bool:

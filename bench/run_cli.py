@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .command_line import given_names
+from .conditions_cli import add_condition_flags, condition_options
 from .data_cli import add_accuracy_flags, add_image_flags, data_spec
 from .defaults import BESIDE_RESUME, RESULTS, default_lines, written_out
 from .errors import UsageError
@@ -20,6 +21,7 @@ from .verbosity import add_verbosity, make_progress
 
 if TYPE_CHECKING:
     from .gates import Gate
+    from .open_devices import OpenDevice
     from .progress import Progress
     from .spec import Spec, WaitSpec
     from .store import StoredRun
@@ -36,6 +38,7 @@ examples:
   edgebench run models/sample --data folder:photos
   edgebench run model.tflite --data ham10000:HAM10000 --normalize -1..1 --limit 500
   edgebench run model_int8.tflite --python .venv/bin/python --python /opt/py39/bin/python
+  edgebench run models/sample --device local,ssh://pi@raspberrypi.local
   edgebench run --resume latest
 """
 
@@ -54,13 +57,24 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         "models", nargs="*", metavar="MODEL", help="a .tflite file, a folder of them, or MODEL/VARIANT=FILE to name it"
     )
     what = run.add_argument_group("what runs the model")
+    what.add_argument(
+        "--device",
+        action="append",
+        metavar="NAME[,NAME]",
+        help="local (default), a name of edgebench.toml, or ssh://USER@HOST; several are measured at the same time",
+    )
+    what.add_argument(
+        "--device-cache", metavar="SIZE", help="models and images kept on a device take at most so much (2GB)"
+    )
     add_way_flags(what)
     what.add_argument("--baseline", metavar="VARIANT", help="compare with this variant (default: float32)")
     accuracy = run.add_argument_group("accuracy")
     add_image_flags(accuracy)
     add_accuracy_flags(accuracy)
     add_time_flags(run.add_argument_group("how long"))
+    add_condition_flags(run.add_argument_group("the device's state"))
     _add_wait_flags(run.add_argument_group("what a user waits for"))
+    _add_sustain_flag(run.add_argument_group("under load for long"))
     _add_profile_flag(run.add_argument_group("where the time goes"))
     add_gate_flags(run.add_argument_group("gates, against the baseline variant of the same run"))
     _add_output_flags(run.add_argument_group("output"))
@@ -78,6 +92,12 @@ def add_way_flags(what: argparse._ArgumentGroup) -> None:
     what.add_argument("--require-full", action="store_true", help="a delegate that leaves operators to the CPU fails")
     what.add_argument("--delegate-option", action="append", default=[], metavar="KEY=VALUE", help="for external")
     what.add_argument("--threads", default="1", metavar="N[,N]", help="thread counts (default 1)")
+    what.add_argument(
+        "--cpus",
+        action="append",
+        metavar="CPUS",
+        help="run on these CPUs alone: big, little, 0-3 (repeatable, for a case with each)",
+    )
     what.add_argument("--signature", metavar="NAME", help="run this signature of the model")
     what.add_argument(
         "--python",
@@ -118,6 +138,15 @@ def _add_wait_flags(waits: argparse._ArgumentGroup) -> None:
     waits.add_argument("--gap", metavar="T", help="for idle-gap: one inference every T (100ms)")
     waits.add_argument("--batches", metavar="N[,N]", help="for batches: items a run (1,2,4,8)")
     waits.add_argument("--workers", metavar="N[,N]", help="for workers: processes at once (1,2)")
+
+
+def _add_sustain_flag(load: argparse._ArgumentGroup) -> None:
+    load.add_argument(
+        "--sustain",
+        metavar="T",
+        help="after timing, run each case alone for T (10m): latency over time with temperature and clock, not within "
+        "--budget",
+    )
 
 
 def _add_profile_flag(where: argparse._ArgumentGroup) -> None:
@@ -180,26 +209,33 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Se
 def _judged(options: argparse.Namespace, gates: Sequence[Gate], stored: StoredRun) -> int:
     """Apply the gates to a run's cases, each against its baseline. An interrupted run is not judged."""
     from .analysis.in_turns import changes_within
+    from .analysis.machines import environments
     from .repeats import stored_repeats
 
     if stored.record.interrupted or not (gates or options.github_benchmark):
         return 0
-    repeats = stored_repeats(options.out, stored.record.environment).records if gates else ()
+    repeats = stored_repeats(options.out, *environments(stored.record).values()).records if gates else ()
     return apply_gates(options, gates, [changes_within(stored, repeats)], to_stderr=options.json)
 
 
 def _dry_run(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]) -> int:
-    from .devices.local import LocalDevice
     from .dry_run import dry_run
-    from .report.dry_run import dry_run_json, render_dry_run
+    from .open_devices import device_opener, opened_devices
+    from .report.dry_run import dry_runs_json, render_dry_runs
 
     if options.resume is not None:
         raise UsageError("--dry-run: --resume goes on with a run as it was asked for; leave one of them out")
     if not options.models:
         parser.error("the following arguments are required: MODEL")
-    found = dry_run(spec_of(options, given, options.models), options.out, LocalDevice())
-    print(dry_run_json(found) if options.json else render_dry_run(found).rstrip())
+    spec = spec_of(options, given, options.models)
+    with opened_devices(spec.devices, device_opener("edgebench run --dry-run", options.config, _say)) as devices:
+        found = {device.name: dry_run(spec, options.out, device) for device in devices}
+    print(dry_runs_json(found) if options.json else render_dry_runs(found).rstrip())
     return _EXIT_OK
+
+
+def _say(line: str) -> None:
+    print(f"edgebench: {line}", file=sys.stderr)
 
 
 def _say_redacted(stored: StoredRun) -> None:
@@ -213,18 +249,35 @@ def _what_to_do(
     parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]
 ) -> Callable[[Progress], StoredRun]:
     """Return what measures: a new run, or with ``--resume`` the rest of an old one, which knows all but its output."""
+    from .open_devices import device_opener
+    from .spec import parse_size
+
     page = {"page_images": not options.no_images, "redact_page": options.redact}
+
+    def opener(progress: Progress) -> OpenDevice:
+        cache_bytes = None if options.device_cache is None else parse_size(options.device_cache, "--device-cache")
+        return device_opener("edgebench run", options.config, progress.tell, cache_bytes=cache_bytes)
+
     if options.resume is not None:
         _refuse_others(parser, given)
         from .api import resume_run
 
-        return lambda progress: resume_run(options.resume, options.out, progress=progress, **page)
+        return lambda progress: resume_run(
+            options.resume, options.out, progress=progress, open_device=opener(progress), **page
+        )
     if not options.models:
         parser.error("the following arguments are required: MODEL")
     spec = spec_of(options, given, options.models)
     from .api import run_spec
 
-    return lambda progress: run_spec(spec, out=options.out, progress=progress, keep=options.keep_models, **page)
+    return lambda progress: run_spec(
+        spec,
+        out=options.out,
+        progress=progress,
+        keep=options.keep_models,
+        open_device=opener(progress),
+        **page,
+    )
 
 
 def _refuse_others(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
@@ -261,10 +314,13 @@ def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[
     from .records import Engine, Settings
     from .spec import (
         DEFAULT_SETTINGS,
+        LOCAL,
         Spec,
         parse_choice,
         parse_codes,
+        parse_cpus,
         parse_delegates,
+        parse_devices,
         parse_duration_ns,
         parse_percent,
         parse_python,
@@ -273,19 +329,22 @@ def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[
     )
 
     engines = _split(options.engine, "interpreter")
+    devices = parse_devices(getattr(options, "device", None) or [LOCAL])
     min_time_ns, max_time_ns = _time_bounds(options)
     return Spec(
         models=tuple(models),
         engines=tuple(parse_choice(Engine, name, "--engine") for name in engines),
         delegates=parse_delegates(_split(options.delegate, "default"), options.delegate_option),
         threads=parse_threads(options.threads),
-        pythons=tuple(parse_python(text) for text in options.python),
+        cpus=parse_cpus(options.cpus or ()),
+        pythons=tuple(parse_python(text, here=devices == (LOCAL,)) for text in options.python),
         runtime=options.runtime,
         signature=options.signature,
         baseline=options.baseline,
         data=data_spec(options),
         waits=_wait_spec(options),
         profile=options.profile,
+        sustain_ns=None if options.sustain is None else parse_duration_ns(options.sustain, "--sustain"),
         settings=Settings(
             seed=options.seed,
             min_runs=min(DEFAULT_SETTINGS.min_runs, options.max_runs) if options.min_runs is None else options.min_runs,
@@ -301,8 +360,10 @@ def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[
             memory_limit_bytes=None if options.memory_limit is None else parse_size(options.memory_limit),
             silenced=parse_codes(_split(options.silence, "")),
             timeout_s=parse_duration_ns(options.timeout, "--timeout") / 1e9,
+            **condition_options(options),
         ),
         command=("edgebench", *written_out(options, given)),
+        devices=devices,
     )
 
 
@@ -311,7 +372,7 @@ def check_run_options(options: argparse.Namespace) -> None:
     spec_of(options, (), options.models)
 
 
-def _blocks(options: argparse.Namespace) -> dict[str, int]:
+def _blocks(options: argparse.Namespace) -> dict[str, Any]:
     return {} if options.blocks is None else {"min_blocks": options.blocks, "max_blocks": options.blocks}
 
 
@@ -380,11 +441,12 @@ def folder_argument(text: str) -> Path:
 
 
 def exit_code(stored: StoredRun) -> int:
-    """What a run's command ends with: 0, 3 where a case or model failed, 130 where it was interrupted."""
+    """What a run's command ends with: 0, 3 where a case, model or device failed, 130 where it was interrupted."""
+    from .analysis.endings import stopped_by_hand
     from .records import Status
 
     record = stored.record
-    if record.interrupted:
+    if stopped_by_hand(record):
         return _EXIT_INTERRUPTED
     if record.rejected or any(case.status is not Status.OK for case in record.cases):
         return _EXIT_CASES_FAILED

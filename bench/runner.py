@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from .blocks import BlockTimer
+from .blocks import BlockTimer, summarise
 from .classify import Classifier
+from .conditions import DeviceConditions
+from .cooling import Cooler
 from .delegate_check import check_delegate
 from .device_parity import DeviceParityCheck
 from .devices.base import Device
@@ -15,7 +18,7 @@ from .devices.local import LocalDevice
 from .errors import DataError, RuntimeRefused
 from .evaluation import NO_LABELS, Evaluator
 from .firmware import Firmware
-from .golden import GoldenInputs
+from .golden_inputs import GoldenInputs
 from .gpu_check import check_gpu
 from .judging_accuracy import judge_accuracy
 from .launch import Launcher
@@ -27,6 +30,8 @@ from .progress import Progress
 from .records import DelegateKind, Delegation, Failure, Memory, MemoryRepeat, RuntimeInfo, Settings, Status
 from .session import ImageNeeds, Session
 from .spec import PythonTarget, WaitSpec
+from .stopping import Stop
+from .sustain import SustainMeter
 from .waits.meter import WaitMeter
 
 #: Runs after the first one in the memory process: buffers that only a second run allocates show up.
@@ -51,13 +56,25 @@ class Runner:
         *,
         profile: bool = False,
         host: Device | None = None,
+        stop: Stop | None = None,
+        host_turn: AbstractContextManager[object] | None = None,
+        sustain_ns: int | None = None,
+        cool_down: Callable[[], None] | None = None,
     ) -> None:
-        """``host`` is what a device that is elsewhere must agree with; None: this machine."""
+        """``host`` is what a device that is elsewhere must agree with; None: this machine.
+
+        ``stop`` can end :meth:`run` from another thread, as a Ctrl-C does in this one. ``host_turn`` is a lock that is
+        held while this machine is timed, or works hard for a device that is elsewhere: it cannot do both.
+        """
+        self._host_turn = host_turn if host_turn is not None else nullcontext()
+        self._own_turn = self._host_turn if isinstance(device, LocalDevice) else nullcontext()
+        self._stop = stop
         self._device = device
         self._host = host
-        self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes)
+        self._launcher = Launcher(device, settings.timeout_s, settings.memory_limit_bytes, stop)
         self._settings = settings
-        self._phase = ""
+        self.phase = ""
+        self.conditions = DeviceConditions(device, settings, progress or Progress())
         self._paired = plan.paired
         self._observer = Observer()
         self._evaluator = evaluator
@@ -70,6 +87,12 @@ class Runner:
         )
         self._profile = OperatorMeter(self._launcher, settings.seed) if profile else None
         self.outcomes = [Outcome(case, case.result(Status.INTERRUPTED)) for case in plan.cases]
+        cooled = cool_down or _waiting(self.conditions.cooler)
+        self._sustain = (
+            SustainMeter(device, self._launcher, settings, sustain_ns, self.outcomes, self._progress, cooled)
+            if sustain_ns
+            else None
+        )
         by_id = {outcome.case.case_id: outcome for outcome in self.outcomes}
         for case_id, baseline_id in plan.baselines.items():
             by_id[case_id].baseline = by_id[baseline_id]
@@ -82,45 +105,86 @@ class Runner:
         hold that already.
 
         Raises:
-            UsageError, DataError: accuracy was asked for and cannot be measured this way; nothing was timed yet.
+            UsageError, DataError: accuracy was asked for and cannot be measured this way, or no governor can be set;
+                nothing was timed yet.
+            DeviceError: the device was lost, or says no; what was not finished then is of no use.
         """
         self._observer = observer or Observer()
+        with self.conditions.held():
+            self._measure(timed or Timed())
+
+    def _measure(self, timed: Timed) -> None:
         try:
             self._each("checking, measuring memory", self.outcomes, self._inspect)
             self._repeat_memory()
             self._decode_images()
             self._compare_with_host()
-            self._time(timed or Timed())
+            self._time(timed)
             if self._waits is not None:
-                self._each("measuring what a user waits for", self._alive(), self._waits.measure)
+                self._each("measuring what a user waits for", self._alive(), self._in_turn(self._waits.measure))
+            if self._sustain is not None:
+                self._each("keeping each case under load", self._alive(), self._in_turn(self._sustain.measure))
             if self._profile is not None:
-                self._each("profiling operators", self._alive(), self._profile.measure)
+                self._each("profiling operators", self._alive(), self._in_turn(self._profile.measure))
             if self._evaluator is not None:
                 self._classify(self._evaluator)
             for outcome in self._alive():
                 outcome.update(status=Status.OK)
         except KeyboardInterrupt:
-            for outcome in self._alive():
-                if outcome.result.status is not Status.OK:
-                    failure = Failure("interrupted", f"stopped by hand while {self._phase}")
-                    outcome.update(status=Status.INTERRUPTED, failure=failure)
+            self.interrupted()
             raise
 
+    def interrupted(self) -> None:
+        """Note in the outcomes that were not finished that somebody stopped the run."""
+        self._give_up(Failure("interrupted", f"stopped by hand while {self.phase}"))
+
+    def gave_up(self, failure: Failure, usable_cores: int | None, *, timed: bool) -> None:
+        """Note in the outcomes that were not finished why not; what was measured becomes results.
+
+        ``timed``: timing was finished, so its results are there.
+        """
+        if not timed:
+            summarise([outcome for outcome in self.outcomes if outcome.log.bursts], self._settings, usable_cores)
+        if self._evaluator is not None:
+            judge_accuracy(self.outcomes, self._evaluator.operating_points)
+        self._give_up(failure)
+
+    def _give_up(self, failure: Failure) -> None:
+        for outcome in self._alive():
+            if outcome.result.status is not Status.OK:
+                outcome.update(status=Status.INTERRUPTED, failure=failure)
+
     def _time(self, timed: Timed) -> None:
-        self._phase = "timing"
+        self.phase = "timing"
         if timed.finished:
             return
         cores = self._device.environment().cpus_allowed
         firmware = Firmware(self._device)
-        timer = BlockTimer(self._launcher, self._settings, self._progress, self._available_bytes, cores, firmware)
+        timer = BlockTimer(
+            self._launcher,
+            self._settings,
+            self._progress,
+            self._available_bytes,
+            cores,
+            firmware=firmware,
+            cooler=self.conditions.cooler,
+            turn=self._own_turn,
+        )
         timer.run(self.outcomes, self._observer, timed)
         self._observer.timing_done(self.outcomes)
+
+    def _in_turn(self, action: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
+        def act(outcome: Outcome) -> None:
+            with self._own_turn:
+                action(outcome)
+
+        return act
 
     def _alive(self) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.alive]
 
     def _each(self, phase: str, outcomes: list[Outcome], action: Callable[[Outcome], None]) -> None:
-        self._phase = phase
+        self.phase = phase
         left = [outcome for outcome in outcomes if phase not in outcome.done]
         if outcomes and not left:
             return
@@ -149,7 +213,7 @@ class Runner:
         alone = self._external_alone(outcome.case)
         with self._launcher.open(outcome.case) as session:
             hello = session.hello(outcome.case.runtime)
-            outcome.update(runtime=hello.runtime, runtime_import_ns=hello.import_ns)
+            outcome.update(runtime=hello.runtime, runtime_import_ns=hello.import_ns, cpu_numbers=hello.cpus)
             before = session.memory()
             loaded = self._launcher.load(outcome.case, session)
             after_load = session.memory()
@@ -199,7 +263,9 @@ class Runner:
         if not self._device.elsewhere:
             return
         with GoldenInputs(self._settings.seed, self._evaluator) as golden:
-            check = DeviceParityCheck(self._device, self._host or LocalDevice(), self._settings, golden)
+            check = DeviceParityCheck(
+                self._device, self._host or LocalDevice(), self._settings, golden, self._host_turn, self._stop
+            )
             self._each("comparing outputs with the host's", self._alive(), check.check)
 
     def _classify(self, evaluator: Evaluator) -> None:
@@ -218,6 +284,17 @@ class Runner:
         if outcome.scored.accuracy is None:
             outcome.lacks("accuracy", NO_LABELS)
         outcome.update(accuracy=outcome.scored.accuracy, status=Status.OK)
+
+
+def _waiting(cooler: Cooler | None) -> Callable[[], None] | None:
+    """Return what waits until the device is cool, None where nobody asked for it."""
+    if cooler is None:
+        return None
+
+    def wait() -> None:
+        cooler.wait()
+
+    return wait
 
 
 def _image_needs(outcome: Outcome, session: Session) -> ImageNeeds:

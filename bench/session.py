@@ -51,10 +51,11 @@ class Ready:
 
 @dataclass(frozen=True)
 class Hello:
-    """Who answers, and how long its runtime took to import."""
+    """Who answers, how long its runtime took to import, and the CPUs that it was pinned to, if any."""
 
     runtime: RuntimeInfo
     import_ns: int
+    cpus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,11 @@ class ImageNeeds:
 class Session:
     """Wraps a link; every request shares the case's time limit. Closing it ends the process."""
 
-    def __init__(self, link: WorkerLink, timeout_s: float) -> None:
+    def __init__(self, link: WorkerLink, timeout_s: float, cpus: str | None = None) -> None:
+        """``cpus`` are those that it runs on from :meth:`hello` on, None for any."""
         self._link = link
         self._timeout_s = timeout_s
+        self._pinning = {} if cpus is None else {"cpus": cpus}
 
     def close(self) -> None:
         """End the worker."""
@@ -135,11 +138,11 @@ class Session:
 
     def hello(self, runtime: str | None = None) -> Hello:
         """Import the runtime there."""
-        return self._greeted(self._ask("hello", runtime=runtime))
+        return self._greeted(self._ask("hello", runtime=runtime, **self._pinning))
 
     def start_hello(self, runtime: str | None = None) -> None:
         """Let it import the runtime; :meth:`end_hello` comes next. Raises WaitUnavailable where it cannot overlap."""
-        self._link.send("hello", runtime=runtime)
+        self._link.send("hello", runtime=runtime, **self._pinning)
 
     def end_hello(self) -> Hello:
         """Wait for the runtime."""
@@ -149,6 +152,10 @@ class Session:
         if answer.get("protocol") != PROTOCOL_VERSION:
             raise ProtocolError(f"the worker speaks protocol {answer.get('protocol')}, not {PROTOCOL_VERSION}")
         return self._read(_hello, answer)
+
+    def find_cpus(self, cpus: str) -> tuple[int, ...]:
+        """Return the numbers that a choice of CPUs names there. Raises RuntimeRefused where there are none such."""
+        return self._read(lambda answer: _numbers(answer["cpus"]), self._ask("find_cpus", cpus=cpus))
 
     def load(self, request: LoadRequest) -> Loaded:
         """Load and allocate a model there."""
@@ -346,7 +353,12 @@ def _hello(answer: dict[str, Any]) -> Hello:
             machine=str(answer["machine"]),
         ),
         import_ns=int(runtime["import_ns"]),
+        cpus=_numbers(answer.get("cpus", ())),
     )
+
+
+def _numbers(found: Any) -> tuple[int, ...]:
+    return tuple(int(number) for number in found)
 
 
 def _loaded(answer: dict[str, Any]) -> Loaded:

@@ -17,6 +17,10 @@ from .images.geometry import ResizeMode
 from .images.unseen import SplitChoice
 from .records import Delegate, DelegateKind, Engine, Settings, Wait
 from .rule import Rule
+from .worker.affinity import BIG, LITTLE, cpu_list, cpu_numbers
+
+#: What names this machine among devices.
+LOCAL = "local"
 
 DEFAULT_SETTINGS = Settings(
     seed=0,
@@ -36,12 +40,19 @@ _MAX_TIMEOUT_S = 24 * 3600.0
 
 #: A run of each case takes dozens of gaps.
 _MAX_GAP_NS = 10_000_000_000
+#: Shorter loads have no windows to compare; longer ones are for another tool.
+_MIN_SUSTAIN_NS = 1_000_000_000
+_MAX_SUSTAIN_NS = 24 * 3600 * 1_000_000_000
 _MAX_BATCH = 4096
 _MAX_WORKERS = 256
 
 
 #: No Python with numpy starts in less.
 _LEAST_MEMORY_BYTES = 20_000_000
+
+
+#: Every processor has switched itself off before.
+_MAX_CELSIUS = 125
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,10 @@ class WaitSpec:
 
 @dataclass(frozen=True)
 class CaseChoice:
-    """One case of all that a Spec combines. ``python`` is an interpreter's path, None for any."""
+    """One case of all that a Spec combines. ``python`` is an interpreter's path, None for any.
+
+    ``cpus`` is None for a case that is not pinned.
+    """
 
     model: str
     variant: str
@@ -107,15 +121,18 @@ class CaseChoice:
     delegate: Delegate
     threads: int
     python: str | None = None
+    cpus: str | None = None
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One run as asked for: every model with every engine, delegate, thread count and Python.
+    """One run as asked for: every model with every engine, delegate, thread count, choice of CPUs and Python.
 
     ``only`` keeps of these combinations the ones it names, where it names any. ``against`` are MODEL arguments with an
     older build of the same variants: each case then takes turns with its own older self, which is its baseline.
-    ``profile`` asks for each case's operators too, after timing.
+    ``profile`` asks for each case's operators too, after timing; ``sustain_ns`` keeps each case under load so long.
+    ``cpus`` is empty for workers on any CPU. ``devices`` are texts that each name a device to measure all of it on:
+    ``local``, a name of ``edgebench.toml`` or an address.
     """
 
     models: tuple[str, ...]
@@ -133,11 +150,14 @@ class Spec:
     command: tuple[str, ...] = field(default_factory=tuple)
     only: tuple[CaseChoice, ...] = ()
     against: tuple[str, ...] = ()
+    cpus: tuple[str, ...] = ()
+    devices: tuple[str, ...] = (LOCAL,)
+    sustain_ns: int | None = None
 
     def __post_init__(self) -> None:
         if not self.models:
             raise UsageError("no model given: name a .tflite file or a folder of them")
-        for name in ("engines", "delegates", "threads"):
+        for name in ("engines", "delegates", "threads", "devices"):
             if not getattr(self, name):
                 raise UsageError(f"no {name} given: leave the argument out for the default")
         for count in self.threads:
@@ -145,6 +165,8 @@ class Spec:
                 raise UsageError(f"--threads {count}: must be between 1 and 256")
         if self.baseline is not None and self.against:
             raise UsageError(f"--baseline {self.baseline}: each case is compared with its older self; leave it out")
+        if self.sustain_ns is not None and not _MIN_SUSTAIN_NS <= self.sustain_ns <= _MAX_SUSTAIN_NS:
+            raise UsageError(f"--sustain {self.sustain_ns / 1e9:g}s: must be between 1s and 24h")
         _check_settings(self.settings)
         _check_data(self.data)
         _check_waits(self.waits)
@@ -200,6 +222,14 @@ def _check_settings(settings: Settings) -> None:
         (
             settings.memory_limit_bytes is None or settings.memory_limit_bytes >= _LEAST_MEMORY_BYTES,
             "--memory-limit: a worker's Python alone needs more than 20 MB",
+        ),
+        (
+            settings.cool_to_celsius is None or 0 < settings.cool_to_celsius <= _MAX_CELSIUS,
+            f"--cool-to {settings.cool_to_celsius or 0:g}C: must be above 0 and at most {_MAX_CELSIUS}C",
+        ),
+        (
+            0 < settings.cool_timeout_s <= _MAX_TIMEOUT_S,
+            f"--cool-timeout {settings.cool_timeout_s:g}s: must be above 0 and at most 24h",
         ),
         (settings.seed >= 0, f"--seed {settings.seed}: must not be negative"),
         (
@@ -314,6 +344,23 @@ def parse_threads(text: str) -> tuple[int, ...]:
     return parse_counts(text, "--threads")
 
 
+def parse_cpus(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return choices of CPUs, ``big``, ``little`` or numbers as the kernel lists them, each once."""
+    return tuple(dict.fromkeys(_parse_cpus(text.strip()) for text in texts))
+
+
+def _parse_cpus(text: str) -> str:
+    if text in (BIG, LITTLE):
+        return text
+    try:
+        return cpu_list(cpu_numbers(text))
+    except ValueError:
+        several = [part.strip() for part in text.split(",")]
+        if len(several) > 1 and {BIG, LITTLE} & set(several):
+            raise UsageError(f"--cpus {text}: for a case with each write --cpus {' --cpus '.join(several)}") from None
+        raise UsageError(f"--cpus {text}: write big, little or numbers such as 0-3 or 0,2") from None
+
+
 def parse_counts(text: str, flag: str) -> tuple[int, ...]:
     """Return whole numbers for ``1`` or ``1,2,4``, each once, in the order given."""
     try:
@@ -375,8 +422,16 @@ def make_wait_spec(
     return spec if kinds else None
 
 
-def parse_python(text: str) -> PythonTarget:
+def parse_devices(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return what names devices in ``--device`` texts, each once; a text may name several, parted by commas."""
+    names = (name.strip() for text in texts for name in text.split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def parse_python(text: str, *, here: bool = True) -> PythonTarget:
     """Return the interpreter that ``PATH`` or ``NAME=PATH`` names.
+
+    ``here``: it is a program of this machine, and looked for now; else each device looks for it when it is used.
 
     Raises:
         UsageError: no such program.
@@ -385,6 +440,8 @@ def parse_python(text: str) -> PythonTarget:
 
     name, separator, path = text.partition("=")
     named = bool(separator) and re.fullmatch(r"[A-Za-z0-9._-]+", name) is not None
+    if not here:
+        return PythonTarget(path if named else text, name if named else None)
     try:
         return PythonTarget(resolve_python(path if named else text), name if named else None)
     except RuntimeError:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
-from .entries import FORMAT_VERSION, Header, PlannedCase, Restored, header_entry, restore, resumed_entry, structured
-from .errors import DataError, StoreError
-from .evaluation import Evaluator
+from .entries import (
+    FORMAT_VERSION,
+    Header,
+    PlannedCase,
+    PlannedDevice,
+    header_entry,
+    planned_entry,
+    resumed_entry,
+    structured,
+)
+from .errors import DataError, DeviceError, EdgebenchError, StoreError, told_again
 from .images.files import user_path
 from .journal import JOURNAL_FILE, Journal
-from .outcome import Outcome
 from .plan import Plan
-from .readings import Reading
 from .records import SCHEMA_VERSION, Environment, RuntimeInfo
 from .store import RUN_FILE, UNFINISHED, continue_line, newest, no_such_run, read_record, remove_unfinished
 from .swap import sync
+
+if TYPE_CHECKING:
+    from .device_run import DevicePlan, DeviceRun
 
 _MAX_NUMBER = 1000
 
@@ -35,7 +44,6 @@ class Kept:
     journal: Journal
     header: Header
     replacing: Path | None = None
-    restored: Restored = field(default_factory=Restored)
     entries: tuple[Mapping[str, Any], ...] | None = None
 
     @property
@@ -51,24 +59,32 @@ class Kept:
     ) -> None:
         self.journal.close()
 
-    def restore(self, outcomes: Iterable[Outcome], evaluator: Evaluator | None, moment: str) -> None:
-        """Put what was journalled into the outcomes, and write down that the run goes on.
+    def restore(self, runs: Sequence[DeviceRun], moment: str) -> None:
+        """Put what was journalled into the devices' outcomes, and write down that the run goes on.
 
         Raises:
             StoreError: an entry is damaged.
             UsageError, DataError: the images cannot be had again.
         """
+        resumed = resumed_entry(moment)
         try:
-            self.restored = restore(self.entries or (), outcomes, evaluator)
+            for run in runs:
+                run.take_up((*(self.entries or ()), resumed))
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise StoreError(f"{self.journal.path} is damaged: {error!r:.200}") from error
-        self.restored.sittings.append((moment, len(self.restored.spent_ns)))
-        self.journal.append(resumed_entry(moment))
+        self.journal.append(resumed)
 
-    def readings(self, device: str) -> list[Reading]:
-        """Return a device's state before the run and at the blocks that were finished, as far as they are known."""
-        before = [self.header.before[device]] if device in self.header.before else []
-        return before + self.restored.readings.get(device, [])
+    @property
+    def done(self) -> frozenset[str]:
+        """The devices on which nothing is left to measure."""
+        return frozenset(str(entry["device"]) for entry in self.entries or () if entry.get("kind") == "done")
+
+    def plan_later(self, plans: Iterable[DevicePlan]) -> None:
+        """Write down what is measured on devices that could be reached only now."""
+        unseen = {device.name for device in self.header.devices if device.environment is None}
+        for planned in plans:
+            if planned.device.name in unseen and planned.environment is not None:
+                self.journal.append({**planned_entry(planned.planned()), "device": planned.device.name})
 
     def stored(self) -> None:
         """Remove what only a run under way needs, also what a crash between two steps left of it."""
@@ -85,17 +101,27 @@ class Kept:
         """The command that continues the run, for people, or that there is none."""
         return "this run cannot be continued" if self.journal.empty else continue_line(self.folder)
 
-    def warnings(self, blocks: int, *, interrupted: bool) -> tuple[str, ...]:
-        """Return what the record shall say, where ``blocks`` is how many blocks there are by now."""
-        sittings = self.restored.sittings
-        ends = [first for _, first in sittings[1:]] + [blocks]
-        found = [_sitting(moment, first, end) for (moment, first), end in zip(sittings, ends, strict=False)]
+    def warnings(self, runs: Sequence[DeviceRun], *, interrupted: bool) -> tuple[str, ...]:
+        """Return what the record shall say of how the run was kept and continued."""
+        found = [line for run in runs for line in _sittings(run, named=len(runs) > 1)]
         if self.journal.trouble is not None:
             how_far = "" if self.journal.empty else " to the end"
             left = self.how_to_go_on if self.journal.empty else "a continued run measures the rest again"
             lost = f"; {left}" if interrupted else ""
             found.append(f"the journal could not be written{how_far}: {self.journal.trouble}{lost}")
         return tuple(found)
+
+
+def _sittings(run: DeviceRun, *, named: bool) -> list[str]:
+    """Return a line for each time that somebody went on; those in which a device of several was done already, none."""
+    sittings = run.restored.sittings
+    ends = [first for _, first in sittings[1:]] + [run.blocks]
+    whose = f"{run.name}: " if named else ""
+    return [
+        f"{whose}{_sitting(moment, first, end)}"
+        for (moment, first), end in zip(sittings, ends, strict=False)
+        if end > first or not named
+    ]
 
 
 def _sitting(moment: str, first: int, end: int) -> str:
@@ -178,7 +204,7 @@ def reopen(folder: Path) -> Kept:
         if not content.entries:
             remove_unfinished(folder)
             raise StoreError(f"{folder.name}: was cut off before anything was measured; start that run anew")
-        header = _header(journal.path, content.entries)
+        header = _with_later_plans(_header(journal.path, content.entries), content.entries)
     except StoreError:
         journal.close()
         raise
@@ -200,6 +226,20 @@ def _header(path: Path, entries: tuple[dict[str, Any], ...]) -> Header:
         raise StoreError(f"{path}: its header is damaged, so this run cannot be continued: {error}") from error
 
 
+def _with_later_plans(header: Header, entries: tuple[dict[str, Any], ...]) -> Header:
+    """Return the header with the plans of devices that could not be reached at first and were later."""
+    try:
+        later = {
+            found.name: found
+            for entry in entries
+            if entry.get("kind") == "planned"
+            for found in (structured(entry["planned"], PlannedDevice),)
+        }
+    except (ValueError, KeyError) as error:
+        raise StoreError(f"{header.run_id}: its journal is damaged: {error}") from error
+    return replace(header, devices=tuple(later.get(device.name, device) for device in header.devices))
+
+
 def planned_cases(plan: Plan) -> tuple[PlannedCase, ...]:
     """Return what a header says of a plan's cases."""
     return tuple(
@@ -214,38 +254,65 @@ def planned_cases(plan: Plan) -> tuple[PlannedCase, ...]:
     )
 
 
-def check_machine(header: Header, device: str, environment: Environment) -> None:
+def check_devices(header: Header, names: Sequence[str]) -> None:
+    """Raise StoreError where the run was begun on other devices."""
+    if len(header.devices) == len(names) == 1:
+        _same("the device", header.devices[0].name, names[0])
+    _same("the list of devices", tuple(device.name for device in header.devices), tuple(names))
+
+
+def check_machine(device: PlannedDevice, environment: Environment) -> None:
     """Raise StoreError where the run was begun on another machine, or the machine has changed."""
-    then, now = header.environment, environment
-    _same("the device", header.device, device)
+    then, now = device.environment, environment
+    if then is None:  # nobody has seen it
+        return
     _same("the host", then.hostname, now.hostname)
     _same("the kernel", then.kernel, now.kernel)
     _same("the processor", (then.cpu_model, then.machine), (now.cpu_model, now.machine))
     _same("the number of usable cores", then.cpus_allowed, now.cpus_allowed)
 
 
-def check_plan(header: Header, cases: tuple[PlannedCase, ...], runtimes: Mapping[str, RuntimeInfo]) -> None:
+def check_plan(device: PlannedDevice, cases: tuple[PlannedCase, ...], runtimes: Mapping[str, RuntimeInfo]) -> None:
     """Raise StoreError where a model file, a Python or a runtime is not what it was."""
+    if device.environment is None:
+        _check_files(device.cases, cases)
+        return
     now = {case.case_id: case for case in cases}
-    for case in header.cases:
+    for case in device.cases:
         if case.case_id not in now:
             raise StoreError(f"{case.case_id} can no longer be measured: look at {case.path}")
         found = now[case.case_id]
-        if found.sha256 != case.sha256:
-            raise StoreError(
-                f"the file {case.path} has another content than then (SHA-256 {found.sha256[:12]}..., "
-                f"then {case.sha256[:12]}...)"
-            )
-        if found.card != case.card:
-            raise StoreError(f"the card or labels beside {case.path} say something else than then")
+        _check_file(case, found)
         _same(f"the Python of {case.case_id}", case.python, found.python)
-    new = [case for case in cases if case.case_id not in {case.case_id for case in header.cases}]
+    new = [case for case in cases if case.case_id not in {case.case_id for case in device.cases}]
     if new:
         raise StoreError(f"{new[0].path} is new, and gives a case more")
-    for path, runtime in header.runtimes.items():
+    for path, runtime in device.runtimes.items():
         for name in ("package", "version", "python", "numpy"):
             what = {"package": "runtime", "version": "runtime's version", "python": "Python's version"}.get(name, name)
             _same(f"{path}: the {what}", getattr(runtime, name), getattr(runtimes[path], name))
+
+
+def _check_files(then: tuple[PlannedCase, ...], now: tuple[PlannedCase, ...]) -> None:
+    """Raise StoreError where the files are not those of cases whose ids were a guess."""
+    files = {case.path: case for case in now}
+    for case in then:
+        if case.path not in files:
+            raise StoreError(f"{case.case_id} can no longer be measured: look at {case.path}")
+        _check_file(case, files[case.path])
+    new = files.keys() - {case.path for case in then}
+    if new:
+        raise StoreError(f"{min(new)} is new, and gives a case more")
+
+
+def _check_file(then: PlannedCase, now: PlannedCase) -> None:
+    if now.sha256 != then.sha256:
+        raise StoreError(
+            f"the file {then.path} has another content than then (SHA-256 {now.sha256[:12]}..., "
+            f"then {then.sha256[:12]}...)"
+        )
+    if now.card != then.card:
+        raise StoreError(f"the card or labels beside {then.path} say something else than then")
 
 
 def check_images(header: Header, fingerprint: str | None) -> None:
@@ -264,10 +331,11 @@ def _shown(value: object) -> str:
     return ", ".join("unknown" if part is None else str(part) for part in parts)
 
 
-def refused(header: Header, error: Exception) -> StoreError:
+def refused(header: Header, error: Exception) -> EdgebenchError:
     """Return the line that says why a run is not continued."""
     elsewhere = "" if Path(header.folder) == Path.cwd() else f" (it was started in {header.folder})"
-    return StoreError(f"{header.run_id}: cannot be continued: {error}{elsewhere}; what it measured is kept")
+    line = f"{header.run_id}: cannot be continued: {error}{elsewhere}; what it measured is kept"
+    return told_again(error, line) if isinstance(error, DeviceError) else StoreError(line)
 
 
 def here() -> str:

@@ -12,7 +12,7 @@ from .firmware import Firmware, joined
 from .observer import Observer
 from .outcome import Outcome
 from .readings import Moment, Reading
-from .records import DeviceRecord
+from .records import DeviceRecord, Environment
 
 Facts = Mapping[str, Any]
 
@@ -24,10 +24,10 @@ class Watch(Observer):
 
     The state before and after is the device's own; that of a block is what its workers told right after their bursts,
     so that nothing is asked for while anything is timed. A device that cannot be asked has reasons for everything.
-    ``before`` is the state before the run.
+    ``before`` is the state before the run, None before :meth:`begin`.
     """
 
-    before: Reading
+    before: Reading | None = None
 
     def __init__(self, device: Device) -> None:
         self._device = device
@@ -38,6 +38,7 @@ class Watch(Observer):
         self._seen: dict[str, int] = {}
         self._made_ns = device.clock_ns()
         self._first_ns: int | None = None
+        self._rests = False
 
     def begin(self, outcomes: Sequence[Outcome], earlier: Sequence[Reading] = ()) -> None:
         """Read what lasts, and the state before the run.
@@ -47,8 +48,13 @@ class Watch(Observer):
         self._seen = {outcome.case.case_id: len(outcome.states) for outcome in outcomes}
         self._machine = _asked(self._device.machine, MACHINE_FACTS)
         self._state = self._now()
-        self.before = reading(Moment.BEFORE, self._state)
-        self._readings = [*earlier, self.before]
+        before = self.before = reading(Moment.BEFORE, self._state)
+        self._readings = [*earlier, before]
+
+    def rest(self, earlier: Sequence[Reading] = ()) -> None:
+        """Ask the device nothing from now on: it is away, or done. ``earlier`` are readings of former sittings."""
+        self._rests = True
+        self._readings += earlier
 
     def case_done(self, phase: str, outcome: Outcome) -> None:  # noqa: ARG002
         if self._first_ns is None:
@@ -62,20 +68,17 @@ class Watch(Observer):
         if after:
             self._readings.append(block_reading(block, after))
 
-    def record(self, outcomes: Sequence[Outcome]) -> DeviceRecord:
+    def record(self, outcomes: Sequence[Outcome], environment: Environment) -> DeviceRecord:
         """Read the state after the run, and return the device's record; what it does not tell, its workers may have."""
-        readings = [*self._readings, reading(Moment.AFTER, self._now())]
-        machine, state = self._machine, self._state
-        if set(machine) <= {"unavailable"}:
-            machine = next((outcome.machine for outcome in outcomes if outcome.machine), machine)
-        if "cpu_clocks" not in state:
-            state = next((outcome.states[0][0] for outcome in outcomes if outcome.states), state)
+        readings = [*self._readings, *([] if self._rests else [reading(Moment.AFTER, self._now())])]
+        machines = [self._machine, *(outcome.machine for outcome in outcomes if outcome.machine)]
+        states = [self._state, *(outcome.states[0][0] for outcome in outcomes if outcome.states)]
         transfers = self._device.transfers()
         return device_record(
             self._device.name,
-            self._device.environment(),
-            machine,
-            state,
+            environment,
+            next((told for told in machines if set(told) > {"unavailable"}), self._machine),
+            next((told for told in states if "cpu_clocks" in told), self._state),
             readings,
             address=self._device.address(),
             bytes_sent=transfers.bytes_sent if transfers else None,

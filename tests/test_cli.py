@@ -505,7 +505,7 @@ def test_ctrl_c_before_the_measurement_stores_nothing(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edgebench.api.make_plan", interrupted)
+    monkeypatch.setattr("edgebench.planning.make_plan", interrupted)
     assert main(["run", model("float32"), "--out", str(tmp_path), "--quiet"]) == 130
     assert capsys.readouterr().err == "edgebench: interrupted, nothing was stored\n"
     assert list(tmp_path.iterdir()) == []

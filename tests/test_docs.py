@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"(?:<!-- ([^\n]*?) -->\n)?```(\w*)\n(.*?)```", re.DOTALL)
 _RUN_BY_CI = ("command: run", "command: test", "command: demo")
+#: Run on an emulated board, by tests/devices/test_board_docs.py.
+_ON_A_BOARD = "board"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def _blocks() -> list[Block]:
 RUNNABLE = [
     block
     for block in _blocks()
-    if block.language in ("bash", "python") and not block.comment.startswith(("not-run:", *_RUN_BY_CI))
+    if block.language in ("bash", "python") and not block.comment.startswith(("not-run:", *_RUN_BY_CI, _ON_A_BOARD))
 ]
 
 
@@ -60,9 +62,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, source in {"model": "float32", "a": "float32", "b": "int8"}.items():
         shutil.copy(fixtures / f"{source}.tflite", folder / f"{name}.tflite")
     write_photos(folder / "photos")
-    _run(f"edgebench run {fixtures / 'int8.tflite'} --min-time 10ms --blocks 1 --quiet", folder)
+    run_script(f"edgebench run {fixtures / 'int8.tflite'} --min-time 10ms --blocks 1 --quiet", folder)
     for store in ("before", "after"):
-        _run(f"edgebench run models/sample/int8.tflite --min-time 10ms --blocks 1 --quiet --out {store}", folder)
+        run_script(f"edgebench run models/sample/int8.tflite --min-time 10ms --blocks 1 --quiet --out {store}", folder)
     return folder
 
 
@@ -74,7 +76,10 @@ def write_photos(folder: Path) -> None:
         place.rename(folder / label)
 
 
-def _run(script: str, folder: Path, language: str = "bash") -> subprocess.CompletedProcess[str]:
+def run_script(
+    script: str, folder: Path, language: str = "bash", timeout_s: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """Run a block as a reader would, with ``edgebench`` on the path, and return how it ended."""
     path = os.pathsep.join([str(folder / ".bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
     command = ["bash", "-euo", "pipefail", "-c", script] if language == "bash" else [sys.executable, "-c", script]
     if language == "bash" and shutil.which("edgebench", path=path) is None:
@@ -84,13 +89,15 @@ def _run(script: str, folder: Path, language: str = "bash") -> subprocess.Comple
         launcher.chmod(0o755)
     # A reader's pytest does not run inside of another one.
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    return subprocess.run(command, cwd=folder, env={**own, "PATH": path}, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        command, cwd=folder, env={**own, "PATH": path}, capture_output=True, text=True, timeout=timeout_s
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", RUNNABLE, ids=lambda block: block.name)
 def test_the_command_runs(block: Block, workplace: Path) -> None:
-    done = _run(block.text, workplace, block.language)
+    done = run_script(block.text, workplace, block.language)
     assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr
 
@@ -101,8 +108,8 @@ def test_there_is_something_to_run() -> None:
 
 @pytest.mark.parametrize("block", [block for block in _blocks() if block.comment], ids=lambda block: block.name)
 def test_a_block_that_is_not_run_gives_its_reason(block: Block) -> None:
-    assert block.comment.startswith(("not-run: ", *_RUN_BY_CI))
-    assert len(block.comment) > len("not-run: ")
+    assert block.comment.startswith(("not-run: ", *_RUN_BY_CI)) or block.comment == _ON_A_BOARD
+    assert block.comment == _ON_A_BOARD or len(block.comment) > len("not-run: ")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -18,7 +18,7 @@ FLAGS = tuple("3" if text == "1" else text for text in SHORT_FLAGS)  # three blo
 
 
 def on_fake(monkeypatch: pytest.MonkeyPatch, new: FakeModel) -> None:
-    monkeypatch.setattr("edgebench.api.LocalDevice", lambda: FakeDevice({"old": FakeModel(MS), "new": new}))
+    monkeypatch.setattr("edgebench.open_devices.LocalDevice", lambda: FakeDevice({"old": FakeModel(MS), "new": new}))
 
 
 def sides(folder: Path) -> tuple[str, str]:

@@ -250,7 +250,9 @@ def test_it_says_how_much_was_removed(board_run: StoredRun) -> None:
     assert found.removed["image"] == count
     assert found.line.startswith("redacted: 1 host name, 1 device, ")
     assert f", {count} image ids" in found.line
-    plain = replace(filled(RunRecord, lambda n: f"w{n}"), cases=(), data=None, rejected=(), command=(), devices=())
+    plain = replace(
+        filled(RunRecord, lambda n: f"w{n}"), cases=(), data=None, rejected=(), command=(), devices=(), conditions=()
+    )
     empty = replace(plain, environment=replace(plain.environment, hostname=""))
     assert redact_run(StoredRun(empty, pd.DataFrame({"case": []}), None), Secrets()).line == (
         "redacted: nothing here names a machine, a person or an image"
@@ -268,7 +270,9 @@ def test_in_python_a_record_and_a_run_are_redacted(board_run: StoredRun) -> None
 
 def scrub(text: str, **secrets: tuple[str, ...]) -> str:
     """Return what a warning becomes."""
-    plain = replace(filled(RunRecord, lambda n: f"w{n}"), warnings=(text,), cases=(), rejected=(), command=())
+    plain = replace(
+        filled(RunRecord, lambda n: f"w{n}"), warnings=(text,), cases=(), rejected=(), command=(), conditions=()
+    )
     quiet = replace(plain, environment=replace(plain.environment, hostname=""), data=None)
     run = StoredRun(quiet, pd.DataFrame({"case": []}), None)
     (found,) = redact_run(run, Secrets(**secrets)).run.record.warnings

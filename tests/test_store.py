@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from edgebench import store
+from edgebench.device_outputs import DeviceParity
 from edgebench.errors import StoreError
 from edgebench.findings import Code, Finding, Severity, Verdict
 from edgebench.operators import Match, OperatorKey, OperatorProfile, OperatorTime, Resolution, TypeTime
@@ -132,6 +133,24 @@ FULL = CaseResult(
         (Throughput(2, 1, 3.5, 3.0, 4.0, 1.5, 1.25, 1.75),),
         (Throughput(1, 2, unavailable={"items_per_s": "too few"}),),
         {"idle-gap": "no time"},
+    ),
+    device_parity=DeviceParity(
+        "x86_64, ai-edge-litert 2",
+        8,
+        True,
+        56,
+        False,
+        0.25,
+        0.01,
+        0.9,
+        0.02,
+        "int8",
+        True,
+        2.0,
+        1,
+        3,
+        ("n",),
+        {"x": "y"},
     ),
     verdict=Verdict.SUSPECT,
     findings=(Finding(Code.STEAL, Severity.SUSPECT, "the host took 7 %", "wait", silenced=True),),

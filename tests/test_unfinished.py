@@ -400,7 +400,7 @@ def test_an_interrupt_before_it_goes_on_changes_nothing(place: Place, monkeypatc
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edgebench.api.make_plan", interrupted)
+    monkeypatch.setattr("edgebench.planning.make_plan", interrupted)
     with pytest.raises(KeyboardInterrupt, match="the run is as it was; continue with: edgebench run --resume"):
         place.resume()
     assert {path.name: path.read_bytes() for path in place.folder.iterdir()} == before
@@ -805,7 +805,7 @@ def test_reports_name_a_run_that_was_cut_off(place: Place, monkeypatch: pytest.M
 
 def test_the_public_function_continues_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.run(progress=InterruptedAfter("timing", 1))
-    monkeypatch.setattr("edgebench.api.LocalDevice", lambda: FakeDevice(MODELS))
+    monkeypatch.setattr("edgebench.open_devices.LocalDevice", lambda: FakeDevice(MODELS))
     assert not edgebench.resume(place.folder).record.interrupted
     with pytest.raises(StoreError, match="is finished"):
         edgebench.resume("latest", results=place.out)
@@ -815,7 +815,7 @@ def test_the_public_function_leaves_pictures_out_as_the_flag_does(
     place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.run(place.spec(data=DataSpec(f"folder:{images}", normalize="-1..1")), InterruptedAfter("classifying", 1))
-    monkeypatch.setattr("edgebench.api.LocalDevice", lambda: FakeDevice(MODELS))
+    monkeypatch.setattr("edgebench.open_devices.LocalDevice", lambda: FakeDevice(MODELS))
     monkeypatch.setattr("edgebench.api.evaluated_pictures", None)  # nobody asks for them
     assert not edgebench.resume(place.folder, page_images=False).record.interrupted
 

@@ -33,8 +33,8 @@ from .own_figures import own_evidence, own_figure, own_reason
 
 #: Arithmetic may put a figure that is the limit this share of it beyond.
 _ROUNDING = 1e-9
-#: ``<model>/<variant>[:<signature>]@<device>/<engine>.<runtime>+<delegate>/t<threads>``
-_CASE_ID = re.compile(r"(?P<model>.*?)/(?P<variant>[^@:]*)(?::[^@]*)?@(?P<device>.*)/[^/]*/t\d+")
+#: ``<model>/<variant>[:<signature>]@<device>/<engine>.<runtime>+<delegate>/t<threads>[/<cpus>]``
+_CASE_ID = re.compile(r"(?P<model>.*?)/(?P<variant>[^@:]*)(?::[^@]*)?@(?P<device>.*)/[^/]*/t\d+(?:/[^/]*)?")
 
 
 class GateOutcome(str, Enum):

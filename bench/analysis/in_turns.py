@@ -81,7 +81,7 @@ def _older(record: RunRecord, case: CaseResult) -> CaseResult | None:
 
 def _how(case: CaseResult) -> tuple[object, ...]:
     ran = case.model, case.device, case.engine, case.delegate, case.threads, case.signature
-    return *ran, case.python_path, case.python_name
+    return *ran, case.cpus, case.python_path, case.python_name
 
 
 def _file_note(change: CaseChange) -> str | None:

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..changes import Metric
 from ..findings import Verdict
 from ..records import CaseResult, RunRecord, Settings
 from .figures import MEMORY, figure_of
+from .machines import hosts_of
 
 #: Of one run's latency where no repeats are known. Two processes with the same file, measured one after the other on a
 #: shared machine, gave ratios with a standard deviation of 5 % (a model of 0.35 ms) and 20 % (8 ms), which is 4 to 14 %
@@ -57,12 +58,6 @@ class _Pooled:
     cases: int
 
 
-def host_of(record: RunRecord) -> tuple[str, str | None, str]:
-    """Return what tells machines apart: architecture, CPU model and host name."""
-    environment = record.environment
-    return environment.machine, environment.cpu_model, environment.hostname
-
-
 def settings_key(settings: Settings) -> Mapping[str, object]:
     """Return the settings that decide how well a figure is known."""
     return {name: value for name, value in vars(settings).items() if name not in _IRRELEVANT}
@@ -74,19 +69,22 @@ def identity(record: RunRecord) -> tuple[str, str]:
 
 
 def usable_repeats(records: Iterable[RunRecord], base: RunRecord, new: RunRecord) -> tuple[RunRecord, ...]:
-    """Return the runs of the base's host that were measured as it was, or as the new one was, but for these two.
+    """Return the runs of the base's devices that were measured as it was, or as the new one was, but for these two.
 
-    The two themselves are left out: their difference is what is in question.
+    The two themselves are left out: their difference is what is in question; and so are cases on other devices.
     """
     known = [settings_key(record.settings) for record in (base, new)]
     seen = {identity(base), identity(new)}
+    hosts = hosts_of(base)
     found = []
     for record in records:
-        if identity(record) in seen or record.interrupted or host_of(record) != host_of(base):
+        if identity(record) in seen or record.interrupted or settings_key(record.settings) not in known:
             continue
-        if settings_key(record.settings) in known:
+        alike = dict(hosts.items() & hosts_of(record).items())
+        cases = tuple(case for case in record.cases if case.device in alike)
+        if cases:
             seen.add(identity(record))
-            found.append(record)
+            found.append(replace(record, cases=cases))
     return tuple(found)
 
 

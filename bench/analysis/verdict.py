@@ -8,6 +8,7 @@ from typing import Any
 
 from ..findings import Code, Finding, Severity, worst_first
 from ..records import Coverage, Delegate, DelegateKind, Delegation
+from .cooling import BlockCooling, not_cooled
 from .disturbance import disturbances, unchecked
 from .heat import firmware_findings, heat_findings
 from .samples import BLOCKS_SHARE, CaseSamples, sample_findings
@@ -29,6 +30,7 @@ class Evidence:
 
     ``states`` has the snapshots before the first and after the last burst of each block, of the process measured;
     ``machine`` the lasting facts; ``unread`` why a snapshot is missing. ``usable_cores`` is None where unknown.
+    ``coolings`` tell how the device was let cool before each block, none where nobody asked for it.
     """
 
     samples: CaseSamples
@@ -39,11 +41,12 @@ class Evidence:
     states: Sequence[StatePair] = ()
     machine: Mapping[str, Any] = field(default_factory=dict)
     unread: str | None = None
+    coolings: Sequence[BlockCooling] = ()
 
 
 def findings_of(evidence: Evidence) -> list[Finding]:
     """Return everything that speaks against the case's figures, worst first, one finding a code."""
-    ways = (_partial(evidence.delegate, evidence.delegation), _more_threads(evidence))
+    ways = (_partial(evidence.delegate, evidence.delegation), _more_threads(evidence), _too_warm(evidence.coolings))
     return worst_first(
         [
             *_standing(evidence),
@@ -120,6 +123,11 @@ def _partial(delegate: Delegate, delegation: Delegation | None) -> Finding | Non
     )
     hint = "change the model so that the delegate takes all of it; --require-full makes this an error"
     return Finding(Code.PARTIAL, Severity.SUSPECT, reason, hint)
+
+
+def _too_warm(coolings: Sequence[BlockCooling]) -> Finding | None:
+    warm = [finding for finding in map(not_cooled, coolings) if finding is not None]
+    return _combined(warm, len(coolings)) if coolings else None
 
 
 def _more_threads(evidence: Evidence) -> Finding | None:

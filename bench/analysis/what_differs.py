@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..findings import Code, Verdict
-from ..records import CaseResult, Delegation, RunRecord, Status
-from .run_noise import host_of, settings_key
+from ..records import CaseResult, Delegation, Environment, RunRecord, Status
+from .machines import environments, host_of
+from .run_noise import settings_key
 
 #: What a person reads first; the rest of the record's fields follow in their order.
 _TITLES = {
@@ -23,18 +24,46 @@ _HASH_SHOWN = 8
 
 
 def unlike_machines(base: RunRecord, new: RunRecord) -> str | None:
-    """Return in words how the machines differ, None where they are the same."""
+    """Return in words how the machines differ, None where they are the same.
+
+    Devices of the same name are compared; where no name is in both runs, the only devices of each.
+    """
+    found = [
+        f"{_whose(name, pairs)}{words}"
+        for pairs in (_pairs(base, new),)
+        for name, one, other in pairs
+        for words in (_unlike(one, other),)
+        if words
+    ]
+    return "; ".join(found) or None
+
+
+def _unlike(base: Environment, new: Environment) -> str:
     names = ("architecture", "CPU", "host name")
     sides = zip(names, host_of(base), host_of(new), strict=True)
-    found = [f"{name} {one or 'unknown'}, {other or 'unknown'}" for name, one, other in sides if one != other]
-    return "; ".join(found) or None
+    return "; ".join(f"{name} {one or 'unknown'}, {other or 'unknown'}" for name, one, other in sides if one != other)
+
+
+def _pairs(base: RunRecord, new: RunRecord) -> list[tuple[str, Environment, Environment]]:
+    """Return the devices that are to be compared: name, base's environment, new one's."""
+    one, other = environments(base), environments(new)
+    shared = [(name, one[name], other[name]) for name in one if name in other]
+    if shared or len(one) > 1 or len(other) > 1:
+        return shared
+    return [("", before, after) for before in one.values() for after in other.values()]
+
+
+def _whose(name: str, pairs: Sequence[tuple[str, Environment, Environment]]) -> str:
+    return f"{name}: " if len(pairs) > 1 else ""
 
 
 def environment_lines(base: RunRecord, new: RunRecord) -> tuple[str, ...]:
     """Return one line for each thing around the measurement that is not the same, ``name: base → new``."""
-    before, after = vars(base.environment), vars(new.environment)
+    pairs = _pairs(base, new)
     lines = [
-        _line(_TITLES.get(name, name), _shown(name, value), _shown(name, after[name]))
+        _line(f"{_whose(device, pairs)}{_TITLES.get(name, name)}", _shown(name, value), _shown(name, after[name]))
+        for device, one, other in pairs
+        for before, after in ((vars(one), vars(other)),)
         for name, value in before.items()
         if name != "unavailable" and value != after[name]
     ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ..errors import UsageError, WaitUnavailable
-from ..records import Environment
+from ..errors import DeviceRefused, UsageError, WaitUnavailable
+from ..records import Environment, GovernorChange
 from ..worker.noise import probe
 
 Link = TypeVar("Link", bound="WorkerLink")
@@ -71,6 +73,9 @@ class WorkerLink(ABC):
     def close(self) -> None:
         """End the process, whatever state it is in. May be called twice."""
 
+    def abort(self) -> None:  # noqa: B027 - for those that can
+        """Kill the process, from another thread than the one that waits for its answer, which then gets an error."""
+
     def __enter__(self: Link) -> Link:
         return self
 
@@ -113,6 +118,10 @@ class Device(ABC):
     def clock_ns(self) -> int:
         """Return a monotonic clock in ns, by which budgets are kept."""
 
+    def sleep(self, seconds: float) -> None:
+        """Return when so much time has passed by the clock of :meth:`clock_ns`."""
+        time.sleep(seconds)
+
     @abstractmethod
     def environment(self) -> Environment:
         """Describe the device. What cannot be read is None, with the reason."""
@@ -120,6 +129,14 @@ class Device(ABC):
     @abstractmethod
     def default_python(self) -> str:
         """Return the Python that workers run under when the user names none."""
+
+    def resolve_python(self, text: str) -> str:
+        """Return the path there of an interpreter that a person named.
+
+        Raises:
+            UsageError: there is no such program; devices that cannot tell leave that to its use.
+        """
+        return text
 
     def machine(self) -> Mapping[str, Any]:
         """Return the fields of :func:`edgebench.worker.truth.machine`; nothing where only workers can tell them."""
@@ -136,6 +153,18 @@ class Device(ABC):
     def noise(self, duration_ns: int) -> Mapping[str, Any]:
         """Return how evenly it runs the same work for so long, see :func:`edgebench.worker.noise.probe`."""
         return probe(duration_ns)
+
+    def set_governor(self, name: str) -> AbstractContextManager[GovernorChange]:
+        """Set the governor of all CPUs until the context ends, however it ends, also with this process.
+
+        Raises:
+            DeviceRefused: there is no such governor, or it may not be set; the line says what to do.
+        """
+        raise DeviceRefused(f"{self.name} has no governor that could be set; leave {name} out")
+
+    def recover(self) -> tuple[str, ...]:
+        """Put back what a run that was killed has left changed there; return a line for each such thing."""
+        return ()
 
     def available_bytes(self) -> int | None:
         """Return the memory that new workers can take now, None where that is unknown."""

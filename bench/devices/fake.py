@@ -8,18 +8,30 @@ Public, so that users can test their own gates and reports without a board::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import MemoryExceeded, WorkerDied, WorkerError
-from ..records import Environment
+from ..errors import (
+    DeviceError,
+    DeviceLost,
+    DeviceRefused,
+    MemoryExceeded,
+    RuntimeRefused,
+    WorkerDied,
+    WorkerError,
+)
+from ..records import Environment, GovernorChange
 from ..worker import PROTOCOL_VERSION
+from ..worker.affinity import choose
 from ..worker.pacing import paced, run_window
 from ..worker.protocol import encode_array
+from ..worker.refusal import Refusal
 from .base import Device, WorkerLink
 
 _IMAGE: Mapping[str, Any] = {
@@ -31,6 +43,9 @@ _IMAGE: Mapping[str, Any] = {
     "dynamic": False,
 }
 
+
+_CPUS = range(4)
+_GOVERNORS = ("performance", "powersave")
 
 _ADAPTER: Mapping[str, Any] = {"name": "Fake GPU", "kind": "discrete", "software": False}
 
@@ -90,7 +105,13 @@ class FakeDevice(Device):
     A worker is there after ``spawn_ns``, of which it spends ``numpy_ns`` and ``own_ns`` on imports, and imports its
     runtime in ``import_ns``. ``folders`` and ``files``, with what is known of each, are those that workers have made
     and not removed yet. ``lost`` are commands during which a worker dies, each once. ``elsewhere`` makes it a device
-    whose outputs are compared with this machine's; ``version`` is that of its runtime.
+    whose outputs are compared with this machine's; ``version`` is that of its runtime. ``able`` is what each of its
+    four CPUs can do (:func:`edgebench.worker.affinity.capacities`), ``celsius`` its temperature at a time in ns, None
+    where it tells none, and ``governor`` that of its CPUs, None where it has none.
+
+    The connection to it can be lost too. ``cuts`` says when: a command, and the how many-th of its kind since the
+    beginning; from then on nobody answers until :meth:`reconnect`, which takes ``reconnect_ns``. ``reconnects`` are the
+    errors that its calls end in before one works. ``refusal`` is what whoever asks it anything gets, None for answers.
     """
 
     name = "fake"
@@ -110,7 +131,24 @@ class FakeDevice(Device):
         address: str | None = None,
         elsewhere: bool = False,
         version: str = "0",
+        able: Mapping[int, int] | None = None,
+        celsius: Callable[[int], float] | None = None,
+        governor: str | None = None,
+        name: str | None = None,
+        cuts: Sequence[tuple[str, int]] = (),
+        reconnects: Sequence[DeviceError] = (),
+        reconnect_ns: int = 0,
+        refusal: DeviceError | None = None,
     ) -> None:
+        if name is not None:
+            self.name = name
+        self.cuts = frozenset(cuts)
+        self.reconnects = list(reconnects)
+        self.reconnect_ns = reconnect_ns
+        self.refusal = refusal
+        self.connection = 0
+        self.severed = -1
+        self.asked: Counter[str] = Counter()
         self.models = models
         self.facts = dict(machine or {})
         self.state_at = state
@@ -123,6 +161,9 @@ class FakeDevice(Device):
         self.lost = list(lost)
         self.elsewhere = elsewhere
         self.version = version
+        self.able = dict(able or dict.fromkeys(_CPUS, 1024))
+        self.celsius = celsius
+        self.governor = governor
         self.folders: set[str] = set()
         self.files: dict[str, dict[str, int]] = {}
         self.now_ns = 0
@@ -131,6 +172,9 @@ class FakeDevice(Device):
         self._started = 0
 
     def start_worker(self, python: str) -> WorkerLink:  # noqa: ARG002
+        self._answer()
+        if self.connection == self.severed:
+            raise DeviceLost(f"{self.name}: the connection was lost")
         self._started += 1
         self.open_workers += 1
         self.now_ns += self.spawn_ns
@@ -140,16 +184,35 @@ class FakeDevice(Device):
         return str(path)
 
     def default_python(self) -> str:
+        self._answer()
         return "python3"
+
+    def reconnect(self) -> None:
+        self.now_ns += self.reconnect_ns
+        if self.reconnects:
+            raise self.reconnects.pop(0)
+        self.connection += 1
+
+    def _answer(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
 
     def clock_ns(self) -> int:
         return self.now_ns
 
+    def sleep(self, seconds: float) -> None:
+        self.now_ns += round(seconds * 1e9)
+
     def machine(self) -> dict[str, Any]:
+        self._answer()
         return {"unavailable": {}, **self.facts}
 
     def state(self) -> dict[str, Any]:
-        told = self.state_at(self.now_ns) if self.state_at is not None else {}
+        self._answer()
+        told = dict(self.state_at(self.now_ns)) if self.state_at is not None else {}
+        if self.celsius is not None:
+            zone = {"type": "cpu-thermal", "celsius": self.celsius(self.now_ns)}
+            told.setdefault("temperatures", {"thermal_zone0": zone})
         return {"taken_ns": self.now_ns, "unavailable": {}, **told}
 
     def firmware(self) -> dict[str, Any]:
@@ -159,7 +222,21 @@ class FakeDevice(Device):
     def address(self) -> str | None:
         return self.place_reached
 
+    @contextmanager
+    def set_governor(self, name: str) -> Iterator[GovernorChange]:
+        before = self.governor
+        if before is None:
+            raise DeviceRefused("this device has no governor; leave it out")
+        if name not in _GOVERNORS:
+            raise DeviceRefused(f"there is no governor {name}; choose {', '.join(_GOVERNORS)}")
+        self.governor = name
+        try:
+            yield GovernorChange(name, {"policy0": before})
+        finally:
+            self.governor = before
+
     def environment(self) -> Environment:
+        self._answer()
         return Environment(
             hostname="fake",
             system="none",
@@ -187,6 +264,7 @@ class _FakeLink(WorkerLink):
         self._limit_bytes: int | None = None
         self._batch = 1
         self._sent: tuple[int, dict[str, Any]] = (0, {})
+        self._connection = device.connection
 
     def send(self, command: str, **fields: Any) -> None:  # noqa: ARG002
         self._sent = (self._device.now_ns, fields)
@@ -205,6 +283,7 @@ class _FakeLink(WorkerLink):
 
     def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:  # noqa: ARG002
         self._device.log.append((self._number, command))
+        self._stay_connected(command)
         if command in ("load", "open_bare", "open_profile", "check_batch"):
             self._model = self._device.models[Path(fields["model_path"]).stem]
         if command in self._device.lost:
@@ -222,9 +301,10 @@ class _FakeLink(WorkerLink):
             raise MemoryExceeded(used, self._limit_bytes, command)
         answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "hello": self._hello,
+            "find_cpus": lambda told: {"cpus": self._chosen(told["cpus"])},
             "memory": lambda _: {"rss_bytes": 30_000_000, "peak_rss_bytes": self._model.peak_rss_bytes},
             "state": self._state,
-            "machine": lambda _: {**self._device.machine()},
+            "machine": lambda _: {"unavailable": {}, **self._device.facts},
             "load": self._load,
             "first": self._first,
             "burst": self._burst,
@@ -260,12 +340,28 @@ class _FakeLink(WorkerLink):
         }
         return {"ok": True, **answers[command](fields)}
 
+    def _stay_connected(self, command: str) -> None:
+        """Raise DeviceLost where the connection is lost now, or was since the worker was started."""
+        device = self._device
+        device.asked[command] += 1
+        if (command, device.asked[command]) in device.cuts:
+            device.severed = device.connection
+        if self._connection == device.severed or self._connection < device.connection:
+            raise DeviceLost(f"{device.name}: the connection was lost during '{command}'")
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True
             self._device.open_workers -= 1
 
-    def _hello(self, _: dict[str, Any]) -> dict[str, Any]:
+    def _chosen(self, cpus: str) -> list[int]:
+        try:
+            return choose(cpus, self._device.able, _CPUS)
+        except Refusal as refusal:
+            raise RuntimeRefused(str(refusal), refusal.code) from refusal
+
+    def _hello(self, fields: dict[str, Any]) -> dict[str, Any]:
+        cpus = self._chosen(fields["cpus"]) if fields.get("cpus") else []
         device = self._device
         runtime = {"name": "litert", "package": "ai-edge-litert", "version": device.version,
                    "import_ns": device.import_ns}  # fmt: skip
@@ -277,6 +373,7 @@ class _FakeLink(WorkerLink):
             "machine": "fake",
             "pid": self._number,
             "runtime": runtime,
+            "cpus": cpus,
         }
 
     def _state(self, _: dict[str, Any]) -> dict[str, Any]:
@@ -367,16 +464,13 @@ class _FakeLink(WorkerLink):
         self._device.now_ns += self._model.idle_ns
         return self._model.idle_ns
 
-    def _sleep(self, seconds: float) -> None:
-        self._device.now_ns += round(seconds * 1e9)
-
     def _paced(self, fields: dict[str, Any]) -> dict[str, Any]:
         gap_ns, runs = int(fields["gap_ns"]), int(fields["runs"])
-        return _told(*paced(self._idle_run, gap_ns, runs, self._device.clock_ns, self._sleep))
+        return _told(*paced(self._idle_run, gap_ns, runs, self._device.clock_ns, self._device.sleep))
 
     def _window(self, fields: dict[str, Any]) -> dict[str, Any]:
         start_ns, stop_ns, max_runs = int(fields["start_ns"]), int(fields["stop_ns"]), int(fields["max_runs"])
-        return _told(*run_window(self._run, start_ns, stop_ns, max_runs, self._device.clock_ns, self._sleep))
+        return _told(*run_window(self._run, start_ns, stop_ns, max_runs, self._device.clock_ns, self._device.sleep))
 
     def _burst(self, fields: dict[str, Any]) -> dict[str, Any]:
         starts: list[int] = []

@@ -8,14 +8,19 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..errors import UsageError
-from ..records import Environment
+from ..images.pixel_store import default_cache_dir
+from ..records import Environment, GovernorChange
 from ..worker import truth
+from ..worker.governor import GovernorSwitch
+from ..worker.refusal import Refusal
 from .base import Device, WorkerLink
+from .governor import guarded_governor, left_note
 from .process import ProcessLink
 from .zipapp import worker_file
 
@@ -30,6 +35,12 @@ class LocalDevice(Device):
 
     def start_worker(self, python: str) -> WorkerLink:
         return ProcessLink([python, "-u", str(self._worker)], environment=_environment(python))
+
+    def resolve_python(self, text: str) -> str:
+        try:
+            return resolve_python(text)
+        except RuntimeError:
+            raise UsageError(f"--python {text}: no such user's home folder; write the path in full") from None
 
     def place(self, path: Path) -> str:
         return str(path.resolve())
@@ -49,30 +60,49 @@ class LocalDevice(Device):
     def firmware(self) -> Mapping[str, Any]:
         return truth.firmware()
 
+    def set_governor(self, name: str) -> AbstractContextManager[GovernorChange]:
+        return guarded_governor([sys.executable, str(self._worker), "guard", name, _governor_state(), "/"], name)
+
+    def recover(self) -> tuple[str, ...]:
+        try:
+            left = GovernorSwitch(_governor_state()).recover()
+        except Refusal as refusal:
+            return (str(refusal),)
+        return () if left is None else (left_note(left.name),)
+
     def environment(self) -> Environment:
-        unavailable: dict[str, str] = {}
-        cpu = _cpu_model()
-        if cpu is None:
-            unavailable["cpu_model"] = "the system does not name its processor"
-        total = _memory_total_bytes()
-        if total is None:
-            unavailable["memory_total_bytes"] = "psutil cannot tell"
-        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-        if allowed is None:
-            unavailable["cpus_allowed"] = "this system has no CPU affinity call"
-        return Environment(
-            hostname=platform.node(),
-            system=_system_name(),
-            kernel=f"{platform.system()} {platform.release()}",
-            machine=platform.machine(),
-            cpu_model=cpu,
-            cpus_logical=os.cpu_count(),
-            cpus_allowed=allowed,
-            memory_total_bytes=total,
-            python=platform.python_version(),
-            edgebench=__version__,
-            unavailable=unavailable,
-        )
+        return this_machine()
+
+
+def this_machine() -> Environment:
+    """Describe this machine. What cannot be read is None, with the reason."""
+    unavailable: dict[str, str] = {}
+    cpu = _cpu_model()
+    if cpu is None:
+        unavailable["cpu_model"] = "the system does not name its processor"
+    total = _memory_total_bytes()
+    if total is None:
+        unavailable["memory_total_bytes"] = "psutil cannot tell"
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    if allowed is None:
+        unavailable["cpus_allowed"] = "this system has no CPU affinity call"
+    return Environment(
+        hostname=platform.node(),
+        system=_system_name(),
+        kernel=f"{platform.system()} {platform.release()}",
+        machine=platform.machine(),
+        cpu_model=cpu,
+        cpus_logical=os.cpu_count(),
+        cpus_allowed=allowed,
+        memory_total_bytes=total,
+        python=platform.python_version(),
+        edgebench=__version__,
+        unavailable=unavailable,
+    )
+
+
+def _governor_state() -> str:
+    return str(default_cache_dir() / "governor.json")
 
 
 def _environment(python: str) -> dict[str, str]:

@@ -100,6 +100,10 @@ class ProcessLink(WorkerLink):
         self._kill_helpers()
         self._stderr.close()
 
+    def abort(self) -> None:
+        if self._process.returncode is None:
+            self._kill_helpers()
+
     def _read_line(self, command: str, timeout_s: float) -> bytes:
         stdout = _open_pipe(self._process.stdout)
         deadline = time.monotonic() + timeout_s

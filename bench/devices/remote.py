@@ -10,7 +10,9 @@ import getpass
 import hashlib
 import os
 import platform
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,8 +20,9 @@ from typing import Any
 
 from .. import __version__
 from ..errors import DeviceLost, DeviceRefused, WorkerDied
-from ..records import Environment
+from ..records import Environment, GovernorChange
 from .base import Device, Transfers, WorkerLink
+from .governor import change_of, left_note, refuse_trouble
 from .keeper import KeeperClient, NotStarted, Sent
 from .remote_start import find_python, why_not_started, write_archive
 from .retry import connect
@@ -28,7 +31,17 @@ from .transport import Transport
 #: Below the home folder there, unless the device's settings name another one.
 DEFAULT_FOLDER = ".cache/edgebench"
 DEFAULT_CACHE_BYTES = 2_000_000_000
-_ENVIRONMENT_FIELDS = ("hostname", "system", "kernel", "machine", "cpu_model", "cpus_logical", "cpus_allowed")
+_ENVIRONMENT_FIELDS = (
+    "hostname",
+    "system",
+    "kernel",
+    "machine",
+    "cpu_model",
+    "cpus_logical",
+    "cpus_allowed",
+    "memory_total_bytes",
+    "python",
+)
 
 
 @dataclass(frozen=True)
@@ -77,8 +90,10 @@ class RemoteDevice(Device):
         self._transport: Transport | None = None
         self._keeper: KeeperClient | None = None
         self._root = ""
+        self._token = uuid.uuid4().hex
         self._placed: dict[tuple[str, int, int], str] = {}
         self._environment: Environment | None = None
+        self._governor: str | None = None
 
     def address(self) -> str | None:
         return self._transport.address if self._transport is not None else None
@@ -158,6 +173,10 @@ class RemoteDevice(Device):
                 self.keeper.ask("evict", limit_bytes=self.settings.cache_bytes)
         return self._placed[key]
 
+    def forget(self, path: Path) -> None:
+        """Take it that a file that was sent is not there any more."""
+        self._placed = {key: there for key, there in self._placed.items() if key[0] != str(path)}
+
     def clock_ns(self) -> int:
         import time
 
@@ -170,13 +189,8 @@ class RemoteDevice(Device):
         if self._environment is None:
             told = self.keeper.ask("environment")
             unavailable = {key: "the device does not tell" for key, value in told.items() if value is None}
-            self._environment = Environment(
-                **{key: told.get(key) for key in _ENVIRONMENT_FIELDS},
-                memory_total_bytes=told.get("memory_total_bytes"),
-                python=str(told["python"]),
-                edgebench=__version__,
-                unavailable=unavailable,
-            )
+            fields: dict[str, Any] = {key: told.get(key) for key in _ENVIRONMENT_FIELDS}
+            self._environment = Environment(**fields, edgebench=__version__, unavailable=unavailable)
         return self._environment
 
     def machine(self) -> Mapping[str, Any]:
@@ -190,6 +204,26 @@ class RemoteDevice(Device):
 
     def noise(self, duration_ns: int) -> Mapping[str, Any]:
         return self.keeper.ask("noise", 60.0 + 2 * duration_ns / 1e9, duration_ns=duration_ns)
+
+    @contextmanager
+    def set_governor(self, name: str) -> Iterator[GovernorChange]:
+        previous = self.keeper.ask("set_governor", name=name)["previous"]
+        self._governor = name
+        try:
+            yield change_of(name, previous)
+        finally:
+            self._governor = None
+            # A keeper that is gone has put it back at its end.
+            with suppress(DeviceLost):
+                if self._keeper is not None:
+                    refuse_trouble(self._keeper.ask("restore_governor")["trouble"])
+
+    def recover(self) -> tuple[str, ...]:
+        try:
+            left = self.keeper.ask("recover_governor")["left"]
+        except DeviceRefused as refusal:
+            return (str(refusal),)
+        return () if left is None else (left_note(str(left["name"])),)
 
     def available_bytes(self) -> int | None:
         found = self.state().get("memory_available_bytes")
@@ -220,7 +254,9 @@ class RemoteDevice(Device):
             hello = keeper.ask("hello")
             self._root = str(hello["root"])
             if self._locks:
-                keeper.ask("lock", holder=holder(self.settings.purpose))
+                keeper.ask("lock", holder=holder(self.settings.purpose, self._token))
+            if self._governor is not None:  # the keeper before this one has put it back
+                keeper.ask("set_governor", name=self._governor)
         except (DeviceLost, DeviceRefused):
             keeper.close()
             transport.close()
@@ -229,14 +265,19 @@ class RemoteDevice(Device):
         return keeper
 
 
-def holder(purpose: str) -> dict[str, Any]:
-    """Return who we are, for others who find the device in use."""
+def holder(purpose: str, token: str) -> dict[str, Any]:
+    """Return who we are, for others who find the device in use, and for ourselves after a lost connection."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container without a user database
         user = str(os.getuid())
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    return {"who": f"{user}@{platform.node()}", "what": f"{purpose}, process {os.getpid()}", "since_utc": now}
+    return {
+        "who": f"{user}@{platform.node()}",
+        "what": f"{purpose}, process {os.getpid()}",
+        "since_utc": now,
+        "token": token,
+    }
 
 
 def file_digest(path: Path) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..records import CaseResult, TensorInfo
 from .lines import operators
-from .naming import Names, delegate_name
+from .naming import Names, cpus_words, delegate_name
 from .recall import RecallRow, RecallTable
 from .text import ABSENT, clean, estimate, known, megabytes, milliseconds
 
@@ -90,6 +90,8 @@ def _engine(case: CaseResult) -> Pairs:
     if case.delegate.options:
         pairs.append(("Delegate options", clean(", ".join(f"{k}={v}" for k, v in case.delegate.options.items()))))
     pairs.append(("Threads", str(case.threads)))
+    if case.cpus is not None:
+        pairs.append(("CPUs", cpus_words(case)))
     if case.signature:
         pairs.append(("Signature", clean(case.signature)))
     if case.runtime:

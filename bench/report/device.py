@@ -53,7 +53,7 @@ def _machine(found: Check) -> str:
         known.append(count(system.cpus_logical, "CPU"))
     if system.memory_total_bytes is not None:
         known.append(f"{_mb(system.memory_total_bytes)} of memory")
-    return ", ".join(str(text) for text in known if text)
+    return ", ".join(dict.fromkeys(str(text) for text in known if text))
 
 
 def _environment(found: Check, now: datetime) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..readings import Cause, Moment, Reading
 from ..records import DeviceRecord, RunRecord
 from .charts import Chart, Choice, Trace, label
 from .device_facts import Course, clocks, temperatures
 from .palette import colours
-from .text import shortened
+from .text import clean, shortened
 
 _HEIGHT = 300
 _PANEL_HEIGHT = 200
@@ -36,25 +38,27 @@ def device_charts(record: RunRecord) -> list[Chart]:
         paint = colours(course.title for course in (*heat, *clock))
         found = [_trace(device, course, "y", 1.0, paint[course.title]) for course in heat]
         found += [_trace(device, course, "y2" if both else "y", 1e9, paint[course.title]) for course in clock]
-        choices.append(Choice(label(shortened(device.name, 44)), tuple(range(len(traces), len(traces) + len(found)))))
+        choices.append(Choice(shortened(clean(device.name), 44), tuple(range(len(traces), len(traces) + len(found)))))
         traces += found
     for place, trace in enumerate(traces):
         trace["visible"] = place in choices[0].traces
     title = "Temperature and clock over the run" if both else f"{'Temperature' if hot else 'Clock'} over the run"
-    layout = {
-        "xaxis": {"title": {"text": "reading"}, "showgrid": False, "tick0": 0, "dtick": -(-most // 8)},
-        "legend": {"orientation": "h", "y": -0.2},
-        "yaxis": {"title": {"text": "°C" if hot else "GHz"}, "rangemode": "normal"},
-    }
+    height = _HEIGHT + (_PANEL_HEIGHT if both else 0)
+    return [Chart("device", title, _ABOUT, traces, _layout(hot=hot, both=both, most=most), height, tuple(choices))]
+
+
+def _layout(*, hot: bool, both: bool, most: int) -> dict[str, Any]:
+    """Return the layout: with ``both`` heat stands above clock; ``most`` readings are drawn."""
+    upper: dict[str, Any] = {"title": {"text": "°C" if hot else "GHz"}, "rangemode": "normal" if hot else "tozero"}
+    below: dict[str, Any] = {"title": {"text": "reading"}, "showgrid": False, "tick0": 0, "dtick": -(-most // 8)}
+    layout = {"xaxis": below, "yaxis": upper, "legend": {"orientation": "h", "y": -0.2}}
     if both:
-        layout["yaxis"] |= {"domain": [0.55, 1]}
+        upper["domain"], below["anchor"] = [0.55, 1], "y2"
         layout["yaxis2"] = {
             "title": {"text": "GHz"}, "rangemode": "tozero", "domain": [0, 0.45], "anchor": "x", "zeroline": False,
             "automargin": True, "fixedrange": True,
         }  # fmt: skip
-        layout["xaxis"] |= {"anchor": "y2"}
-    height = _HEIGHT + (_PANEL_HEIGHT if both else 0)
-    return [Chart("device", title, _ABOUT, traces, layout, height, tuple(choices))]
+    return layout
 
 
 def _trace(device: DeviceRecord, course: Course, axis: str, unit: float, colour: str) -> Trace:

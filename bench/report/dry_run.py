@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..estimate import TimeSpan, time_words
+from ..estimate import TimeSpan, rough, time_words
 from .text import clean, count, megabytes, milliseconds
 
 if TYPE_CHECKING:
     from ..dry_run import DryRun, PlannedCase
+
+
+def render_dry_runs(found: Mapping[str, DryRun]) -> str:
+    """Return the plan and its time on each device by its name, as lines for a terminal."""
+    if len(found) == 1:
+        return "".join(map(render_dry_run, found.values()))
+    parts = [f"{clean(name)}: {render_dry_run(one)}" for name, one in found.items()]
+    return "\n".join([*parts, "all devices are measured at the same time\n"])
+
+
+def dry_runs_json(found: Mapping[str, DryRun]) -> str:
+    """Return the same for programs; with several devices, one after another under ``devices``."""
+    if len(found) == 1:
+        return "".join(map(dry_run_json, found.values()))
+    data = [{"device": name, **json.loads(dry_run_json(one))} for name, one in found.items()]
+    return json.dumps({"devices": data}, indent=1)
 
 
 def render_dry_run(found: DryRun) -> str:
@@ -23,10 +40,13 @@ def render_dry_run(found: DryRun) -> str:
             lines += [f"  {clean(member.case.case_id)}", f"    {_about(member)}"]
     lines += [f"\nnot measurable: {clean(str(error))}" for error in found.rejected]
     lines.append("")
+    lines += [clean(line) for line in found.conditions]
     if found.images is not None:
         lines.append(f"images: {count(found.images, 'image')} a case")
     if found.spec.waits is not None:
         lines.append(f"waits: {', '.join(kind.value for kind in found.spec.waits.kinds)}")
+    if found.spec.sustain_ns is not None:
+        lines.append(f"load: each case alone for {rough(found.spec.sustain_ns / 1e9)}, which no --budget bounds")
     width = max(len(name) for name in (*found.parts, "all"))
     lines += [f"{name:{width}}  {time_words(span)}" for name, span in {**found.parts, "all": found.time}.items()]
     lines += [f"not in this time: {reason}" for reason in found.unsaid]
@@ -62,7 +82,9 @@ def dry_run_json(found: DryRun) -> str:
         "groups": [list(group) for group in found.groups],
         "rejected": [{"path": error.path, "message": str(error)} for error in found.rejected],
         "images": found.images,
+        "conditions": list(found.conditions),
         "waits": [kind.value for kind in found.spec.waits.kinds] if found.spec.waits else [],
+        "sustain_s": None if found.spec.sustain_ns is None else found.spec.sustain_ns / 1e9,
         "time_s": {name: _span(span) for name, span in found.parts.items()},
         "total_s": _span(found.time),
         "not_in_time": list(found.unsaid),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..analysis.endings import stopped_by_hand
 from ..records import CaseResult, Coverage, DelegateKind, Delegation, RunRecord, Status
+from .conditions import condition_lines
 from .naming import Names, delegate_name, who
 from .tables import has_accuracy
 from .text import clean, count, joined
@@ -127,8 +129,8 @@ def operators(counts: Mapping[str, int | None]) -> str:
 
 def notes(record: RunRecord, names: Names) -> list[str]:
     """Return the run's warnings, then the cases' notes; equal notes share a line."""
-    found = [clean(text) for text in record.warnings]
-    if record.interrupted:
+    found = [clean(text) for text in (*record.warnings, *condition_lines(record))]
+    if stopped_by_hand(record):
         found.insert(0, "the run was interrupted: cases may be missing")
     said: dict[str, list[CaseResult]] = {}
     for case in record.cases:
@@ -149,7 +151,8 @@ def data_line(record: RunRecord) -> str:
     parts.append(count(data.lesions, "lesion") if data.lesions is not None else "lesions not known")
     parts.append(f"{len(data.skipped):,} skipped")
     if record.interrupted and not has_accuracy(record):
-        parts.append("accuracy not measured: the run was stopped by hand before")
+        why = "the run was stopped by hand" if stopped_by_hand(record) else "the devices dropped out"
+        parts.append(f"accuracy not measured: {why} before")
     return f"Data: {clean(data.source)}; {', '.join(parts)}."
 
 

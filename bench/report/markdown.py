@@ -81,7 +81,7 @@ def _about(record: RunRecord, table: Table) -> str:
 
 
 def _main(table: Table) -> list[str]:
-    with_how = any(table.names.how.values())
+    with_how = any(table.names.how_within.values())
     heads = [
         "variant",
         *([table.names.how_title] if with_how else []),
@@ -93,7 +93,7 @@ def _main(table: Table) -> list[str]:
         body = [
             [
                 row.variant,
-                *([row.how] if with_how else []),
+                *([row.how_within] if with_how else []),
                 *(cell.text for cell in row.cells.values()),
             ]
             for row in rows

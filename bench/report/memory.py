@@ -35,7 +35,7 @@ def memory_section(table: Table, *, whole: bool) -> Section | None:
     def rows_of(row: Row) -> list[tuple[str, ...]]:
         if row.case.memory is None:
             return []
-        return [(row.short, *(_text(row, field, heads, absences) for field, heads, _ in shown))]
+        return [(row.within, *(_text(row, field, heads, absences) for field, heads, _ in shown))]
 
     grids = grouped(table, [("variant", ""), *(heads for _, heads, _ in shown)], rows_of)
     defined = "; ".join(f"{title(heads)}: {meaning}" for _, heads, meaning in shown)

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from ..cpus import cpu_list
 from ..records import CaseResult, DelegateKind
 from .text import clean, count
 
 _TITLES = {"device": "device", "engine": "engine", "runtime": "runtime", "delegate": "delegate", "threads": "threads",
-           "signature": "signature"}  # fmt: skip
+           "cpus": "CPUs", "signature": "signature"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,9 @@ class Names:
     """How cases are called in one report.
 
     ``common`` says in words what all cases share. ``how`` maps a case id to what differs in the way it ran (empty
-    where nothing does) and ``how_title`` names those parts. ``labels`` maps a case id to a name unique in the run,
-    ``short`` to one without the model, unique in its model.
+    where nothing does). ``labels`` maps a case id to a name unique in the run, ``short`` to one without the model,
+    unique in its model, and ``within`` to one without the device too, unique in its model and device, for where both
+    are named already; so is ``how_within``, whose parts ``how_title`` names.
     """
 
     common: tuple[str, ...]
@@ -28,6 +30,8 @@ class Names:
     how: Mapping[str, str]
     labels: Mapping[str, str]
     short: Mapping[str, str]
+    within: Mapping[str, str]
+    how_within: Mapping[str, str]
 
 
 def who(names: Mapping[str, str], chosen: Sequence[CaseResult], all_cases: Sequence[CaseResult]) -> list[str]:
@@ -52,12 +56,19 @@ def name_cases(cases: Sequence[CaseResult]) -> Names:
     # Cases can differ in something that has no field of its own (pinned CPUs): the id tells them apart.
     how = {case_id: _tail(case_id) if repeated[base[case_id]] > 1 else text for case_id, text in how.items()}
     several_models = len({case.model for case in cases}) > 1
+    in_group = [key for key in differing if key != "device"]
+    how_within = {
+        case_id: _how(part, in_group) if how[case_id] == _how(part, differing) else how[case_id]
+        for case_id, part in parts.items()
+    }
     return Names(
         common=_common(cases, differing),
-        how_title="/".join(_TITLES[key] for key in differing) or "case",
+        how_title="/".join(_TITLES[key] for key in in_group) or "case",
         how=how,
         labels={case.case_id: _label(case, how[case.case_id], several_models) for case in cases},
         short={case.case_id: _label(case, how[case.case_id], False) for case in cases},
+        within={case.case_id: _label(case, how_within[case.case_id], False) for case in cases},
+        how_within=how_within,
     )
 
 
@@ -78,6 +89,7 @@ def _parts(case: CaseResult, with_version: bool) -> dict[str, str | None]:
         "runtime": clean(runtime) if runtime else None,
         "delegate": delegate_name(case),
         "threads": f"t{case.threads}",
+        "cpus": None if case.cpus is None else clean(case.cpus),
         "signature": clean(case.signature) if case.signature else None,
     }
 
@@ -89,6 +101,13 @@ def delegate_name(case: CaseResult) -> str:
     return case.delegate.kind.value
 
 
+def cpus_words(case: CaseResult) -> str:
+    """Return the CPUs that a case was pinned to, with their numbers where they were named otherwise."""
+    numbers = cpu_list(case.cpu_numbers)
+    asked = clean(case.cpus or "any")
+    return asked if numbers in ("", case.cpus) else f"{asked} ({numbers})"
+
+
 def _how(parts: Mapping[str, str | None], differing: Sequence[str]) -> str:
     shown = {key: parts[key] for key in differing if parts[key]}
     text = ".".join(value for key, value in shown.items() if key in ("engine", "runtime") and value)
@@ -96,7 +115,7 @@ def _how(parts: Mapping[str, str | None], differing: Sequence[str]) -> str:
         text = f"@{shown['device']}" + (f" {text}" if text else "")
     if "delegate" in shown:
         text += f"+{shown['delegate']}"
-    for key in ("threads", "signature"):
+    for key in ("threads", "cpus", "signature"):
         if key in shown:
             text += f"/{shown[key]}"
     return text.lstrip("/")
@@ -122,6 +141,8 @@ def _common(cases: Sequence[CaseResult], differing: Sequence[str]) -> tuple[str,
         "delegate": f"delegate {delegate_name(first)}",
         "threads": count(first.threads, "thread"),
     }
+    if all(case.cpus for case in cases):
+        said["cpus"] = f"CPUs {cpus_words(first)}"
     lines = [text for key, text in said.items() if key not in differing]
     if runtimes:
         lines.insert(min(2, len(lines)), "runtime " + " and ".join(clean(name) for name in runtimes))

@@ -81,13 +81,13 @@ def _type_rows(row: Row, shown: int) -> list[tuple[str, ...]]:
     rest = found.types[shown:]
     if rest:
         share = f"{100 * sum(item.share for item in rest):.1f}" if found.tells_shares else ABSENT
-        rows.append((row.short, f"{len(rest)} more", "", str(sum(item.count for item in rest)), share, ""))
+        rows.append((row.within, f"{len(rest)} more", "", str(sum(item.count for item in rest)), share, ""))
     return rows
 
 
 def _type_row(row: Row, found: OperatorProfile, item: TypeTime) -> tuple[str, ...]:
     name = shortened(clean(item.tag), _NAME_WIDTH)
-    return (row.short, name, runs_on(item.delegated), str(item.count), *share_cells(found, item))
+    return (row.within, name, runs_on(item.delegated), str(item.count), *share_cells(found, item))
 
 
 def _node_rows(row: Row, shown: int) -> list[tuple[str, ...]]:
@@ -99,7 +99,7 @@ def _node_rows(row: Row, shown: int) -> list[tuple[str, ...]]:
     outputs = without_common_folders([", ".join(item.output_names) for item in ranked])
     return [
         (
-            row.short,
+            row.within,
             shortened(clean(item.key.tag), _NAME_WIDTH),
             runs_on(item.key.delegated),
             *share_cells(found, item),

@@ -68,10 +68,11 @@ def _title(profile: Profile) -> str:
 
 def _facts(profile: Profile) -> list[str]:
     signature = f", signature {clean(profile.signature)}" if profile.signature else ""
+    pinned = f", CPUs {clean(profile.cpus)}" if profile.cpus else ""
     accounted = profile.operators_us / profile.invoke_us if profile.invoke_us else 0.0
     lines = [
         f"{profile.runtime.package} {profile.runtime.version}, delegate {profile.delegate}, "
-        f"{count(profile.threads, 'thread')}{signature}",
+        f"{count(profile.threads, 'thread')}{pinned}{signature}",
         f"A profiled run takes {microseconds(profile.invoke_us)} us in the graph, {accounted:.0%} of it in operators; "
         f"a run without the profiler {microseconds(profile.plain_us)} us.",
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from ..analysis.endings import dropped_devices, stopped_by_hand
 from ..analysis.margins import Answer, Keeps
 from ..analysis.recommendation import Candidate, RankedBy, Recommendation, TieBrokenBy, recommend
 from ..analysis.tradeoff import Front, Point, front_of
@@ -32,11 +33,13 @@ def shipping_section(record: RunRecord, table: Table, rule: Rule | None = None, 
         return None
     used = asked or DEFAULT_RULE
     by = f"Rule{'' if asked else ' (the default; --recommend takes another)'}: {clean(used.words)}."
-    if record.interrupted:
+    if stopped_by_hand(record):
         stopped = "The run was stopped by hand: nothing is recommended."
         return Section("shipping", "What to ship", lines=(stopped, by), answers=1)
-    told = [_Group(item, table, used, headed=len(found) > 1) for item in found]
+    away = dropped_devices(record)
+    told = [_Group(item, table, used, headed=len(found) > 1) for item in found if item.device not in away]
     answers = [group.answer() for group in told] + _reservations(record)
+    answers += [f"{clean(device)} dropped out: nothing is recommended for it." for device in away]
     reasons = [line for group in told for line in group.details(whole=whole)]
     return Section("shipping", "What to ship", lines=(*answers, by, *reasons), answers=len(answers))
 
@@ -55,10 +58,10 @@ class _Group:
 
     def __init__(self, found: Recommendation, table: Table, rule: Rule, *, headed: bool) -> None:
         self._found = found
-        self._labels = table.names.labels if headed else table.names.short
+        on_device = len({row.case.device for row in table.rows}) > 1
+        self._labels = table.names.labels if headed and not on_device else table.names.within
         self._rule = rule
         self._everyone = [item.case for item in found.candidates] + [item.case for item in found.left_out]
-        on_device = len({row.case.device for row in table.rows}) > 1
         place = f" on {clean(found.device)}" if on_device else ""
         self._head = f"{clean(found.model)}{place}: " if headed else ""
 

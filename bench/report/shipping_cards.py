@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..analysis.endings import dropped_devices, stopped_by_hand
 from ..analysis.recommendation import recommend
 from ..records import RunRecord
 from ..rule import DEFAULT_RULE, Rule
@@ -23,18 +24,20 @@ class ShippingCard:
 
 
 def shipping_cards(record: RunRecord, table: Table, rule: Rule | None = None) -> list[ShippingCard]:
-    """Return a card for each recommendation that names a case, in the record's order; none of an interrupted run."""
-    if record.interrupted:
+    """Return a card for each recommendation that names a case, in the record's order; none of what was not finished."""
+    if stopped_by_hand(record):
         return []
-    found = recommend(record, rule or record.rule or DEFAULT_RULE)
+    away = dropped_devices(record)
+    found = [item for item in recommend(record, rule or record.rule or DEFAULT_RULE) if item.device not in away]
     rows = {row.case.case_id: row for row in table.rows}
-    several_devices = len({item.device for item in found}) > 1
+    several_devices = len({case.device for case in record.cases}) > 1
     cards = []
     for item in found:
         row = rows.get(item.chosen.case.case_id) if item.chosen else None
         if row is not None:
-            model = clean(item.model) + (f" on {clean(item.device)}" if several_devices else "")
-            cards.append(ShippingCard(model if len(found) > 1 else "", row.short, tuple(_figures(row, table))))
+            place = clean(item.model) + (f" on {clean(item.device)}" if several_devices else "")
+            headed = len(found) > 1 or several_devices
+            cards.append(ShippingCard(place if headed else "", row.within, tuple(_figures(row, table))))
     return cards
 
 

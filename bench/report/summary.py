@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from ..analysis.endings import dropped_devices, stopped_by_hand
 from ..records import AccuracyVerdict, CaseResult, RunRecord, Status
 from .cost_summary import agreement_sentence, cost_sentences
 from .costs import compared_results, cost_tables
@@ -40,9 +41,10 @@ def front_rows(rows: Sequence[Row]) -> list[Row]:
 
 def summary(record: RunRecord, table: Table) -> list[str]:
     """Return the sentences for the top of a report; several models get one each, at most four are spelt out."""
-    groups = table.groups()
-    sentences: list[str] = []
-    if record.interrupted:
+    away = dropped_devices(record)
+    groups = [(title, rows) for title, rows in table.groups() if rows[0].case.device not in away]
+    sentences = [f"{clean(device)} dropped out: its rows are not complete and are not ranked." for device in away]
+    if stopped_by_hand(record):
         sentences.append("The run was stopped by hand: its rows are not complete and are not ranked.")
         sentences += cost_sentences(cost_tables(record, table.names))
     elif len(groups) == 1:
@@ -114,7 +116,7 @@ def _doubt(best: Sequence[Row], rows: Sequence[Row], column: str) -> str:
 
 
 def _short(chosen: Sequence[Row], rows: Sequence[Row]) -> list[str]:
-    names = {row.case.case_id: row.short for row in rows}
+    names = {row.case.case_id: row.within for row in rows}
     return who(names, [row.case for row in chosen], [row.case for row in rows])
 
 
@@ -122,7 +124,7 @@ def _front(rows: Sequence[Row]) -> list[str]:
     front = front_rows(rows)
     if len(rows) < 2 or not front:
         return []
-    names = joined([row.short for row in front], 6)
+    names = joined([row.within for row in front], 6)
     if len(front) == 1:
         return [f"No other case is faster or more accurate than {names}."]
     return [f"Front of p50 latency and accuracy (no other case is better in one and not worse in the other): {names}."]

@@ -49,13 +49,15 @@ class Column:
 class Row:
     """One case in the main table. ``cells`` maps a column's key to what is shown.
 
-    ``label`` is unique in the run, ``short`` in the rows of its model.
+    ``label`` is unique in the run, ``short`` in the rows of its model, ``within`` in those of its model and device.
     """
 
     case: CaseResult
     label: str
     short: str
+    within: str
     how: str
+    how_within: str
     cells: Mapping[str, Cell]
 
     @property
@@ -135,7 +137,9 @@ def _columns(record: RunRecord) -> tuple[Column, ...]:
 
 def _row(case: CaseResult, names: Names, columns: Sequence[Column]) -> Row:
     cells = {column.key: _CELLS[column.key](case) for column in columns}
-    return Row(case, names.labels[case.case_id], names.short[case.case_id], names.how[case.case_id], cells)
+    called = (names.labels, names.short, names.within, names.how, names.how_within)
+    label, short, within, how, how_within = (found[case.case_id] for found in called)
+    return Row(case, label, short, within, how, how_within, cells)
 
 
 def _cell(value: float | None, show: Callable[[float], str], reason: str | None) -> Cell:

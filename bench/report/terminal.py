@@ -111,11 +111,11 @@ def _needed(table: Table, columns: Sequence[Column], name_width: int) -> int:
 
 
 def _names(row: Row, table: Table) -> list[str]:
-    return [row.variant, row.how] if any(table.names.how.values()) else [row.variant]
+    return [row.variant, row.how_within] if any(table.names.how_within.values()) else [row.variant]
 
 
 def _grid(rows: Sequence[Row], columns: Sequence[Column], table: Table, name_width: int) -> str:
-    heads = ["variant", table.names.how_title] if any(table.names.how.values()) else ["variant"]
+    heads = ["variant", table.names.how_title] if any(table.names.how_within.values()) else ["variant"]
     names = len(heads)
     body = [
         [shortened(name, name_width) for name in _names(row, table)]

@@ -82,7 +82,7 @@ def _wholes(
         known = {part.name: part for part in whole.parts}
         cells = [_part(known[name], with_times) if name in known else "" for name in parts]
         figures = _percentiles(row.case, title.lower(), whole.total, absences, with_p90=has_p90)
-        return [(row.short, *figures, *cells)]
+        return [(row.within, *figures, *cells)]
 
     unit = "ms (share)" if with_times else "share"
     percentiles = [("p50", "ms"), ("p90", "ms")][: 2 if has_p90 else 1]
@@ -116,7 +116,7 @@ def _gap(row: Row, absences: Absences) -> list[tuple[str, ...]]:
     figures = _percentiles(row.case, "idle gap", found.latency, absences)
     reason = found.unavailable.get("ratio")
     text = absences.show(row.case, "of back-to-back", found.ratio, _times(found.low, found.high), reason)
-    return [(row.short, milliseconds(found.gap_ns), *figures, text)]
+    return [(row.within, milliseconds(found.gap_ns), *figures, text)]
 
 
 def _times(low: float | None, high: float | None) -> Callable[[float], str]:
@@ -144,7 +144,7 @@ def _cache(row: Row, absences: Absences) -> list[tuple[str, ...]]:
         absences.show(row.case, f"weight cache, peak {name}", value, megabytes, None)
         for name, value in (("plain", found.plain_peak_rss_bytes), ("reading", found.warm_peak_rss_bytes))
     ]
-    return [(row.short, *times, megabytes(found.cache_bytes), *peaks)]
+    return [(row.within, *times, megabytes(found.cache_bytes), *peaks)]
 
 
 def _rates(
@@ -175,7 +175,7 @@ def _rate(row: Row, key: str, found: Throughput, absences: Absences) -> tuple[st
             _times(found.speedup_low, found.speedup_high),
             found.unavailable.get("speedup"),
         )
-    return (row.short, f"{number:,}", rate, interval, speedup)
+    return (row.within, f"{number:,}", rate, interval, speedup)
 
 
 def _unavailable(table: Table, cases: Sequence[CaseResult]) -> list[str]:

@@ -76,14 +76,18 @@ def set_up(
     choice = choose(board, here)
     said.said(_board_line(board))
     said.begins("fetching wheels")
+    fetching = time.monotonic()
     wheels = fetch(choice, asked.wheels, cache=cache, pip=pip)
-    said.said(choice.sentence(wheels.runtime.version, here))
-    said.said(_wheels_line(wheels, time.monotonic() - began))
+    took_s, why = time.monotonic() - fetching, choice.sentence(wheels.runtime.version, here)
+    said.said(why)
+    said.said(_wheels_line(wheels, took_s))
+    for name, reason in wheels.left_out.items():
+        said.said(f"without {name}: {reason}")
     if device.settings.python is None:  # one that is not on its PATH will do
         device.settings = dataclasses.replace(device.settings, python=choice.python.path)
     said.begins("looking for an environment")
     found = device.keeper.ask("read_environment", 120.0)
-    manifest = _manifest(choice, wheels, choice.sentence(wheels.runtime.version, here))
+    manifest = _manifest(choice, wheels, why)
     made = asked.force or found["problem"] is not None or not _is_same(found["manifest"], manifest)
     sent_bytes, env_bytes = device.transfers().bytes_sent, int(found["env_bytes"])
     if made:
@@ -92,7 +96,7 @@ def set_up(
         manifest = dict(found["manifest"])
         said.said(f"already set up on {manifest['made_utc']}, nothing to send")
     said.begins("trying it out")
-    trial = try_out(device)
+    trial = try_out(device, choice.package)
     said.said(_trial_line(trial))
     return SetUp(
         device=device.name,
@@ -144,6 +148,8 @@ def _make(
         wheels=files,
         manifest=dict(manifest),
     )
+    for wheel in wheels.wheels:  # it removes what it has unpacked
+        device.forget(wheel.path)
     env_bytes = int(answer["env_bytes"])
     said.said(f"environment: {env_bytes / 1e6:.1f} MB in {device.root}/env, {time.monotonic() - began:.1f} s")
     return env_bytes
@@ -181,8 +187,7 @@ def _board_line(board: Board) -> str:
 
 def _wheels_line(wheels: WheelSet, seconds: float) -> str:
     where = "kept from before" if wheels.kept else f"fetched in {seconds:.1f} s"
-    line = f"wheels: {len(wheels.wheels)}, {wheels.size_bytes / 1e6:.1f} MB, {where}"
-    return "; ".join([line, *(f"without {name}: {reason}" for name, reason in wheels.left_out.items())])
+    return f"wheels: {len(wheels.wheels)}, {wheels.size_bytes / 1e6:.1f} MB, {where}"
 
 
 def _sent_line(sent_bytes: int, reused_bytes: int, seconds: float) -> str:

@@ -10,9 +10,11 @@ from pathlib import Path
 from ..devices.base import Device
 from ..errors import DeviceRefused, WorkerError
 from ..smallest import write_smallest_model
+from ..worker.runtimes import RUNTIMES
 
 #: The first start compiles every module; a small board takes a minute.
 _TIMEOUT_S = 300.0
+_NAMES = {package: name for name, (package, _module) in RUNTIMES.items()}
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class Trial:
     inference_ns: int
 
 
-def try_out(device: Device) -> Trial:
-    """Run the smallest model once in the device's environment.
+def try_out(device: Device, package: str) -> Trial:
+    """Run the smallest model once in the device's environment, by the runtime of that package.
 
     Raises:
         DeviceRefused: it does not run, in the worker's words.
@@ -39,7 +41,7 @@ def try_out(device: Device) -> Trial:
         with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
             model = device.place(write_smallest_model(Path(folder)))
             with device.start_worker(device.default_python()) as worker:
-                hello = worker.request("hello", _TIMEOUT_S)
+                hello = worker.request("hello", _TIMEOUT_S, runtime=_NAMES[package])
                 start_s = time.monotonic() - began
                 worker.request(
                     "load", _TIMEOUT_S, model_path=model, engine="interpreter", delegate="default", threads=1

@@ -56,7 +56,10 @@ class WheelSet:
 def run_pip(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run this Python's pip."""
     command = [sys.executable, "-m", "pip", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_PIP_S, check=False)
+    try:
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_PIP_S, check=False)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"ERROR: it did not end within {_PIP_S:.0f} s")
 
 
 def fetch(choice: Choice, given: Path | None = None, *, cache: Path | None = None, pip: Pip = run_pip) -> WheelSet:
@@ -109,8 +112,14 @@ class _Fetcher:
                 break
         else:
             raise DeviceRefused(problem)
-        reasons = {package: self._download([package], with_needs=False) for package in OPTIONAL}
+        reasons = {package: self._try(package) for package in OPTIONAL}
         return {package: reason for package, reason in reasons.items() if reason}
+
+    def _try(self, package: str) -> str:
+        """Fetch what is only useful; return why it cannot be had, empty where it can."""
+        if self._given is not None and not any(_is_of(path, package) for path in self._given.glob("*.whl")):
+            return f"there is no wheel of {package} in {self._given}"  # pip needs seconds to say the same
+        return self._download([package], with_needs=False)
 
     def _download(self, requirements: Sequence[str], *, with_needs: bool) -> str:
         """Fetch requirements; return why they cannot be had, empty where they can."""
@@ -145,6 +154,10 @@ class _Fetcher:
             return f"there is no wheel of {missing.rpartition(' for ')[2].strip()}{where} {for_what}"
         last = errors[-1].removeprefix("ERROR:").strip() if errors else (said.strip().splitlines() or ["no reason"])[-1]
         return f"pip could not fetch {requirement} {for_what}: {last[:200]}"
+
+
+def _is_of(path: Path, package: str) -> bool:
+    return path.name.partition("-")[0].lower() == package.lower()
 
 
 def _question(choice: Choice, given: Path | None) -> str:

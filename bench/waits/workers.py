@@ -11,7 +11,7 @@ from typing import Any
 from ..analysis.rates import RateLog, Runs, shared_rate, throughput
 from ..blocks import memory_budget
 from ..errors import WaitUnavailable, WorkerError
-from ..outcome import Outcome, peak_bytes, typical_ns
+from ..outcome import Outcome, cores_for, peak_bytes, typical_ns
 from ..records import Throughput
 from ..rounds import SampleLog, rotated, warm_up
 from ..session import Samples, Session
@@ -49,7 +49,7 @@ def measure_workers(context: WaitContext, outcome: Outcome) -> dict[str, Any]:
         WaitUnavailable: no number can be measured, all for the same reason.
     """
     crowds = [_Crowd(count) for count in context.wanted.workers]
-    cores = context.device.environment().cpus_allowed
+    cores = cores_for(outcome, context.device.environment().cpus_allowed)
     for crowd in crowds:
         crowd.refused = _obstacle(context, outcome, crowd.count, cores)
     for block in blocks(context):

@@ -13,6 +13,12 @@ if sys.argv[1:2] == ["keep"]:  # before numpy: a bare board has none
     keep(sys.argv[2])
     sys.exit(0)
 
+if sys.argv[1:2] == ["guard"]:
+    from .guardian import main as guard
+
+    guard(*sys.argv[2:5])
+    sys.exit(0)
+
 try:
     _BEFORE_NS = time.perf_counter_ns()
     import numpy  # noqa: F401 - timed apart from our own modules, which need it

@@ -76,9 +76,14 @@ def read_environment(root: str) -> Dict[str, Any]:
     manifest: Optional[Manifest] = None
     try:
         with open(os.path.join(place, MANIFEST), encoding="utf-8") as file:
-            manifest = dict(json.load(file))
-    except (OSError, ValueError, TypeError) as error:
+            told = json.load(file)
+    except (OSError, ValueError) as error:
         problem = "its %s cannot be read: %s" % (MANIFEST, one_line(error))
+    else:
+        if isinstance(told, dict) and "format" in told:
+            manifest = told
+        else:
+            problem = "its %s holds something else" % MANIFEST
     python = os.path.join(place, "bin", "python3")
     if not os.access(python, os.X_OK):
         problem = "its Python, %s, is not there any more" % os.path.realpath(python)

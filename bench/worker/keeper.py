@@ -19,7 +19,9 @@ import time
 from typing import Any, Callable, Dict, List, NoReturn, Optional
 
 from . import PROTOCOL_VERSION, environment, truth
+from .governor import GovernorSwitch
 from .keeper_files import FileStore
+from .keeper_governor import recover_governor, restore_governor, set_governor
 from .keeper_lock import DeviceLock
 from .keeper_wire import MARK, Message, Unframer, frame, write_all
 from .keeper_workers import Children, own_archive, worker_environment
@@ -44,7 +46,8 @@ class Keeper:
         self.scratch = os.path.join(self.root, "scratch")
         os.makedirs(self.scratch, mode=0o700, exist_ok=True)
         self.workers = Children(own_archive(), self.scratch, self._send)
-        self.at_end: List[Callable[[], None]] = [self.lock.release]
+        self.governor: Optional[GovernorSwitch] = None
+        self.at_end: List[Callable[[], object]] = [self.lock.release]
         self._requests = requests
         self._answers = answers
 
@@ -201,6 +204,9 @@ COMMANDS: Dict[str, Command] = {
     "clean": _clean,
     "make_environment": _make_environment,
     "read_environment": lambda keeper, _request: environment.read_environment(keeper.root),
+    "set_governor": set_governor,
+    "restore_governor": restore_governor,
+    "recover_governor": recover_governor,
 }
 
 

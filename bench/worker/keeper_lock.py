@@ -7,12 +7,16 @@ import errno
 import fcntl
 import json
 import os
+import signal
 import tempfile
+import time
 from typing import Any, Dict, Optional
 
 from .refusal import Refusal
 
 _NAME = "edgebench.lock"
+#: It has workers to kill before it ends.
+_END_S = 10.0
 
 
 class DeviceLock:
@@ -30,11 +34,15 @@ class DeviceLock:
     def take(self, holder: Dict[str, Any]) -> None:
         """Take the lock and write down who has it.
 
+        A process that holds it under the same ``token`` is what a lost connection of this same run has left: it is
+        ended first.
+
         Raises:
             Refusal: ``in-use``, naming the holder, or ``lock`` where there can be no lock.
         """
         if self.held:
             return
+        self._end_forerunner(holder.get("token"))
         for _ in range(10):
             descriptor = self._opened()
             try:
@@ -72,6 +80,19 @@ class DeviceLock:
         os.close(self._descriptor)
         self._descriptor = -1
 
+    def _end_forerunner(self, token: Optional[str]) -> None:
+        """End the process that holds the lock for the same run, and wait until it has."""
+        told = self.holder() or {}
+        if not token or told.get("token") != token or not isinstance(told.get("pid"), int):
+            return
+        try:
+            os.kill(told["pid"], signal.SIGTERM)
+        except OSError:
+            return
+        deadline = time.monotonic() + _END_S
+        while time.monotonic() < deadline and (self.holder() or {}).get("token") == token:
+            time.sleep(0.05)
+
     def _opened(self) -> int:
         for flags in (os.O_RDWR, os.O_RDWR | os.O_CREAT, os.O_RDONLY):
             try:
@@ -96,7 +117,8 @@ class DeviceLock:
     def _write(self, holder: Dict[str, Any]) -> None:
         try:
             os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, json.dumps(holder).encode("utf-8"), 0)
+            told = dict(holder, pid=os.getpid())
+            os.pwrite(self._descriptor, json.dumps(told).encode("utf-8"), 0)
         except OSError:
             pass  # a full disk, or another user's file: the lock holds without a name
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optiona
 
 import numpy as np
 
-from . import PROTOCOL_VERSION, truth
+from . import PROTOCOL_VERSION, affinity, truth
 from .engines import Engine, LoadRequest, engine_class, import_engine
 from .images import ImageClassifier, describe_images
 from .inputs import real_values, seeded_input, spread, step_of
@@ -54,6 +54,7 @@ class Service:
         self._layers: Optional[Layers] = None
         self.commands: Dict[str, Callable[[Answer], Answer]] = {
             "hello": self.hello,
+            "find_cpus": self.find_cpus,
             "memory": self.memory,
             "state": self.state,
             "machine": self.machine,
@@ -95,7 +96,9 @@ class Service:
         return self._start._asdict()
 
     def hello(self, request: Answer) -> Answer:
-        """Import the runtime and say who answers."""
+        """Import the runtime and say who answers. Runs on ``cpus`` alone from then on, where they are given."""
+        # Before the runtime: threads that it starts run where this one may.
+        cpus = affinity.pin(str(request["cpus"])) if request.get("cpus") else []
         self._runtime = load_runtime(request.get("runtime"))
         return {
             "protocol": PROTOCOL_VERSION,
@@ -104,7 +107,12 @@ class Service:
             "machine": platform.machine(),
             "pid": os.getpid(),
             "runtime": self._runtime.describe(),
+            "cpus": cpus,
         }
+
+    def find_cpus(self, request: Answer) -> Answer:
+        """Say which CPUs a choice names here, and change nothing."""
+        return {"cpus": affinity.resolve(str(request["cpus"]))}
 
     def memory(self, _request: Answer) -> Answer:
         """Return this process's memory now and its high-water mark."""

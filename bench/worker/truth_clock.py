@@ -41,7 +41,7 @@ def cpu_clocks(tree: Tree) -> Dict[str, Dict[str, Any]]:
 def fastest_hz(tree: Tree) -> int:
     """Return the current clock of the fastest CPU, as the kernel tells it."""
     clocks = cpu_clocks(tree)
-    known = [clock["current_hz"] for clock in clocks.values() if "current_hz" in clock]
+    known: List[int] = [clock["current_hz"] for clock in clocks.values() if "current_hz" in clock]
     if not known:
         raise Unreadable(str(clocks["0"]["unavailable"]["current_hz"]))
     return max(known)

@@ -190,3 +190,28 @@ def test_the_worst_comes_first_and_each_code_once() -> None:
         Finding(Code.THROTTLED, INVALID, "c", "-"),
     ]
     assert [item.reason for item in worst_first(found)] == ["c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("measured_hz", "claimed_hz", "severity"),
+    [
+        (1_425_000_000, 1_500_000_000, None),
+        (1_424_000_000, 1_500_000_000, Severity.SUSPECT),
+        (751_000_000, 1_500_000_000, Severity.SUSPECT),
+        (600_000_000, 1_500_000_000, Severity.INVALID),
+        (600_000_000, 600_000_000, None),
+        (600_000_000, None, None),
+        (None, 1_500_000_000, None),
+    ],
+)
+def test_a_measured_clock_below_the_one_that_the_kernel_claims(
+    measured_hz: int | None, claimed_hz: int | None, severity: Severity | None
+) -> None:
+    """The governor says performance, and the firmware keeps the clock low: seen on real boards."""
+    before, after = quiet_pair()
+    told = {"measured_clock_hz": measured_hz, "claimed_clock_hz": claimed_hz}
+    after |= {name: value for name, value in told.items() if value is not None}
+    found = [item for item in disturbances(before, after) if item.code is Code.CLOCK_LOW]
+    assert [item.severity for item in found] == ([severity] if severity else [])
+    if severity is Severity.INVALID:
+        assert found[0].reason == "the firmware measured a clock of 0.60 GHz where the kernel claims 1.50"

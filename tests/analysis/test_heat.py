@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from edgebench.analysis.heat import heat_findings
+from edgebench.analysis.heat import firmware_findings, heat_findings, is_processor
 from edgebench.findings import Code, Severity
 
 from .snapshots import Snapshot, quiet_pair
@@ -104,3 +104,52 @@ def test_a_weak_supply_by_the_kernels_monitor() -> None:
     before, after = quiet_pair()
     after["under_voltage"] = True
     assert _found(before, after) == {Code.UNDER_VOLTAGE: SUSPECT}
+
+
+def test_the_firmwares_findings_have_the_figures() -> None:
+    before, after = quiet_pair()
+    after |= {
+        "firmware_throttling": {"raw": 0x50005, "now": ["under-voltage", "throttled"], "since_boot": []},
+        "measured_clock_hz": 600_000_000,
+        "temperatures": _zones(("cpu-thermal", 61.4)),
+    }
+    reasons = {item.code: item.reason for item in heat_findings(before, after)}
+    figures = "(get_throttled 0x50005, cpu-thermal at 61 °C, measured clock 0.60 GHz)"
+    assert reasons[Code.THROTTLED] == f"the firmware reports: throttled {figures}"
+    assert reasons[Code.UNDER_VOLTAGE].endswith(figures)
+
+
+def _throttled(*blocks: tuple[list[str], list[str]]) -> list[tuple[Snapshot, Snapshot]]:
+    """Return blocks after which the firmware says these causes now and since boot; before the first it said nothing."""
+    states, last = [], list[str]()
+    for now, since_boot in blocks:
+        before, after = quiet_pair()
+        before["firmware_throttling"] = {"raw": 0, "now": [], "since_boot": last}
+        after["firmware_throttling"] = {"raw": 1, "now": now, "since_boot": since_boot}
+        states.append((before, after))
+        last = since_boot
+    return states
+
+
+def test_whatever_the_firmware_reported_in_a_run_is_found() -> None:
+    calm: tuple[list[str], list[str]] = ([], [])
+    assert firmware_findings([]) == []
+    assert firmware_findings(_throttled(calm, calm)) == []
+    (one,) = firmware_findings(_throttled(*[calm] * 5, (["throttled"], ["throttled"]), *[([], ["throttled"])] * 6))
+    assert (one.code, one.severity) == (Code.THROTTLED, SUSPECT)
+    assert one.reason.startswith("in 1 of 12 blocks: the firmware reports: throttled (")
+
+
+def test_what_came_up_between_two_blocks_is_found() -> None:
+    states = _throttled(([], []), ([], ["under-voltage"]))
+    states[1][0]["firmware_throttling"] = states[1][1]["firmware_throttling"]
+    (one,) = firmware_findings(states)
+    assert (one.code, one.severity) == (Code.UNDER_VOLTAGE, SUSPECT)
+    assert one.reason.startswith("between blocks: ")
+
+
+def test_which_zones_measure_the_processor() -> None:
+    assert [kind for kind in ("cpu-thermal", "soc_thermal", "battery", "wifi") if is_processor(kind)] == [
+        "cpu-thermal",
+        "soc_thermal",
+    ]

@@ -155,7 +155,13 @@ class NativeSshd(SshHost):
     def _write_server_config(self, program: str) -> Path:
         authorized = self.folder / "authorized_keys"
         authorized.write_text(public(self.key).read_text())
-        variables = {"HOME": str(self.home), **({} if self._path is None else {"PATH": self._path})}
+        temporary = self.folder / "tmp"  # a board's own: the lock of boards lies there
+        temporary.mkdir(exist_ok=True)
+        variables = {
+            "HOME": str(self.home),
+            "TMPDIR": str(temporary),
+            **({} if self._path is None else {"PATH": self._path}),
+        }
         lines = [
             f"ListenAddress {HOST}",
             f"Port {self.port}",

@@ -161,3 +161,29 @@ def test_a_batch_costs_as_much_as_its_items_or_what_the_model_says() -> None:
     session.check_batch(replace(REQUEST, batch=3), 0)
     session.load(replace(REQUEST, batch=3))
     assert session.first(0) == 73
+
+
+def test_it_tells_the_state_that_it_was_given_and_its_workers_do_too() -> None:
+    device = FakeDevice(
+        {"a": FakeModel(), "own": FakeModel(state=lambda _: {"load_average": {"1min": 9.0}})},
+        {"board_model": "A Board"},
+        state=lambda now_ns: {"load_average": {"1min": now_ns / 1e9}},
+        firmware=lambda now_ns: {"measured_clock_hz": now_ns},
+        address="pi@box",
+    )
+    device.now_ns = 2_000_000_000
+    assert device.machine() == {"board_model": "A Board", "unavailable": {}}
+    assert device.state() == {"taken_ns": 2_000_000_000, "load_average": {"1min": 2.0}, "unavailable": {}}
+    assert device.firmware() == {"measured_clock_hz": 2_000_000_000, "unavailable": {}}
+    assert (device.address(), device.transfers()) == ("pi@box", None)
+    with Session(device.start_worker("python3"), 9.0) as session:
+        assert session.machine()["board_model"] == "A Board"
+        assert session.state()["load_average"] == {"1min": 2.0}
+        session.load(LoadRequest("own.tflite", Engine.INTERPRETER, Delegate(DelegateKind.DEFAULT), 1, None))
+        assert session.state()["load_average"]["1min"] == 9.0
+
+
+def test_a_fake_that_was_given_nothing_tells_nothing() -> None:
+    device = FakeDevice({})
+    assert device.machine() == device.firmware() == {"unavailable": {}}
+    assert device.state() == {"taken_ns": 0, "unavailable": {}}

@@ -136,3 +136,11 @@ def test_each_worker_is_a_fresh_process(device: LocalDevice) -> None:
         pids = {link.request("hello", PATIENCE_S)["pid"] for link in (one, other)}
     assert len(pids) == 2
     assert os.getpid() not in pids
+
+
+def test_it_tells_its_own_state(device: LocalDevice) -> None:
+    assert device.machine()["uname_machine"] == platform.machine()
+    assert device.state()["memory_available_bytes"] > 0
+    assert ("firmware_throttling" in device.firmware()) != ("firmware_throttling" in device.firmware()["unavailable"])
+    assert device.address() is None
+    assert device.transfers() is None

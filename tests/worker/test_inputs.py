@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edgebench.worker.inputs import Tensor, dequantize, dtype_name, quantize, real_values, seeded_input, step_of
+from edgebench.worker.inputs import Tensor, dequantize, dtype_name, quantize, real_values, seeded_input, spread, step_of
 from edgebench.worker.refusal import Refusal
 
 
@@ -205,3 +205,10 @@ def test_real_values_are_flat_and_know_their_step(
 def test_words_have_no_real_values() -> None:
     with pytest.raises(Refusal, match="output 'x' has dtype string, no numbers"):
         real_values(np.array([b"word"]), tensor("string"))
+
+
+@pytest.mark.parametrize(
+    ("at_most", "places"), [(None, [0, 1, 2, 3, 4, 5, 6]), (7, [0, 1, 2, 3, 4, 5, 6]), (3, [0, 2, 4]), (1, [0])]
+)
+def test_a_part_of_many_values_is_spread_evenly(at_most: int | None, places: list[int]) -> None:
+    assert spread(np.arange(7.0), at_most).tolist() == places

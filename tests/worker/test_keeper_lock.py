@@ -19,14 +19,14 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     assert second.holder() is None
     first.take(HOLDER)
     first.take(HOLDER)  # it has it already
-    assert second.holder() == HOLDER
+    assert second.holder() == {**HOLDER, "pid": os.getpid()}
     with pytest.raises(Refusal, match=r"in use by ada@laptop \(edgebench run\) since 2026-11-25 10:00 UTC"):
         second.take({})
     first.release()
     first.release()
     assert list(tmp_path.iterdir()) == []
     second.take({})
-    assert first.holder() == {}
+    assert first.holder() == {"pid": os.getpid()}
     with pytest.raises(Refusal, match="in use by somebody who left no name"):
         first.take(HOLDER)
     second.release()
@@ -44,6 +44,26 @@ def test_a_lock_whose_holder_was_killed_is_free(tmp_path: Path) -> None:
     lock = DeviceLock(str(tmp_path))
     lock.take(HOLDER)
     assert lock.held
+    lock.release()
+
+
+def test_what_a_lost_connection_of_the_same_run_has_left_is_ended(tmp_path: Path) -> None:
+    script = (
+        "import sys, time\n"
+        "from edgebench.worker.keeper_lock import DeviceLock\n"
+        "DeviceLock(sys.argv[1]).take({'who': 'x', 'token': 'mine'})\n"
+        "print('taken', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "taken\n"
+        lock = DeviceLock(str(tmp_path))
+        with pytest.raises(Refusal, match="in use by x"):
+            lock.take({"who": "y", "token": "another"})
+        lock.take({"who": "x", "token": "mine"})
+        assert process.wait(60) < 0
     lock.release()
 
 

@@ -106,11 +106,26 @@ def test_images_in_pieces(tmp_path: Path, pixels: np.ndarray[Any, Any], engine_n
     assert np.array_equal(part, whole[5 : 5 + len(part)])
 
 
+def test_one_row_gives_all_outputs_as_they_are(tmp_path: Path, pixels: np.ndarray[Any, Any]) -> None:
+    service = loaded_service("channels_first")
+    open_images(service, tmp_path)
+    scores = decode_array(ask(service, "predict", start=7, stop=8, max_ns=PLENTY_NS)["scores"])
+    assert ask(service, "run_row", row=3) == {"ok": True}
+    assert ask(service, "run_row", row=7) == {"ok": True}
+    (output,) = ask(service, "outputs")["outputs"]
+    assert np.array_equal(decode_array(output["values"]).astype(np.float32), scores[0])
+    (output,) = ask(service, "outputs", at_most=3)["outputs"]
+    assert np.array_equal(decode_array(output["values"]).astype(np.float32), scores[0][[0, 2, 4]])
+    assert ask(service, "run_row", row=40)["code"] == "input-refused"
+
+
 def test_open_images_without_a_file_only_tells(pixels: np.ndarray[Any, Any]) -> None:
     service = loaded_service("channels_first")
     assert ask(service, "open_images")["ok"]
     answer = ask(service, "predict", start=0, stop=1, max_ns=PLENTY_NS)
     assert (answer["code"], answer["message"]) == ("protocol", "predict before open_images")
+    answer = ask(service, "run_row", row=0)
+    assert (answer["code"], answer["message"]) == ("protocol", "run_row before open_images")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""The devices that a run's ``--device`` texts name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from .devices.base import Device
+from .devices.local import LocalDevice
+from .devices.retry import Waiting
+from .spec import LOCAL
+
+#: From what names a device to the device.
+OpenDevice = Callable[[str], Device]
+
+
+def device_opener(
+    purpose: str,
+    config: Path | None = None,
+    tell: Callable[[str], None] = lambda _line: None,
+    cache_bytes: int | None = None,
+) -> OpenDevice:
+    """Return what opens devices; ``edgebench.toml`` (``config``: another file) is read where it may tell of them.
+
+    ``purpose`` is what others read who find one in use. ``tell`` is given a line when one cannot be reached and is
+    tried again. ``cache_bytes`` bounds the files on devices, None for their own settings.
+    """
+
+    def opened(text: str) -> Device:
+        if text == LOCAL:
+            return LocalDevice()
+        from .config import load_config
+        from .devices.opening import open_device
+
+        def on_wait(waiting: Waiting) -> None:
+            tell(f"{text}: {waiting.reason}; trying again in {waiting.wait_s:.1g} s")
+
+        return open_device(text, load_config(config), purpose=purpose, cache_bytes=cache_bytes, on_wait=on_wait)
+
+    return opened
+
+
+@contextmanager
+def opened_devices(texts: Sequence[str], open_device: OpenDevice) -> Iterator[Sequence[Device]]:
+    """Give the devices that texts name, and end the connections to them afterwards.
+
+    Raises:
+        UsageError: there is no such device.
+    """
+    with ExitStack() as stack:
+        found = []
+        for text in texts:
+            device = open_device(text)
+            stack.callback(device.close)
+            found.append(device)
+        yield found
