@@ -426,7 +426,7 @@ def test_a_proxy_command_that_fails_is_quoted(sshd: NativeSshd, ssh_home: Path) 
 
 
 @contextlib.contextmanager
-def listener(answer: Callable[[socket.socket], None]) -> Iterator[SshSettings]:
+def listener(answer: Callable[[socket.socket], object]) -> Iterator[SshSettings]:
     """Answer connections to a port with something that is no SSH server."""
     with socket.create_server((HOST, 0)) as server:
 
