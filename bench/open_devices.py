@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .devices.base import Device
 from .devices.local import LocalDevice
-from .errors import DeviceLost
+from .devices.retry import Waiting
 from .spec import LOCAL
 
 #: From what names a device to the device.
@@ -16,12 +16,15 @@ OpenDevice = Callable[[str], Device]
 
 
 def device_opener(
-    purpose: str, config: Path | None = None, tell: Callable[[str], None] = lambda _line: None
+    purpose: str,
+    config: Path | None = None,
+    tell: Callable[[str], None] = lambda _line: None,
+    cache_bytes: int | None = None,
 ) -> OpenDevice:
     """Return what opens devices; ``edgebench.toml`` (``config``: another file) is read where it may tell of them.
 
     ``purpose`` is what others read who find one in use. ``tell`` is given a line when one cannot be reached and is
-    tried again.
+    tried again. ``cache_bytes`` bounds the files that stay on each, None: what its own settings say.
     """
 
     def opened(text: str) -> Device:
@@ -30,10 +33,10 @@ def device_opener(
         from .config import load_config
         from .devices.opening import open_device
 
-        def heard(error: DeviceLost, wait_s: float) -> None:
-            tell(f"{text}: {error}; trying again in {wait_s:.0f} s")
+        def heard(waiting: Waiting) -> None:
+            tell(f"{text}: {waiting.reason}; trying again in {waiting.wait_s:.0f} s")
 
-        return open_device(text, load_config(config), purpose=purpose, heard=heard)
+        return open_device(text, load_config(config), purpose=purpose, cache_bytes=cache_bytes, on_wait=heard)
 
     return opened
 

@@ -124,7 +124,7 @@ TELLING_FLAGS = frozenset({
     "--resize", "--grayscale", "--max-bad", "--split", "--operating-point", "--eval-workers", "--recommend",
     "--min-runs", "--max-runs", "--min-time", "--max-time", "--warmup-time", "--blocks", "--precision", "--budget",
     "--timeout", "--memory-limit", "--seed", "--waits", "--gap", "--batches", "--workers", "--silence",
-    "--cool-to", "--cool-timeout", "--set-governor",
+    "--cool-to", "--cool-timeout", "--set-governor", "--device-cache",
 })  # fmt: skip
 #: Flags of ``edgebench run`` that stand alone: the word behind is no value of theirs.
 LONE_FLAGS = frozenset({

@@ -60,8 +60,11 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     what.add_argument(
         "--device",
         action="append",
-        metavar="NAME[,NAME]",
+        metavar="DEVICE[,DEVICE]",
         help="local (default), a name of edgebench.toml, or ssh://USER@HOST; several are measured at the same time",
+    )
+    what.add_argument(
+        "--device-cache", metavar="SIZE", help="files that stay on a device take at most so much (its own, or 2GB)"
     )
     add_way_flags(what)
     what.add_argument("--baseline", metavar="VARIANT", help="compare with this variant (default: float32)")
@@ -241,7 +244,8 @@ def _what_to_do(
     page = {"page_images": not options.no_images, "redact_page": options.redact}
 
     def devices(progress: Progress) -> dict[str, OpenDevice]:
-        return {"open_device": device_opener("edgebench run", options.config, progress.tell)}
+        cache_bytes = _device_cache(options)
+        return {"open_device": device_opener("edgebench run", options.config, progress.tell, cache_bytes)}
 
     if options.resume is not None:
         _refuse_others(parser, given)
@@ -256,6 +260,12 @@ def _what_to_do(
     return lambda progress: run_spec(
         spec, out=options.out, progress=progress, keep=options.keep_models, **devices(progress), **page
     )
+
+
+def _device_cache(options: argparse.Namespace) -> int | None:
+    from .spec import parse_size
+
+    return None if options.device_cache is None else parse_size(options.device_cache, "--device-cache")
 
 
 def _refuse_others(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
