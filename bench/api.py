@@ -47,6 +47,7 @@ from .spec import (
     parse_cpus,
     parse_delegates,
     parse_devices,
+    parse_duration_ns,
     parse_operating_point,
     parse_python,
     parse_threads,
@@ -198,6 +199,7 @@ def _prepare(spec: Spec, plans: Sequence[DevicePlan], progress: Progress) -> _Jo
             told,
             waits=spec.waits,
             profile=spec.profile,
+            sustain_ns=spec.sustain_ns,
             stop=stop,
             host_turn=turn,
         )
@@ -393,6 +395,7 @@ def run(
     profile: bool = False,
     budget: str | None = None,
     blocks: int | None = None,
+    sustain: str | None = None,
     cool_to: str | None = None,
     cool_timeout: str | None = None,
     set_governor: str | None = None,
@@ -418,6 +421,7 @@ def run(
         gap, batches, workers: time between two inferences ("100ms"), items a run, and processes at once, for the
             waits ``idle-gap``, ``batches`` and ``workers``.
         profile: whether to say after timing which operators each case's time goes to.
+        sustain: how long to keep each case under load after timing ("10m"), to see its latency over time; None: not.
         device: what to measure on, each with all of it and all at the same time: ``local`` (this machine), a name of
             ``edgebench.toml``, or ``ssh://USER@HOST``.
         data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too; ``images:DIR`` (no labels) to see
@@ -495,6 +499,7 @@ def run(
         settings=replace(
             bounded_settings(settings, budget, blocks), **condition_settings(cool_to, cool_timeout, set_governor)
         ),
+        sustain_ns=None if sustain is None else parse_duration_ns(sustain, "sustain"),
         devices=devices,
     )
     folder = Path(out) if out is not None else None

@@ -83,7 +83,9 @@ def _add_interleave_flags(compare: argparse.ArgumentParser) -> None:
     add_accuracy_flags(turns)
     add_time_flags(turns)
     add_condition_flags(turns)
-    compare.set_defaults(threads=None, baseline=None, waits=None, gap=None, batches=None, workers=None, profile=False)
+    compare.set_defaults(
+        threads=None, baseline=None, waits=None, gap=None, batches=None, workers=None, profile=False, sustain=None
+    )
 
 
 def _compare(parser: argparse.ArgumentParser, options: argparse.Namespace, given: Sequence[str]) -> int:

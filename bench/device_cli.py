@@ -173,14 +173,18 @@ def _setup(options: argparse.Namespace, _given: Sequence[str]) -> int:
 
 
 def _clean(options: argparse.Namespace, _given: Sequence[str]) -> int:
+    from .report.text import clean
+
     with _opened(options, "edgebench device clean") as device:
         root = device.root
-        removed = int(device.keeper.ask("clean", 600.0, files_only=options.files_only)["removed_bytes"])
+        answer = device.keeper.ask("clean", 600.0, files_only=options.files_only)
     if options.json:
-        _print_json({"device": device.name, "root": root, "removed_bytes": removed, "files_only": options.files_only})
+        _print_json({"device": device.name, "root": root, "files_only": options.files_only, **answer})
     else:
-        what = "files sent there" if options.files_only else root
-        print(f"{device.name}: removed {what}, {removed:,} bytes")
+        what = "of files in" if options.files_only else "in"
+        print(f"{device.name}: removed {int(answer['removed_bytes']):,} bytes {what} {root}")
+        if answer["left"]:
+            print(f"{device.name}: not of edgebench device, so left there: {clean(', '.join(answer['left']))}")
     return 0
 
 

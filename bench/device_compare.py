@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .allowance import Allowance
-from .device_outputs import DeviceParity
+from .device_outputs import DeviceParity, inputs_text, steps_text
 from .errors import ProtocolError
 from .findings import Code, Finding, Severity
 from .session import Output
@@ -111,9 +111,9 @@ def device_finding(found: Comparison) -> Finding | None:
     parity = found.parity
     if parity.agrees:
         return None
-    steps = "" if parity.max_steps is None else f" ({parity.max_steps:.3g} steps)"
+    steps = "" if parity.max_steps is None else f" ({steps_text(parity.max_steps)})"
     reason = (
-        f"{parity.differing_share:.0%} of {parity.values} output values on {parity.inputs} {kind(parity)} differ from "
+        f"{parity.differing_share:.0%} of {parity.values} output values on {inputs_text(parity)} differ from "
         f"the host's ({parity.against}), by up to {parity.max_abs_difference:.2g}{steps}; allowed "
         f"{parity.allowed_difference:.2g}: {parity.allowed}"
     )
@@ -133,11 +133,6 @@ _HINT = (
     "see whether the model's file and the runtime's version are the same there; --delegate none, or the host's runtime "
     "there, tells kernels from a damaged file; go by accuracy measured there (--data)"
 )
-
-
-def kind(parity: DeviceParity) -> str:
-    """Return what the golden inputs are, for texts."""
-    return "images" if parity.images else "seeded inputs"
 
 
 def _paired(mine: Outputs, theirs: Outputs) -> list[tuple[Output, Output]]:

@@ -39,3 +39,15 @@ class DeviceParity:
     not_finite: int = 0
     notes: tuple[str, ...] = ()
     unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+def steps_text(steps: float) -> str:
+    """Return ``1 step``, ``7 steps``, for texts."""
+    text = f"{steps:.3g}"
+    return f"{text} {'step' if text == '1' else 'steps'}"
+
+
+def inputs_text(parity: DeviceParity) -> str:
+    """Return ``8 images`` or ``8 seeded inputs``, for texts."""
+    what = "image" if parity.images else "seeded input"
+    return f"{parity.inputs} {what}{'' if parity.inputs == 1 else 's'}"

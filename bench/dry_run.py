@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from .repeats import stored_repeats
 from .rounds import BURST_NS, MIN_ROUNDS, WARM_LIMIT, per_block
 from .runner import MEMORY_TIME_NS, probe_runtime
 from .spec import Spec
+from .sustain import longest_rest_ns
 
 #: What a worker takes to start before its model is loaded, from a server with a warm disk to a small board.
 START = TimeSpan(0.2, 5.0)
@@ -95,6 +96,8 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
     unsaid = []
     if spec.waits is not None:
         unsaid.append("what a user waits for: its time depends on the model")
+    if spec.sustain_ns is not None:
+        parts["under load, with rests"] = _under_load(spec.sustain_ns, cases)
     if spec.profile:
         unsaid.append("profiling operators: about a second or more a case")
     if images is not None:
@@ -172,6 +175,13 @@ def _started(planned: PlannedCase) -> TimeSpan:
 
 def _checking(planned: PlannedCase) -> TimeSpan:
     return _started(planned) + TimeSpan(0.0, MEMORY_TIME_NS / 1e9 if planned.p50_ns is None else 0.0)
+
+
+def _under_load(sustain_ns: int, cases: Sequence[PlannedCase]) -> TimeSpan:
+    """Return what the load takes: all of its time, a worker each, and between any two cases a rest or none."""
+    load_s, rest_s = sustain_ns / 1e9, longest_rest_ns(sustain_ns) / 1e9
+    rests = TimeSpan(0.0, rest_s * max(0, len(cases) - 1))
+    return _sum(_started(case) for case in cases) + TimeSpan(load_s, load_s).times(len(cases)) + rests
 
 
 def _classifying(planned: PlannedCase, images: int, cores: int) -> TimeSpan:

@@ -24,7 +24,7 @@ def device_opener(
     """Return what opens devices; ``edgebench.toml`` (``config``: another file) is read where it may tell of them.
 
     ``purpose`` is what others read who find one in use. ``tell`` is given a line when one cannot be reached and is
-    tried again. ``cache_bytes`` bounds the files that stay on each, None: what its own settings say.
+    tried again. ``cache_bytes`` bounds the files on devices, None for their own settings.
     """
 
     def opened(text: str) -> Device:
@@ -33,10 +33,10 @@ def device_opener(
         from .config import load_config
         from .devices.opening import open_device
 
-        def heard(waiting: Waiting) -> None:
-            tell(f"{text}: {waiting.reason}; trying again in {waiting.wait_s:.0f} s")
+        def on_wait(waiting: Waiting) -> None:
+            tell(f"{text}: {waiting.reason}; trying again in {waiting.wait_s:.1g} s")
 
-        return open_device(text, load_config(config), purpose=purpose, cache_bytes=cache_bytes, on_wait=heard)
+        return open_device(text, load_config(config), purpose=purpose, cache_bytes=cache_bytes, on_wait=on_wait)
 
     return opened
 

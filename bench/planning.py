@@ -128,8 +128,9 @@ def unreachable(refusals: Sequence[DeviceError]) -> DeviceError:
     """Return the error for devices of which none can be reached."""
     if len(refusals) == 1:
         return refusals[0]
-    lost = [refusal for refusal in refusals if isinstance(refusal, DeviceLost)]  # to try again may help with these
-    return told_again((lost or list(refusals))[0], "; ".join(str(refusal) for refusal in refusals))
+    # To try again may help with those that were lost.
+    first = next((refusal for refusal in refusals if isinstance(refusal, DeviceLost)), refusals[0])
+    return told_again(first, "; ".join(str(refusal) for refusal in refusals))
 
 
 def spec_there(spec: Spec, device: Device) -> Spec:

@@ -9,8 +9,8 @@ Rules that hold everywhere:
 Schema history:
 
 1. first version
-2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory, operators, devices: absent
-   in version 1
+2. findings and verdict, what a user waits for, adapter and parity of a GPU, private memory, operators, devices,
+   sustained load: absent in version 1
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .findings import Code, Finding, Verdict
 from .operators import OperatorProfile
 from .readings import CoreGroup, Reading
 from .rule import Rule
+from .sustained_records import Sustained
 
 SCHEMA_VERSION = 2
 
@@ -516,8 +517,9 @@ class CaseResult:
 
     ``findings`` are worst first and ``verdict`` is what they come to, None where nothing was timed; ``unchecked`` maps
     the code of a check that could not be made to the reason. ``unavailable`` maps ``accuracy`` to the reason where
-    images were classified and have no labels, and ``operators`` to the reason where a profile was asked for and there
-    is none. ``cpus`` is what ``--cpus`` asked for, None for any, and ``cpu_numbers`` what that was on the device.
+    images were classified and have no labels, and ``operators`` and ``sustained`` to the reason where a profile or
+    sustained load was asked for and there is none. ``cpus`` is what ``--cpus`` asked for, None for any, and
+    ``cpu_numbers`` what that was on the device.
     """
 
     case_id: str
@@ -559,6 +561,7 @@ class CaseResult:
     device_parity: DeviceParity | None = None
     cpus: str | None = None
     cpu_numbers: tuple[int, ...] = ()
+    sustained: Sustained | None = None
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,9 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
     "IdleGap": _UNAVAILABLE,
     "Throughput": _UNAVAILABLE,
     "Waits": _UNAVAILABLE,
+    "Trend": _UNAVAILABLE,
+    "HeatStart": _UNAVAILABLE,
+    "Sustained": {"cut_short": Kind.TEXT, **_UNAVAILABLE},
     "ClassMetrics": {"label": Kind.NAME, "intervals": Kind.WORD, **_UNAVAILABLE},
     "Accuracy": {"labels": Kind.NAME, "intervals": Kind.WORD, **_UNAVAILABLE},
     "PairedDifference": {"name": Kind.NAME, "explanation": Kind.TEXT, **_UNAVAILABLE},
@@ -123,7 +126,7 @@ TELLING_FLAGS = frozenset({
     "--engine", "--threads", "--cpus", "--baseline", "--signature", "--runtime", "--limit", "--normalize",
     "--resize", "--grayscale", "--max-bad", "--split", "--operating-point", "--eval-workers", "--recommend",
     "--min-runs", "--max-runs", "--min-time", "--max-time", "--warmup-time", "--blocks", "--precision", "--budget",
-    "--timeout", "--memory-limit", "--seed", "--waits", "--gap", "--batches", "--workers", "--silence",
+    "--timeout", "--memory-limit", "--seed", "--waits", "--sustain", "--gap", "--batches", "--workers", "--silence",
     "--cool-to", "--cool-timeout", "--set-governor", "--device-cache",
 })  # fmt: skip
 #: Flags of ``edgebench run`` that stand alone: the word behind is no value of theirs.

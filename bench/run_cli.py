@@ -64,7 +64,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         help="local (default), a name of edgebench.toml, or ssh://USER@HOST; several are measured at the same time",
     )
     what.add_argument(
-        "--device-cache", metavar="SIZE", help="files that stay on a device take at most so much (its own, or 2GB)"
+        "--device-cache", metavar="SIZE", help="models and images kept on a device take at most so much (2GB)"
     )
     add_way_flags(what)
     what.add_argument("--baseline", metavar="VARIANT", help="compare with this variant (default: float32)")
@@ -74,6 +74,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     add_time_flags(run.add_argument_group("how long"))
     add_condition_flags(run.add_argument_group("the device's state"))
     _add_wait_flags(run.add_argument_group("what a user waits for"))
+    _add_sustain_flag(run.add_argument_group("under load for long"))
     _add_profile_flag(run.add_argument_group("where the time goes"))
     add_gate_flags(run.add_argument_group("gates, against the baseline variant of the same run"))
     _add_output_flags(run.add_argument_group("output"))
@@ -137,6 +138,15 @@ def _add_wait_flags(waits: argparse._ArgumentGroup) -> None:
     waits.add_argument("--gap", metavar="T", help="for idle-gap: one inference every T (100ms)")
     waits.add_argument("--batches", metavar="N[,N]", help="for batches: items a run (1,2,4,8)")
     waits.add_argument("--workers", metavar="N[,N]", help="for workers: processes at once (1,2)")
+
+
+def _add_sustain_flag(load: argparse._ArgumentGroup) -> None:
+    load.add_argument(
+        "--sustain",
+        metavar="T",
+        help="after timing, run each case alone for T (10m): latency over time with temperature and clock, not within "
+        "--budget",
+    )
 
 
 def _add_profile_flag(where: argparse._ArgumentGroup) -> None:
@@ -240,32 +250,34 @@ def _what_to_do(
 ) -> Callable[[Progress], StoredRun]:
     """Return what measures: a new run, or with ``--resume`` the rest of an old one, which knows all but its output."""
     from .open_devices import device_opener
+    from .spec import parse_size
 
     page = {"page_images": not options.no_images, "redact_page": options.redact}
 
-    def devices(progress: Progress) -> dict[str, OpenDevice]:
-        cache_bytes = _device_cache(options)
-        return {"open_device": device_opener("edgebench run", options.config, progress.tell, cache_bytes)}
+    def opener(progress: Progress) -> OpenDevice:
+        cache_bytes = None if options.device_cache is None else parse_size(options.device_cache, "--device-cache")
+        return device_opener("edgebench run", options.config, progress.tell, cache_bytes=cache_bytes)
 
     if options.resume is not None:
         _refuse_others(parser, given)
         from .api import resume_run
 
-        return lambda progress: resume_run(options.resume, options.out, progress=progress, **devices(progress), **page)
+        return lambda progress: resume_run(
+            options.resume, options.out, progress=progress, open_device=opener(progress), **page
+        )
     if not options.models:
         parser.error("the following arguments are required: MODEL")
     spec = spec_of(options, given, options.models)
     from .api import run_spec
 
     return lambda progress: run_spec(
-        spec, out=options.out, progress=progress, keep=options.keep_models, **devices(progress), **page
+        spec,
+        out=options.out,
+        progress=progress,
+        keep=options.keep_models,
+        open_device=opener(progress),
+        **page,
     )
-
-
-def _device_cache(options: argparse.Namespace) -> int | None:
-    from .spec import parse_size
-
-    return None if options.device_cache is None else parse_size(options.device_cache, "--device-cache")
 
 
 def _refuse_others(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
@@ -332,6 +344,7 @@ def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[
         data=data_spec(options),
         waits=_wait_spec(options),
         profile=options.profile,
+        sustain_ns=None if options.sustain is None else parse_duration_ns(options.sustain, "--sustain"),
         settings=Settings(
             seed=options.seed,
             min_runs=min(DEFAULT_SETTINGS.min_runs, options.max_runs) if options.min_runs is None else options.min_runs,

@@ -10,6 +10,7 @@ from typing import Any
 from .blocks import BlockTimer, summarise
 from .classify import Classifier
 from .conditions import DeviceConditions
+from .cooling import Cooler
 from .delegate_check import check_delegate
 from .device_parity import DeviceParityCheck
 from .devices.base import Device
@@ -30,6 +31,7 @@ from .records import DelegateKind, Delegation, Failure, Memory, MemoryRepeat, Ru
 from .session import ImageNeeds, Session
 from .spec import PythonTarget, WaitSpec
 from .stopping import Stop
+from .sustain import SustainMeter
 from .waits.meter import WaitMeter
 
 #: Runs after the first one in the memory process: buffers that only a second run allocates show up.
@@ -56,6 +58,8 @@ class Runner:
         host: Device | None = None,
         stop: Stop | None = None,
         host_turn: AbstractContextManager[object] | None = None,
+        sustain_ns: int | None = None,
+        cool_down: Callable[[], None] | None = None,
     ) -> None:
         """``host`` is what a device that is elsewhere must agree with; None: this machine.
 
@@ -83,6 +87,12 @@ class Runner:
         )
         self._profile = OperatorMeter(self._launcher, settings.seed) if profile else None
         self.outcomes = [Outcome(case, case.result(Status.INTERRUPTED)) for case in plan.cases]
+        cooled = cool_down or _waiting(self.conditions.cooler)
+        self._sustain = (
+            SustainMeter(device, self._launcher, settings, sustain_ns, self.outcomes, self._progress, cooled)
+            if sustain_ns
+            else None
+        )
         by_id = {outcome.case.case_id: outcome for outcome in self.outcomes}
         for case_id, baseline_id in plan.baselines.items():
             by_id[case_id].baseline = by_id[baseline_id]
@@ -112,6 +122,8 @@ class Runner:
             self._time(timed)
             if self._waits is not None:
                 self._each("measuring what a user waits for", self._alive(), self._in_turn(self._waits.measure))
+            if self._sustain is not None:
+                self._each("keeping each case under load", self._alive(), self._in_turn(self._sustain.measure))
             if self._profile is not None:
                 self._each("profiling operators", self._alive(), self._in_turn(self._profile.measure))
             if self._evaluator is not None:
@@ -272,6 +284,17 @@ class Runner:
         if outcome.scored.accuracy is None:
             outcome.lacks("accuracy", NO_LABELS)
         outcome.update(accuracy=outcome.scored.accuracy, status=Status.OK)
+
+
+def _waiting(cooler: Cooler | None) -> Callable[[], None] | None:
+    """Return what waits until the device is cool, None where nobody asked for it."""
+    if cooler is None:
+        return None
+
+    def wait() -> None:
+        cooler.wait()
+
+    return wait
 
 
 def _image_needs(outcome: Outcome, session: Session) -> ImageNeeds:

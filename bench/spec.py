@@ -40,6 +40,9 @@ _MAX_TIMEOUT_S = 24 * 3600.0
 
 #: A run of each case takes dozens of gaps.
 _MAX_GAP_NS = 10_000_000_000
+#: Shorter loads have no windows to compare; longer ones are for another tool.
+_MIN_SUSTAIN_NS = 1_000_000_000
+_MAX_SUSTAIN_NS = 24 * 3600 * 1_000_000_000
 _MAX_BATCH = 4096
 _MAX_WORKERS = 256
 
@@ -127,8 +130,9 @@ class Spec:
 
     ``only`` keeps of these combinations the ones it names, where it names any. ``against`` are MODEL arguments with an
     older build of the same variants: each case then takes turns with its own older self, which is its baseline.
-    ``profile`` asks for each case's operators too, after timing. ``cpus`` is empty for workers on any CPU. ``devices``
-    are texts that each name a device to measure all of it on: ``local``, a name of ``edgebench.toml`` or an address.
+    ``profile`` asks for each case's operators too, after timing; ``sustain_ns`` keeps each case under load so long.
+    ``cpus`` is empty for workers on any CPU. ``devices`` are texts that each name a device to measure all of it on:
+    ``local``, a name of ``edgebench.toml`` or an address.
     """
 
     models: tuple[str, ...]
@@ -148,6 +152,7 @@ class Spec:
     against: tuple[str, ...] = ()
     cpus: tuple[str, ...] = ()
     devices: tuple[str, ...] = (LOCAL,)
+    sustain_ns: int | None = None
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -160,6 +165,8 @@ class Spec:
                 raise UsageError(f"--threads {count}: must be between 1 and 256")
         if self.baseline is not None and self.against:
             raise UsageError(f"--baseline {self.baseline}: each case is compared with its older self; leave it out")
+        if self.sustain_ns is not None and not _MIN_SUSTAIN_NS <= self.sustain_ns <= _MAX_SUSTAIN_NS:
+            raise UsageError(f"--sustain {self.sustain_ns / 1e9:g}s: must be between 1s and 24h")
         _check_settings(self.settings)
         _check_data(self.data)
         _check_waits(self.waits)

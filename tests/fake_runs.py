@@ -51,7 +51,9 @@ def build(
     paths = dict(zip(models, copies(folder, *models), strict=True))
     names = tuple(path if apart else f"net/{name}={path}" for name, path in paths.items())
     device = device or FakeDevice(models)
-    return Runner(device, plan_of(Spec(models=names, **spec)), settings, evaluator, progress, lambda: available), device
+    asked = Spec(models=names, **spec)
+    known = (settings, evaluator, progress, lambda: available)
+    return Runner(device, plan_of(asked), *known, sustain_ns=asked.sustain_ns), device
 
 
 def outcomes(runner: Runner) -> dict[str, Outcome]:

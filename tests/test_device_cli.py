@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def test_a_device_s_life(home: Path, say: Say, tmp_path: Path) -> None:
     assert "environment  none; make it with: edgebench device setup pi\n" in say("check", "pi")
     lines = say("setup", "pi", "--wheels", wheels, "--python", BASE_PYTHON).splitlines()
     assert [line.split(":")[0].split()[0] for line in lines] == [
-        "test@home", "ai-edge-litert", "wheels", "sent", "environment", "works", "measure",
+        "test@home", "ai-edge-litert", "wheels", "without", "without", "sent", "environment", "works", "measure",
     ]  # fmt: skip
     assert lines[-1] == "measure on it with: edgebench run MODEL --device pi"
     told = json.loads(say("setup", "pi", "--wheels", wheels, "--python", BASE_PYTHON, "--json"))
@@ -68,9 +69,9 @@ def test_a_device_s_life(home: Path, say: Say, tmp_path: Path) -> None:
     checked = json.loads(say("check", "pi", "--json"))
     assert checked["manifest"] == told["manifest"]
     assert checked["env_bytes"] > 0
-    assert say("clean", "pi", "--files-only").startswith("pi: removed files sent there, ")
+    assert re.fullmatch(rf"pi: removed \d+ bytes of files in {root}\n", say("clean", "pi", "--files-only"))
     assert (root / "env" / "bin" / "python3").exists()
-    assert say("clean", "pi").startswith(f"pi: removed {root}, ")
+    assert re.fullmatch(rf"pi: removed [\d,]+ bytes in {root}\n", say("clean", "pi"))
     assert not root.exists()
     assert not list((tmp_path / "temporary").iterdir())
 
@@ -89,7 +90,9 @@ def test_clean_is_refused_while_another_run_has_it(home: Path, say: Say, tmp_pat
         assert "in use       " in say("check", "pi")
     finally:
         other.close()
-    assert json.loads(say("clean", "pi", "--json"))["removed_bytes"] > 0
+    (home / ".cache" / "edgebench" / "notes").mkdir()
+    assert say("clean", "pi").endswith("\npi: not of edgebench device, so left there: notes\n")
+    assert json.loads(say("clean", "pi", "--json"))["left"] == ["notes"]
 
 
 def test_what_cannot_be_set_up(home: Path, say: Say, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_one_step_where_none_is_allowed_is_suspect_with_its_figures() -> None:
     assert finding is not None
     assert (finding.code, finding.severity) == (Code.DEVICE_DIFFERS, Severity.SUSPECT)
     assert finding.reason == (
-        "50% of 4 output values on 2 seeded inputs differ from the host's (x86_64, a 1), by up to 0.25 (1 steps); "
+        "50% of 4 output values on 2 seeded inputs differ from the host's (x86_64, a 1), by up to 0.25 (1 step); "
         "allowed 0: bit for bit; another top-1 answer on 1 of 2"
     )
     assert "--delegate none" in finding.hint

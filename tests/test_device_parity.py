@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from colours import write_folder
+from devices.local_transport import LocalTransport
 from edgebench import runner as runner_module
 from edgebench.allowance import ROUNDED
 from edgebench.api import resume_run, run_spec
 from edgebench.device_parity import DeviceParityCheck
+from edgebench.devices.base import Device
 from edgebench.devices.fake import FakeDevice, FakeModel
 from edgebench.devices.local import LocalDevice
+from edgebench.devices.remote import RemoteDevice
 from edgebench.errors import MemoryExceeded, RuntimeRefused, WorkerDied
 from edgebench.evaluation import Evaluator
 from edgebench.findings import Code, Severity
@@ -67,10 +71,14 @@ def loaded(name: str, python: str, engine: Engine) -> tuple[Case, ImageNeeds, di
 
 
 def real(
-    name: str, device: LocalDevice, evaluator: Evaluator | None = None, engine: Engine = Engine.INTERPRETER
+    name: str,
+    device: Device,
+    evaluator: Evaluator | None = None,
+    engine: Engine = Engine.INTERPRETER,
+    python: str | None = None,
 ) -> CaseResult:
     """Return a fixture model's result as far as the comparison of real workers puts something into it."""
-    case, needs, fields = loaded(name, device.default_python(), engine)
+    case, needs, fields = loaded(name, python or device.default_python(), engine)
     outcome = Outcome(case, replace(case.result(Status.INTERRUPTED), **fields))
     if evaluator is not None:
         outcome.reading = evaluator.read(case.variant, needs)
@@ -102,15 +110,33 @@ def codes(found: CaseResult) -> list[tuple[Code, Severity]]:
     return [(finding.code, finding.severity) for finding in found.findings]
 
 
-@pytest.mark.parametrize("engine", list(Engine))
-def test_the_same_runtime_gives_int8_bit_for_bit_from_the_pixels_on(evaluator: Evaluator, engine: Engine) -> None:
-    found = real("int8", Elsewhere(), evaluator, engine)
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[RemoteDevice]:
+    device = RemoteDevice("board", lambda: LocalTransport(tmp_path))
+    yield device
+    device.close()
+
+
+def test_the_same_runtime_gives_int8_bit_for_bit_from_the_pixels_on(evaluator: Evaluator, board: RemoteDevice) -> None:
+    """Through a keeper, so that the pixels really go there, and no others do."""
+    found = real("int8", board, evaluator, python=sys.executable)
     parity = found.device_parity
     assert parity is not None
     assert (parity.inputs, parity.images, parity.values) == (GOLDEN_INPUTS, True, 7 * GOLDEN_INPUTS)
     assert (parity.bit_equal, parity.top1_differing, parity.max_steps, parity.notes) == (True, 0, 0.0, ())
     assert parity.allowed.startswith("int8 by XNNPACK of ai-edge-litert")
     assert codes(found) == []
+    sizes = [path.stat().st_size for path in Path(board.root, "files").iterdir()]
+    assert sorted(sizes) == sorted([128 + GOLDEN_INPUTS * 32 * 32 * 3, Path(model("int8")).stat().st_size])
+
+
+def test_engine_compiled_does_not_tell_its_nodes_and_is_exact_too() -> None:
+    found = real("int8", Elsewhere(), engine=Engine.COMPILED)
+    assert found.delegation is not None
+    assert found.delegation.total_nodes is None
+    assert found.device_parity is not None
+    assert found.device_parity.bit_equal
+    assert found.device_parity.allowed.endswith("on both sides: bit for bit")
 
 
 def test_a_file_that_was_damaged_on_its_way_is_found(tmp_path: Path) -> None:

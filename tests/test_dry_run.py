@@ -170,3 +170,14 @@ def test_the_command_exits_with_0_and_leaves_nothing(
 def test_what_could_not_run_is_an_error(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_sustained_load_is_in_the_time_whatever_the_budget(models: tuple[str, ...], device: FakeDevice) -> None:
+    """Two cases of ten minutes, with no rest between them at least and the longest one at most."""
+    budget = replace(DEFAULT_SETTINGS, budget_ns=60 * S)
+    found = planned(models, device, settings=budget, sustain_ns=600 * S)
+    load = found.parts["under load, with rests"]
+    assert load.least_s == pytest.approx(1200 + 2 * START.least_s)
+    assert load.most_s == pytest.approx(1500 + 2 * (START.most_s + 5.0))
+    assert "load: each case alone for 10 min, which no --budget bounds" in render_dry_run(found)
+    assert json.loads(dry_run_json(found))["sustain_s"] == 600

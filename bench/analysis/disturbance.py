@@ -172,7 +172,7 @@ def _clock(before: Snapshot, after: Snapshot) -> Finding | None:
         usual = clock.get("base_hz") or clock.get("hardware_max_hz")
         if usual and clock.get("current_hz"):
             shares[cpu] = clock["current_hz"] / usual
-    worked = {cpu: share for cpu, share in shares.items() if _worked(before, after, cpu)}
+    worked = {cpu: share for cpu, share in shares.items() if was_busy(before, after, cpu)}
     if not shares:
         return None
     cpu = min(worked, key=lambda name: worked[name]) if worked else max(shares, key=lambda name: shares[name])
@@ -197,7 +197,8 @@ def _measured_clock(_before: Snapshot, after: Snapshot) -> Finding | None:
     return Finding(Code.CLOCK_LOW, severity, reason, "check heat and supply, update the firmware, restart the board")
 
 
-def _worked(before: Snapshot, after: Snapshot, cpu: str) -> bool:
+def was_busy(before: Snapshot, after: Snapshot, cpu: str) -> bool:
+    """Return whether a CPU was busy for most of the time between two snapshots."""
     ticks = _ticks(before, after, cpu)
     total = sum(ticks.get(name, 0) for name in ("idle", "iowait")) + _busy(ticks) if ticks else 0
     return bool(ticks and total and _busy(ticks) / total >= BUSY_CPU)

@@ -118,6 +118,10 @@ class Device(ABC):
     def clock_ns(self) -> int:
         """Return a monotonic clock in ns, by which budgets are kept."""
 
+    def sleep(self, seconds: float) -> None:
+        """Return when so much time has passed by the clock of :meth:`clock_ns`."""
+        time.sleep(seconds)
+
     @abstractmethod
     def environment(self) -> Environment:
         """Describe the device. What cannot be read is None, with the reason."""
@@ -149,10 +153,6 @@ class Device(ABC):
     def noise(self, duration_ns: int) -> Mapping[str, Any]:
         """Return how evenly it runs the same work for so long, see :func:`edgebench.worker.noise.probe`."""
         return probe(duration_ns)
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass on the clock that :meth:`clock_ns` shows."""
-        time.sleep(seconds)
 
     def set_governor(self, name: str) -> AbstractContextManager[GovernorChange]:
         """Set the governor of all CPUs until the context ends, however it ends, also with this process.

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from ..errors import DeviceError, DeviceLost, DeviceRefused
@@ -60,11 +61,10 @@ class SshTransport(Transport):
         self._settings = settings
         self._closed = False
         self._loop = LoopThread(f"ssh {self.address}")
-        try:
+        with ExitStack() as undone:
+            undone.callback(self.close)
             self._connection = self._loop.run(login.connect)
-        except BaseException:
-            self.close()
-            raise
+            undone.pop_all()
 
     def run(self, command: Sequence[str], *, given: bytes = b"", timeout_s: float = 60.0) -> Finished:
         mark = new_mark()

@@ -7,9 +7,10 @@ import io
 import json
 from collections.abc import Mapping
 
+from ..cpus import cpu_list
 from ..records import CaseResult, RunRecord
-from ..worker.affinity import cpu_list
 from .csvaccuracy import accuracy_columns, class_columns, point_columns, point_keys
+from .csvsustained import sustained_columns
 from .csvwaits import Value, wait_columns
 from .csvwaits import number as _number
 
@@ -69,7 +70,7 @@ def _row(record: RunRecord, case: CaseResult, labels: list[str]) -> dict[str, Va
     row |= {"delegate_coverage": case.delegation.coverage.value if case.delegation else None}
     row |= {name: _number(case.delegation, name) for name in _NODES}
     row["cpu_operators"] = _json(case.delegation.cpu_operators) if case.delegation else None
-    row |= _gpu(case) | wait_columns(case.waits)
+    row |= _gpu(case) | wait_columns(case.waits) | sustained_columns(case.sustained)
     row |= {name: _number(case.accuracy, name) for name in _ACCURACY}
     row |= accuracy_columns(case)
     return row | _classes(case, labels) | class_columns(case, labels)

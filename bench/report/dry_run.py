@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..estimate import TimeSpan, time_words
+from ..estimate import TimeSpan, rough, time_words
 from .text import clean, count, megabytes, milliseconds
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def render_dry_run(found: DryRun) -> str:
         lines.append(f"images: {count(found.images, 'image')} a case")
     if found.spec.waits is not None:
         lines.append(f"waits: {', '.join(kind.value for kind in found.spec.waits.kinds)}")
+    if found.spec.sustain_ns is not None:
+        lines.append(f"load: each case alone for {rough(found.spec.sustain_ns / 1e9)}, which no --budget bounds")
     width = max(len(name) for name in (*found.parts, "all"))
     lines += [f"{name:{width}}  {time_words(span)}" for name, span in {**found.parts, "all": found.time}.items()]
     lines += [f"not in this time: {reason}" for reason in found.unsaid]
@@ -82,6 +84,7 @@ def dry_run_json(found: DryRun) -> str:
         "images": found.images,
         "conditions": list(found.conditions),
         "waits": [kind.value for kind in found.spec.waits.kinds] if found.spec.waits else [],
+        "sustain_s": None if found.spec.sustain_ns is None else found.spec.sustain_ns / 1e9,
         "time_s": {name: _span(span) for name, span in found.parts.items()},
         "total_s": _span(found.time),
         "not_in_time": list(found.unsaid),

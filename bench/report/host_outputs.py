@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..device_outputs import DeviceParity
+from ..device_outputs import DeviceParity, inputs_text, steps_text
 from ..findings import Code
 from ..records import CaseResult, RunRecord
 from .naming import Names
@@ -42,10 +42,9 @@ def _about(cases: Sequence[CaseResult]) -> str:
     found = [case.device_parity for case in cases if case.device_parity]
     if not found:
         return ""
-    inputs = max(parity.inputs for parity in found)
-    what = "image" if any(parity.images for parity in found) else "seeded input"
+    inputs = " and ".join(dict.fromkeys(map(inputs_text, found)))
     hosts = " and ".join(dict.fromkeys(clean(parity.against) for parity in found))
-    return f"On {count(inputs, what)}, before any time was taken; the host is {hosts}."
+    return f"On {inputs}, before any time was taken; the host is {hosts}."
 
 
 def _equal(cases: Sequence[CaseResult], names: Names) -> list[str]:
@@ -67,7 +66,7 @@ def _others(cases: Sequence[CaseResult], names: Names, whole: bool) -> list[str]
 def difference(parity: DeviceParity, *, why: bool) -> str:
     """Return how outputs that are not equal differ, and with ``why`` the reason for what is allowed."""
     by = f"{parity.max_abs_difference:.2g}"
-    by += f" ({count_steps(parity.max_steps)})" if parity.max_steps else ""
+    by += f" ({steps_text(parity.max_steps)})" if parity.max_steps else ""
     allowed = f"{parity.allowed_difference:.2g}" + (f": {clean(parity.allowed)}" if why else "")
     text = f"{parity.differing_share:.0%} of {count(parity.values, 'value')} differ by at most {by} (allowed {allowed})"
     if parity.top1_differing:
@@ -75,11 +74,6 @@ def difference(parity: DeviceParity, *, why: bool) -> str:
     if parity.not_finite:
         text += f"; {count(parity.not_finite, 'value')} infinite or NaN on one side only"
     return text if parity.agrees else f"OUTPUTS DO NOT AGREE: {text}"
-
-
-def count_steps(steps: float) -> str:
-    """Return ``1 step``, ``7 steps``."""
-    return f"{steps:.3g} {'step' if round(steps, 3) == 1 else 'steps'}"
 
 
 def _reasons(cases: Sequence[CaseResult], names: Names) -> list[str]:

@@ -29,6 +29,7 @@ from .recall import recall_tables
 from .shipping import shipping_section
 from .shipping_cards import shipping_cards
 from .summary import front_rows, summary
+from .sustained_charts import sustained_charts
 from .tables import Table, build_table, has_accuracy
 from .text import clean, estimate, interval
 from .wait_charts import wait_charts
@@ -60,7 +61,7 @@ def render_html(
     results = recall_tables(record, table.names)
     costs = cost_tables(record, table.names)
     figures = charts(table, results) + cost_charts(costs) + latency_charts(table, samples) + wait_charts(table)
-    figures += operator_charts(table) + device_charts(record)
+    figures += sustained_charts(table) + operator_charts(table) + device_charts(record)
     shipping = shipping_section(record, table, rule, whole=True)
     return environment(estimate=estimate, interval=interval).get_template("report.html.j2").render(
         scripts=scripts(figures, sortable=len(table.rows) > 1),

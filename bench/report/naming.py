@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from ..cpus import cpu_list
 from ..records import CaseResult, DelegateKind
-from ..worker.affinity import cpu_list
 from .text import clean, count
 
 _TITLES = {"device": "device", "engine": "engine", "runtime": "runtime", "delegate": "delegate", "threads": "threads",

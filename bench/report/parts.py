@@ -19,6 +19,7 @@ from .operating import operating_section
 from .operators import operator_terms, operators_section
 from .recall import RecallTable
 from .sections import Section
+from .sustained import sustained_section, sustained_terms
 from .tables import Table
 from .verdicts import verdict_section
 from .waits import wait_terms, waits_section
@@ -31,6 +32,7 @@ def sections(record: RunRecord, table: Table, *, whole: bool) -> list[Section]:
         host_outputs_section(record, table, whole=whole),
         memory_section(table, whole=whole),
         waits_section(table, whole=whole),
+        sustained_section(table, whole=whole),
         operators_section(table, whole=whole),
         device_section(record) if whole else None,
     )
@@ -75,7 +77,14 @@ def compares_answers(record: RunRecord) -> bool:
 def terms(table: Table) -> list[tuple[str, str]]:
     """Return (term, meaning) of what the sections show, for the glossary."""
     verdicts = [_VERDICT] if any(column.key == "verdict" for column in table.columns) else []
-    return [*verdicts, *host_outputs_terms(table), *memory_terms(table), *wait_terms(table), *operator_terms(table)]
+    return [
+        *verdicts,
+        *host_outputs_terms(table),
+        *memory_terms(table),
+        *wait_terms(table),
+        *sustained_terms(table),
+        *operator_terms(table),
+    ]
 
 
 _VERDICT = (

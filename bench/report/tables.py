@@ -138,7 +138,8 @@ def _columns(record: RunRecord) -> tuple[Column, ...]:
 def _row(case: CaseResult, names: Names, columns: Sequence[Column]) -> Row:
     cells = {column.key: _CELLS[column.key](case) for column in columns}
     called = (names.labels, names.short, names.within, names.how, names.how_within)
-    return Row(case, *(found[case.case_id] for found in called), cells)
+    label, short, within, how, how_within = (found[case.case_id] for found in called)
+    return Row(case, label, short, within, how, how_within, cells)
 
 
 def _cell(value: float | None, show: Callable[[float], str], reason: str | None) -> Cell:

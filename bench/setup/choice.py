@@ -21,7 +21,8 @@ _SUPPORTED = _ARM | _X86
 class _Wheels:
     """Versions of a runtime, and what their wheels need. ``libstdcxx`` as in :class:`.board.BoardPython`.
 
-    The C library is what their code needs where that is more than what the wheels are labelled with.
+    The C library is what their code needs where that is more than what the wheels are labelled with. ``numpy`` is the
+    oldest whose C interface the code was compiled for; it matters where the board's own is used.
     """
 
     package: str
@@ -30,6 +31,7 @@ class _Wheels:
     pythons: tuple[int, int | None]
     glibc: tuple[int, int]
     libstdcxx: int = 0
+    numpy: tuple[int, int] = (1, 0)
 
     def for_python(self, python: BoardPython) -> bool:
         first, last = self.pythons
@@ -43,17 +45,21 @@ class _Wheels:
             and (python.libstdcxx is None or python.libstdcxx >= self.libstdcxx)
         )
 
+    def take(self, numpy: str) -> bool:
+        return self.numpy <= _numbers(numpy) < (2, 0)
+
 
 #: Best first. Read from the wheels themselves in November 2026: since 2.1.1 those for aarch64 are labelled
-#: manylinux_2_27, but their libraries ask for GLIBC_2.34 and GLIBCXX_3.4.30.
+#: manylinux_2_27, but their libraries ask for GLIBC_2.34 and GLIBCXX_3.4.30. tflite-runtime 2.13 refuses a numpy older
+#: than 1.20, and 2.14 one older than 1.23 ("module compiled against API version ...").
 _KNOWN = (
     _Wheels(LITERT, ">=2.1.0", _X86, (10, None), (2, 27), 22),
     _Wheels(LITERT, ">=2.1.0", frozenset({"aarch64"}), (10, None), (2, 34), 30),
     _Wheels(LITERT, "<=2.1.0", _X86, (9, 9), (2, 27), 22),
     _Wheels(LITERT, "<=2.1.0", frozenset({"aarch64"}), (9, 13), (2, 30), 26),
-    _Wheels(TFLITE, ">=2.13,<2.15", _ARM, (8, 11), (2, 34)),
-    _Wheels(TFLITE, ">=2.13,<2.15", _X86, (8, 11), (2, 29), 22),
-    _Wheels(TFLITE, ">=2.13,<2.14", _ARM, (8, 10), (2, 27)),
+    _Wheels(TFLITE, ">=2.14,<2.15", _ARM, (8, 11), (2, 34), numpy=(1, 23)),
+    _Wheels(TFLITE, ">=2.14,<2.15", _X86, (8, 11), (2, 29), 22, numpy=(1, 23)),
+    _Wheels(TFLITE, ">=2.13,<2.14", _ARM, (8, 10), (2, 27), numpy=(1, 20)),
 )
 
 
@@ -110,12 +116,11 @@ def choose(board: Board, here: str | None = None) -> Choice:
     rank, python = min(found, key=lambda one: one[0])
     wheels = _KNOWN[rank]
     exact = [f"{LITERT}=={here}"] if here and wheels.package == LITERT and wheels.versions.startswith(">=") else []
-    own_numpy = python.architecture == "armv7l"
     return Choice(
         python=python,
         package=wheels.package,
         attempts=(*exact, f"{wheels.package}{wheels.versions}"),
-        numpy=None if own_numpy else "numpy<2" if wheels.package == TFLITE else "numpy",
+        numpy=None if _uses_own_numpy(python) else "numpy<2" if wheels.package == TFLITE else "numpy",
         platforms=platform_tags(python),
         why=_why_not_newest(python, rank),
     )
@@ -137,8 +142,11 @@ def platform_tags(python: BoardPython) -> tuple[str, ...]:
 def _rank(python: BoardPython) -> int | None:
     if _unfit(python) is not None:
         return None
-    rank = next((number for number, wheels in enumerate(_KNOWN) if wheels.fit(python)), None)
-    return None if rank is None or _numpy_trouble(python) else rank
+    fitting = [number for number, wheels in enumerate(_KNOWN) if wheels.fit(python)]
+    if _uses_own_numpy(python):
+        own = python.numpy
+        fitting = [number for number in fitting if own is not None and _KNOWN[number].take(own)]
+    return next(iter(fitting), None)
 
 
 def _why_none(board: Board) -> str:
@@ -216,16 +224,31 @@ def _no_wheels(python: BoardPython) -> str | None:
 
 def _numpy_trouble(python: BoardPython) -> str | None:
     """Return why a board that must use its own numpy cannot."""
-    if python.architecture != "armv7l":
+    if not _uses_own_numpy(python):
         return None
     if python.numpy is None:
         return (
             f"{python.path} has no numpy, and there are no wheels of it for 32-bit ARM; install it there "
             "(on Debian: sudo apt install python3-numpy)"
         )
-    if int(python.numpy.split(".")[0]) >= 2:
+    if _numbers(python.numpy) >= (2, 0):
         return f"its numpy is {python.numpy}, and {TFLITE} needs one older than 2"
-    return None
+    oldest = min(wheels.numpy for wheels in _KNOWN if wheels.fit(python))
+    return (
+        f"its numpy is {python.numpy}, and {TFLITE} needs {oldest[0]}.{oldest[1]} or newer; a newer system there has "
+        "it, for instance Raspberry Pi OS bookworm"
+    )
+
+
+def _uses_own_numpy(python: BoardPython) -> bool:
+    """Return whether there are no wheels of numpy for a Python, so that the board's own must do."""
+    return python.architecture == "armv7l"
+
+
+def _numbers(version: str) -> tuple[int, int]:
+    """Return the first two numbers of a version; what is no number counts as 0."""
+    major, minor = ([int(part) if part.isdecimal() else 0 for part in version.split(".")] + [0, 0])[:2]
+    return major, minor
 
 
 def _why_not_newest(python: BoardPython, rank: int) -> str | None:

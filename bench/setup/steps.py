@@ -81,6 +81,8 @@ def set_up(
     took_s, why = time.monotonic() - fetching, choice.sentence(wheels.runtime.version, here)
     said.said(why)
     said.said(_wheels_line(wheels, took_s))
+    for name, reason in wheels.left_out.items():
+        said.said(f"without {name}: {reason}")
     if device.settings.python is None:  # one that is not on its PATH will do
         device.settings = dataclasses.replace(device.settings, python=choice.python.path)
     said.begins("looking for an environment")
@@ -185,8 +187,7 @@ def _board_line(board: Board) -> str:
 
 def _wheels_line(wheels: WheelSet, seconds: float) -> str:
     where = "kept from before" if wheels.kept else f"fetched in {seconds:.1f} s"
-    line = f"wheels: {len(wheels.wheels)}, {wheels.size_bytes / 1e6:.1f} MB, {where}"
-    return "; ".join([line, *(f"without {name}: {reason}" for name, reason in wheels.left_out.items())])
+    return f"wheels: {len(wheels.wheels)}, {wheels.size_bytes / 1e6:.1f} MB, {where}"
 
 
 def _sent_line(sent_bytes: int, reused_bytes: int, seconds: float) -> str:

@@ -56,7 +56,10 @@ class WheelSet:
 def run_pip(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run this Python's pip."""
     command = [sys.executable, "-m", "pip", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_PIP_S, check=False)
+    try:
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_PIP_S, check=False)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"ERROR: it did not end within {_PIP_S:.0f} s")
 
 
 def fetch(choice: Choice, given: Path | None = None, *, cache: Path | None = None, pip: Pip = run_pip) -> WheelSet:

@@ -14,6 +14,8 @@ from .refusal import Refusal
 #: What makes a folder ours: nothing is removed where this file is missing.
 MARKER = "edgebench-device-folder"
 _FILES, _PARTS = "files", "parts"
+#: Everything that is put below the root, beside the worker's program.
+_OURS = (_FILES, _PARTS, "scratch", "env", "env.new", "env.old", "governor.json", MARKER)
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _CHUNK_BYTES = 1 << 20
 
@@ -117,7 +119,9 @@ class FileStore:
         return {"root": self.root, "total_bytes": tree_bytes(self.root), "files_bytes": files}
 
     def remove(self, only_files: bool = False) -> Dict[str, Any]:
-        """Remove everything, or the files alone, and return ``removed_bytes``.
+        """Remove everything of ours, or the files alone, and return ``removed_bytes``.
+
+        ``left`` are the names of others' files there, which stay: the folder may be one that somebody had before.
 
         Raises:
             Refusal: ``not-ours``, where the folder has not our mark; ``disk``, where something cannot be removed.
@@ -125,15 +129,18 @@ class FileStore:
         if not os.path.exists(os.path.join(self.root, MARKER)):
             raise Refusal("not-ours", "%s has no file %s: nothing is removed there" % (self.root, MARKER))
         self._close()
-        folders = [os.path.join(self.root, name) for name in (_FILES, _PARTS)] if only_files else [self.root]
-        removed = sum(tree_bytes(folder) for folder in folders)
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
-            if os.path.lexists(folder):
-                raise Refusal("disk", "%s cannot be removed whole" % folder)
+        ours = [name for name in os.listdir(self.root) if _is_ours(name)]
+        names = [_FILES, _PARTS] if only_files else sorted(ours, key=lambda name: name == MARKER)  # our mark goes last
+        removed = 0
+        for path in (os.path.join(self.root, name) for name in names):
+            removed += tree_bytes(path) if os.path.isdir(path) else os.lstat(path).st_size
+            _remove(path)
             if only_files:
-                os.makedirs(folder, mode=0o700)
-        return {"removed_bytes": removed}
+                os.makedirs(path, mode=0o700)
+        left = [] if only_files else sorted(os.listdir(self.root))
+        if not only_files and not left:
+            os.rmdir(self.root)
+        return {"removed_bytes": removed, "left": left}
 
     def _entries(self) -> List[Any]:
         found = []
@@ -173,6 +180,20 @@ class _Part:
         except OSError:  # a full disk: the buffer's rest is lost, and the hash tells
             return "incomplete"
         return self._hash.hexdigest()
+
+
+def _is_ours(name: str) -> bool:
+    return name in _OURS or (name.startswith("worker-") and name.endswith((".pyz", ".pyz.part")))
+
+
+def _remove(path: str) -> None:
+    try:
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+    except OSError as error:
+        raise Refusal("disk", "%s cannot be removed: %s" % (path, error.strerror)) from error
 
 
 def tree_bytes(folder: str) -> int:

@@ -268,6 +268,20 @@ def test_a_folder_that_is_not_ours_is_not_removed(open_there: MakeDevice, there:
     assert (there.home / "photos" / "one.jpg").exists()
 
 
+def test_others_files_in_the_folder_stay(open_there: MakeDevice, there: Board) -> None:
+    """A board on which edgebench itself is used has its own cache in the same folder."""
+    others = there.root / "images" / "pixels.npy"
+    others.parent.mkdir(parents=True)
+    others.write_text("mine", encoding="utf-8")
+    device = open_there()
+    device.place(Path(model("float32")))
+    answer = device.keeper.ask("clean")
+    device.close()
+    assert answer["left"] == ["images"]
+    assert answer["removed_bytes"] > Path(model("float32")).stat().st_size
+    assert there.left() == ["pixels.npy"]
+
+
 @pytest.mark.parametrize(
     "folder", ["a b", "it's", '"q"', "x; touch hit", "$(touch hit)", "`touch hit`", "-n", "new\nline"]
 )

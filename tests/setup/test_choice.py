@@ -30,12 +30,17 @@ SYSTEMS = {
     "Raspberry Pi OS bookworm, 64 bit": (python("3.11.2", "aarch64", "2.36"), "ai-edge-litert==2.3.0", "numpy"),
     "Raspberry Pi OS bookworm, 32 bit": (
         python("3.11.2", "armv7l", "2.36", numpy="1.24.2"),
-        "tflite-runtime>=2.13,<2.15",
+        "tflite-runtime>=2.14,<2.15",
         None,
     ),
     "Raspberry Pi OS bullseye, 64 bit": (python("3.9.2", "aarch64", "2.31", 28), "ai-edge-litert<=2.1.0", "numpy"),
-    "Raspberry Pi OS bullseye, 32 bit": (
-        python("3.9.2", "armv7l", "2.31", 28, numpy="1.19.5"),
+    "Raspberry Pi OS bullseye, 32 bit, with a newer numpy": (
+        python("3.9.2", "armv7l", "2.31", 28, numpy="1.21.6"),
+        "tflite-runtime>=2.13,<2.14",
+        None,
+    ),
+    "32-bit ARM with a numpy that is too old for the newest": (
+        python("3.10.9", "armv7l", "2.36", numpy="1.21.5"),
         "tflite-runtime>=2.13,<2.14",
         None,
     ),
@@ -50,7 +55,7 @@ SYSTEMS = {
     "Ubuntu 20.04 with Python 3.10": (python("3.10.9", "aarch64", "2.31", 28), "ai-edge-litert<=2.1.0", "numpy"),
     "a PC": (python("3.11.2", "x86_64", "2.36"), "ai-edge-litert==2.3.0", "numpy"),
     "a PC with Ubuntu 20.04 and Python 3.9": (python("3.9.5", "x86_64", "2.31", 28), "ai-edge-litert<=2.1.0", "numpy"),
-    "a PC with Ubuntu 20.04": (python("3.8.10", "x86_64", "2.31", 28), "tflite-runtime>=2.13,<2.15", "numpy<2"),
+    "a PC with Ubuntu 20.04": (python("3.8.10", "x86_64", "2.31", 28), "tflite-runtime>=2.14,<2.15", "numpy<2"),
     "Python 3.14": (python("3.14.0", "aarch64", "2.41", 33), "ai-edge-litert==2.3.0", "numpy"),
     "its C++ library cannot be looked at": (
         python("3.11.2", "aarch64", "2.36", None),
@@ -71,6 +76,10 @@ def test_each_system_gets_what_its_wheels_allow(system: str) -> None:
 
 
 REFUSED = {
+    "Raspberry Pi OS bullseye, 32 bit": (
+        (python("3.9.2", "armv7l", "2.31", 28, numpy="1.19.5"),),
+        "its numpy is 1.19.5, and tflite-runtime needs 1.20 or newer; a newer system there has it, for",
+    ),
     "no Python": ((), "has no Python that runs; install one there (on Debian: sudo apt install python3)"),
     "an old Python": (
         (python("3.7.3", "armv7l", "2.28"),),

@@ -93,7 +93,7 @@ def test_what_is_only_useful_may_be_missing(choice: Choice, tmp_path: Path) -> N
 
 def test_the_board_s_own_numpy_is_not_asked_for(tmp_path: Path) -> None:
     pi = choose(board(python("3.11.2", "armv7l", "2.36", numpy="1.24.2")), "2.3.0")
-    pip = MadeUpPip({"tflite-runtime>=2.13,<2.15": [("tflite-runtime", "2.14.0")]})
+    pip = MadeUpPip({"tflite-runtime>=2.14,<2.15": [("tflite-runtime", "2.14.0")]})
     found = fetch(pi, cache=tmp_path, pip=pip)
     assert [wheel.name for wheel in found.wheels] == ["tflite-runtime"]
     assert "--no-deps" in pip.asked[0]

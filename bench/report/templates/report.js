@@ -68,7 +68,9 @@
 
   function merged(own) {
     var layout = Object.assign({}, base, own);
-    ["xaxis", "yaxis"].forEach(function (name) {
+    ["xaxis", "yaxis"].concat(Object.keys(own).filter(function (name) {
+      return /^[xy]axis\d+$/.test(name);
+    })).forEach(function (name) {
       layout[name] = Object.assign({ zeroline: false, automargin: true, fixedrange: true }, own[name]);
     });
     if (narrow && below(own)) {
