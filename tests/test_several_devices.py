@@ -14,9 +14,14 @@ from edgebench.api import run_spec
 from edgebench.devices.fake import FakeDevice, FakeModel
 from edgebench.errors import DeviceLost, DeviceRefused, StoreError, UsageError
 from edgebench.images import cache
+from edgebench.planning import plan_device
 from edgebench.progress import Progress
 from edgebench.records import Status
+from edgebench.report.markdown import render_markdown
+from edgebench.report.tables import build_table
+from edgebench.report.terminal import render_table
 from edgebench.run_cli import exit_code
+from edgebench.runner import Runner
 from edgebench.spec import DataSpec, PythonTarget
 from fake_runs import Recording
 from several import FAST, RUN_ID, Bench, by_device, fast, lines, slow
@@ -293,3 +298,77 @@ def test_a_worker_that_hangs_does_not_hold_up_an_interrupt(bench: Bench, monkeyp
     devices = fast(), slow()
     stored = run_spec(bench.spec(settings=bench.spec().settings), devices=devices)
     assert [case.failure.code for case in stored.record.cases if case.failure] == ["interrupted"] * 4
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory, images: Path) -> dict[str, Any]:
+    """Runs with accuracy on two devices, by what became of the slow one."""
+    found = {}
+    for name, options in (("finished", {}), ("lost", {"cuts": [("predict", 1)], "reconnects": [DeviceLost("gone")]})):
+        bench = Bench(tmp_path_factory.mktemp(name))
+        found[name] = bench.run(fast(), slow(**options), data=DataSpec(f"folder:{images}", normalize="-1..1"))
+    return found
+
+
+def test_what_to_ship_is_said_of_each_device(compared: dict[str, Any]) -> None:
+    """The answer is not the same on both; and within a device nothing needs its name again."""
+    stored = compared["finished"]
+    text = render_table(stored.record, predictions=stored.predictions)
+    assert "net on fast: Ship b: the fastest of 2 that keep to the rule" in text
+    assert "net on slow: Ship a: the fastest of 2 that keep to the rule" in text
+    table = text.partition("net on fast\n")[2].partition("What to ship")[0]
+    assert "@" not in table
+    assert "device" not in table
+    page = (stored.folder / "report.html").read_text()
+    assert [page.count(f"net on {name}") > 1 for name in ("fast", "slow")] == [True, True]
+    told = render_markdown(stored.record, stored.predictions)
+    assert "net on slow: Ship a" in told
+
+
+def test_what_to_ship_is_said_of_devices_that_came_to_the_end(compared: dict[str, Any]) -> None:
+    stored = compared["lost"]
+    text = render_table(stored.record, predictions=stored.predictions)
+    assert "net on fast: Ship b:" in text
+    assert "slow dropped out: nothing is recommended for it." in text
+    assert "slow dropped out: its rows are not complete and are not ranked." in text
+    assert "net on slow: Ship" not in text
+    assert "stopped by hand" not in text
+    assert "the run was interrupted" not in text
+    rows = {row.case.case_id: row for row in build_table(stored.record).rows}
+    assert all(rows[case.case_id].cells["p50"].value for case in stored.record.cases)
+
+
+class Turn:
+    """Stands for the lock that keeps this machine from doing two things: notes how much was asked of a device."""
+
+    def __init__(self, device: FakeDevice) -> None:
+        self.device = device
+        self.held: list[tuple[int, int]] = []
+        self._begun = 0
+
+    def __enter__(self) -> None:
+        self._begun = len(self.device.log)
+
+    def __exit__(self, *_: object) -> None:
+        self.held.append((self._begun, len(self.device.log)))
+
+
+def test_nothing_else_works_here_while_this_machine_is_timed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block of this machine is in its turn, whole; those of other devices need none."""
+
+    class Here(FakeDevice):
+        pass
+
+    monkeypatch.setattr("edgebench.runner.LocalDevice", Here)
+    for kind, blocks in ((Here, 3), (FakeDevice, 0)):
+        device = kind(FAST, name="fast")
+        plan = plan_device(bench.spec(), device).plan
+        turn = Turn(device)
+        begun = len(device.log)
+        runner = Runner(device, plan, bench.spec().settings, host_turn=turn)
+        runner.run()
+        held = [(first, last) for first, last in turn.held if last > first]
+        assert len(held) == blocks
+        bursts = [place for place, (_, command) in enumerate(device.log) if command == "burst" and place >= begun]
+        inside = [place for place in bursts if any(first <= place < last for first, last in held)]
+        assert len(inside) == (len(bursts) - 2 if blocks else 0)  # two are for memory
