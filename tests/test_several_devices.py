@@ -11,12 +11,13 @@ import edgebench
 import pytest
 from colours import write_folder
 from edgebench.api import run_spec
-from edgebench.devices.fake import FakeDevice, FakeModel
-from edgebench.errors import DeviceLost, DeviceRefused, StoreError, UsageError
+from edgebench.devices.base import WorkerLink
+from edgebench.devices.fake import FakeDevice
+from edgebench.errors import DeviceLost, DeviceRefused, StoreError, UsageError, WorkerDied
 from edgebench.images import cache
 from edgebench.planning import plan_device
 from edgebench.progress import Progress
-from edgebench.records import Status
+from edgebench.records import Settings, Status
 from edgebench.report.markdown import render_markdown
 from edgebench.report.tables import build_table
 from edgebench.report.terminal import render_table
@@ -121,10 +122,16 @@ def test_two_devices_of_one_name_are_refused(bench: Bench) -> None:
     assert bench.stored == []
 
 
+class Bare(FakeDevice):
+    """A device without the Python that is asked for."""
+
+    def start_worker(self, python: str) -> WorkerLink:
+        raise WorkerDied(f"cannot start {python}: no such program")
+
+
 def test_a_run_that_cannot_begin_on_one_device_begins_on_none(bench: Bench) -> None:
-    devices = fast(), FakeDevice({"a": FakeModel(), "b": FakeModel()}, name="bare")
-    devices[1].start_worker = lambda _: (_ for _ in ()).throw(edgebench.errors.WorkerDied("no such program"))  # type: ignore[method-assign]
-    with pytest.raises(UsageError, match="python3: no such program"):
+    devices = fast(), Bare(FAST, name="bare")
+    with pytest.raises(UsageError, match="cannot start python3: no such program"):
         bench.run(*devices)
     assert bench.stored == []
     assert devices[0].asked["load"] == 0
@@ -190,12 +197,10 @@ class _Told(Progress):
             self._whole.turn(first=self._first)
 
 
-#: The slow device would go on for hours.
-ENDLESS = {"min_blocks": 100_000, "max_blocks": 100_000}
-
-
-def endless(bench: Bench) -> Any:
-    return replace(bench.spec().settings, max_runs=10**9, max_time_ns=10**18, **ENDLESS)
+def endless(bench: Bench) -> Settings:
+    """Return settings with which a device would go on for hours."""
+    settings = bench.spec().settings
+    return replace(settings, max_runs=10**9, max_time_ns=10**18, min_blocks=100_000, max_blocks=100_000)
 
 
 def test_an_interrupt_stops_all_and_keeps_what_was_measured(bench: Bench) -> None:
@@ -296,7 +301,7 @@ def test_a_worker_that_hangs_does_not_hold_up_an_interrupt(bench: Bench, monkeyp
     monkeypatch.setattr(edgebench.devices.fake._FakeLink, "request", hanging)
     monkeypatch.setattr(edgebench.devices.fake._FakeLink, "abort", lambda _: killed.set())
     devices = fast(), slow()
-    stored = run_spec(bench.spec(settings=bench.spec().settings), devices=devices)
+    stored = run_spec(bench.spec(), devices=devices)
     assert [case.failure.code for case in stored.record.cases if case.failure] == ["interrupted"] * 4
 
 

@@ -108,7 +108,14 @@ def test_whatever_tells_of_progress_hears_of_it() -> None:
     heard, stop = Recording(), Stop()
     tell(StoppableProgress(heard, stop))
     assert heard.phases == [["timing", 3, 3]]
-    calls = [("phase", "x", 1), ("detail", "a"), ("detail_count", 1, 2), ("left", None), ("advance",), ("skip", 1)]
+    calls: list[tuple[Any, ...]] = [
+        ("phase", "x", 1),
+        ("detail", "a"),
+        ("detail_count", 1, 2),
+        ("left", None),
+        ("advance",),
+        ("skip", 1),
+    ]
     for name, *arguments in calls:
         stopped = Stop()
         stopped.ask()
