@@ -209,6 +209,7 @@ _BY_NAME: dict[str, Completer] = {
 _BY_METAVAR: dict[str, Completer] = {
     "BASE": _runs,
     "DEVICE": _devices,
+    "DEVICE[,DEVICE]": _devices,
     "DIR": _paths(folders_only=True),
     "FILE": _paths(),
     "NEW": _runs,

@@ -60,7 +60,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
     what.add_argument(
         "--device",
         action="append",
-        metavar="NAME[,NAME]",
+        metavar="DEVICE[,DEVICE]",
         help="local (default), a name of edgebench.toml, or ssh://USER@HOST; several are measured at the same time",
     )
     what.add_argument(

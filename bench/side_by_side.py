@@ -131,7 +131,7 @@ def at_once(tasks: Sequence[Callable[[], Found]]) -> list[Found | EdgebenchError
     def do(place: int) -> None:
         try:
             ended.put((place, _result(tasks[place])))
-        except Exception as error:  # it is raised again in the caller's thread
+        except (Exception, KeyboardInterrupt) as error:  # whatever it is: it is raised where it is waited for
             ended.put((place, error))
 
     for place in range(len(tasks)):

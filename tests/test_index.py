@@ -113,3 +113,15 @@ def test_no_folder_is_an_error_and_an_empty_one_is_not(tmp_path: Path) -> None:
     assert load_index(tmp_path).rows == ()
     with pytest.raises(StoreError, match=r"cannot be looked for here: No such file"):
         load_index(tmp_path / "nowhere")
+
+
+def test_each_case_of_several_devices_was_measured_on_its_own_machine(tmp_path: Path) -> None:
+    path = write_run(tmp_path, 0) / "run.json"
+    data = json.loads(path.read_text())
+    other = {**data["environment"], "hostname": "pi", "machine": "aarch64", "kernel": "6.6"}
+    data["devices"] = [{"name": "local", "environment": data["environment"]}, {"name": "pi", "environment": other}]
+    data["cases"][1]["device"] = "pi"
+    path.write_text(json.dumps(data))
+    here, there = load_index(tmp_path).rows
+    assert (here.host.hostname, here.kernel) == (data["environment"]["hostname"], data["environment"]["kernel"])
+    assert (there.host.hostname, there.host.machine, there.kernel) == ("pi", "aarch64", "6.6")

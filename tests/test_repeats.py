@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from edgebench.records import DeviceRecord
 from edgebench.repeats import stored_repeats
 from edgebench.store import RUN_FILE, UNFINISHED, StoredRun, save
 from simulated_runs import HOST, Truth, simulated_run
@@ -41,3 +42,15 @@ def test_runs_that_are_not_finished_or_not_there_are_no_repeats(tmp_path: Path) 
     folder.mkdir()
     assert stored_repeats(tmp_path, run(9).record.environment).records == ()
     assert stored_repeats(tmp_path / "nowhere", run(9).record.environment).records == ()
+
+
+def test_a_run_of_several_devices_repeats_what_was_measured_on_any(tmp_path: Path) -> None:
+    pi = replace(HOST, hostname="pi", machine="aarch64")
+    both = run(1)
+    devices = (DeviceRecord("local", HOST), DeviceRecord("pi", pi))
+    save(replace(both, record=replace(both.record, devices=devices)), tmp_path)
+    save(run(2, "pi"), tmp_path)
+    assert len(stored_repeats(tmp_path, pi).records) == 1
+    assert len(stored_repeats(tmp_path, HOST).records) == 1
+    assert stored_repeats(tmp_path, replace(pi, hostname="other")).records == ()
+    assert len(stored_repeats(tmp_path, replace(pi, hostname="other"), HOST).records) == 1

@@ -11,12 +11,18 @@ import edgebench
 import pytest
 from colours import write_folder
 from edgebench.api import run_spec
-from edgebench.devices.fake import FakeDevice, FakeModel
-from edgebench.errors import DeviceLost, DeviceRefused, StoreError, UsageError
+from edgebench.devices.base import WorkerLink
+from edgebench.devices.fake import FakeDevice
+from edgebench.errors import DeviceLost, DeviceRefused, StoreError, UsageError, WorkerDied
 from edgebench.images import cache
+from edgebench.planning import plan_device
 from edgebench.progress import Progress
-from edgebench.records import Status
+from edgebench.records import Settings, Status
+from edgebench.report.markdown import render_markdown
+from edgebench.report.tables import build_table
+from edgebench.report.terminal import render_table
 from edgebench.run_cli import exit_code
+from edgebench.runner import Runner
 from edgebench.spec import DataSpec, PythonTarget
 from fake_runs import Recording
 from several import FAST, RUN_ID, Bench, by_device, fast, lines, slow
@@ -116,10 +122,16 @@ def test_two_devices_of_one_name_are_refused(bench: Bench) -> None:
     assert bench.stored == []
 
 
+class Bare(FakeDevice):
+    """A device without the Python that is asked for."""
+
+    def start_worker(self, python: str) -> WorkerLink:
+        raise WorkerDied(f"cannot start {python}: no such program")
+
+
 def test_a_run_that_cannot_begin_on_one_device_begins_on_none(bench: Bench) -> None:
-    devices = fast(), FakeDevice({"a": FakeModel(), "b": FakeModel()}, name="bare")
-    devices[1].start_worker = lambda _: (_ for _ in ()).throw(edgebench.errors.WorkerDied("no such program"))  # type: ignore[method-assign, assignment]
-    with pytest.raises(UsageError, match="python3: no such program"):
+    devices = fast(), Bare(FAST, name="bare")
+    with pytest.raises(UsageError, match="cannot start python3: no such program"):
         bench.run(*devices)
     assert bench.stored == []
     assert devices[0].asked["load"] == 0
@@ -185,12 +197,10 @@ class _Told(Progress):
             self._whole.turn(first=self._first)
 
 
-#: Blocks: the slow device would go on for hours.
-ENDLESS = 100_000
-
-
-def endless(bench: Bench) -> Any:
-    return replace(bench.spec().settings, max_runs=10**9, max_time_ns=10**18, min_blocks=ENDLESS, max_blocks=ENDLESS)
+def endless(bench: Bench) -> Settings:
+    """Return settings with which a device would go on for hours."""
+    settings = bench.spec().settings
+    return replace(settings, max_runs=10**9, max_time_ns=10**18, min_blocks=100_000, max_blocks=100_000)
 
 
 def test_an_interrupt_stops_all_and_keeps_what_was_measured(bench: Bench) -> None:
@@ -291,5 +301,79 @@ def test_a_worker_that_hangs_does_not_hold_up_an_interrupt(bench: Bench, monkeyp
     monkeypatch.setattr(edgebench.devices.fake._FakeLink, "request", hanging)
     monkeypatch.setattr(edgebench.devices.fake._FakeLink, "abort", lambda _: killed.set())
     devices = fast(), slow()
-    stored = run_spec(bench.spec(settings=bench.spec().settings), devices=devices)
+    stored = run_spec(bench.spec(), devices=devices)
     assert [case.failure.code for case in stored.record.cases if case.failure] == ["interrupted"] * 4
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory, images: Path) -> dict[str, Any]:
+    """Runs with accuracy on two devices, by what became of the slow one."""
+    found = {}
+    for name, options in (("finished", {}), ("lost", {"cuts": [("predict", 1)], "reconnects": [DeviceLost("gone")]})):
+        bench = Bench(tmp_path_factory.mktemp(name))
+        found[name] = bench.run(fast(), slow(**options), data=DataSpec(f"folder:{images}", normalize="-1..1"))
+    return found
+
+
+def test_what_to_ship_is_said_of_each_device(compared: dict[str, Any]) -> None:
+    """The answer is not the same on both; and within a device nothing needs its name again."""
+    stored = compared["finished"]
+    text = render_table(stored.record, predictions=stored.predictions)
+    assert "net on fast: Ship b: the fastest of 2 that keep to the rule" in text
+    assert "net on slow: Ship a: the fastest of 2 that keep to the rule" in text
+    table = text.partition("net on fast\n")[2].partition("What to ship")[0]
+    assert "@" not in table
+    assert "device" not in table
+    page = (stored.folder / "report.html").read_text()
+    assert [page.count(f"net on {name}") > 1 for name in ("fast", "slow")] == [True, True]
+    told = render_markdown(stored.record, stored.predictions)
+    assert "net on slow: Ship a" in told
+
+
+def test_what_to_ship_is_said_of_devices_that_came_to_the_end(compared: dict[str, Any]) -> None:
+    stored = compared["lost"]
+    text = render_table(stored.record, predictions=stored.predictions)
+    assert "net on fast: Ship b:" in text
+    assert "slow dropped out: nothing is recommended for it." in text
+    assert "slow dropped out: its rows are not complete and are not ranked." in text
+    assert "net on slow: Ship" not in text
+    assert "stopped by hand" not in text
+    assert "the run was interrupted" not in text
+    rows = {row.case.case_id: row for row in build_table(stored.record).rows}
+    assert all(rows[case.case_id].cells["p50"].value for case in stored.record.cases)
+
+
+class Turn:
+    """Stands for the lock that keeps this machine from doing two things: notes how much was asked of a device."""
+
+    def __init__(self, device: FakeDevice) -> None:
+        self.device = device
+        self.held: list[tuple[int, int]] = []
+        self._begun = 0
+
+    def __enter__(self) -> None:
+        self._begun = len(self.device.log)
+
+    def __exit__(self, *_: object) -> None:
+        self.held.append((self._begun, len(self.device.log)))
+
+
+def test_nothing_else_works_here_while_this_machine_is_timed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block of this machine is in its turn, whole; those of other devices need none."""
+
+    class Here(FakeDevice):
+        pass
+
+    monkeypatch.setattr("edgebench.runner.LocalDevice", Here)
+    for kind, blocks in ((Here, 3), (FakeDevice, 0)):
+        device = kind(FAST, name="fast")
+        plan = plan_device(bench.spec(), device).plan
+        turn = Turn(device)
+        begun = len(device.log)
+        runner = Runner(device, plan, bench.spec().settings, host_turn=turn)
+        runner.run()
+        held = [(first, last) for first, last in turn.held if last > first]
+        assert len(held) == blocks
+        bursts = [place for place, (_, command) in enumerate(device.log) if command == "burst" and place >= begun]
+        inside = [place for place in bursts if any(first <= place < last for first, last in held)]
+        assert len(inside) == (len(bursts) - 2 if blocks else 0)  # two are for memory

@@ -20,6 +20,7 @@ from edgebench.spec import (
     parse_choice,
     parse_delegate,
     parse_delegates,
+    parse_devices,
     parse_duration_ns,
     parse_percent,
     parse_python,
@@ -315,3 +316,15 @@ def test_workers_that_classify_beyond_reason(count: int) -> None:
 def test_a_wait_spec_without_a_wait() -> None:
     with pytest.raises(UsageError, match="no wait named"):
         Spec(models=("m",), waits=WaitSpec(()))
+
+
+def test_devices_are_named_once_in_the_order_given() -> None:
+    assert parse_devices(["local,pi", " pi ", "ssh://a@b:22,local"]) == ("local", "pi", "ssh://a@b:22")
+    assert parse_devices([","]) == ()
+    with pytest.raises(UsageError, match="no devices given"):
+        Spec(models=("a",), devices=())
+
+
+def test_a_python_of_a_device_is_not_looked_for_here() -> None:
+    assert parse_python("/opt/nowhere/python3", here=False) == PythonTarget("/opt/nowhere/python3", None)
+    assert parse_python("old=~/env/bin/python", here=False) == PythonTarget("~/env/bin/python", "old")
