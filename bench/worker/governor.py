@@ -173,7 +173,10 @@ class GovernorSwitch:
 
     def _put_back(self, previous: Dict[str, str]) -> List[str]:
         trouble = []
+        now = _readable(Tree(self._root), previous)
         for path, old in previous.items():
+            if now.get(path) == old:
+                continue
             try:
                 self._put(path, old)
             except Refusal as refusal:
