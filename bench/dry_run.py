@@ -74,13 +74,14 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
     Raises:
         UsageError, InputError: the run could not begin.
     """
+    there = spec_there(spec, device)
     plan = make_plan(
-        spec_there(spec, device),
+        there,
         device.name,
         device.default_python(),
         lambda python: probe_runtime(device, python, spec.runtime, spec.settings.timeout_s),
     )
-    conditions = check_conditions(spec, device)
+    conditions = check_conditions(there, device)
     variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
     images = Evaluator(spec.data, variants=variants).listed if spec.data else None
     environment = device.environment()

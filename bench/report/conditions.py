@@ -36,7 +36,7 @@ def _cooling(cooling: Cooling) -> str:
         if cooling.waits
         else ("never had to wait")
     )
-    line = f"cooled to {limit} before each of {count(cooling.blocks, 'block')} (by {zones}): {waited}"
+    line = f"cooled to {limit} before {count(cooling.blocks, 'block')} (by {zones}): {waited}"
     if cooling.too_warm:
         line += f"; {cooling.too_warm} began warmer"
     if cooling.warmest_celsius is not None:

@@ -55,6 +55,7 @@ def capacities(tree: Tree) -> Dict[int, int]:
         names = tree.names(_CPUS, r"cpu\d+")
     except Unreadable:
         return {}
+    alike: Dict[int, int] = {}
     for file in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
         found: Dict[int, int] = {}
         for name in names:
@@ -64,7 +65,8 @@ def capacities(tree: Tree) -> Dict[int, int]:
                 continue
         if len(set(found.values())) > 1:
             return found
-    return found
+        alike = alike or found
+    return alike
 
 
 def choose(text: str, able: Dict[int, int], allowed: Iterable[int]) -> List[int]:

@@ -52,7 +52,7 @@ def policies(tree: Tree) -> List[str]:
         found = [place for place in found if tree.has("%s/%s" % (place, _FILE))]
         if found:
             return found
-    raise _refusal("this device has no governor that could be set (%s/cpufreq is empty)" % _CPUS)
+    raise _refusal("this device has no governor that could be set (%s/cpufreq): leave it out" % _CPUS)
 
 
 def current(tree: Tree) -> Dict[str, str]:
@@ -173,7 +173,10 @@ class GovernorSwitch:
 
     def _put_back(self, previous: Dict[str, str]) -> List[str]:
         trouble = []
+        now = _readable(Tree(self._root), previous)
         for path, old in previous.items():
+            if now.get(path) == old:
+                continue
             try:
                 self._put(path, old)
             except Refusal as refusal:
