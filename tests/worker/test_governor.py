@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from devices.support import is_gone, wait_for
 from edgebench.devices.governor import guarded_governor
 from edgebench.devices.zipapp import worker_file
 from edgebench.errors import DeviceRefused
@@ -19,8 +20,6 @@ from edgebench.worker.governor import GovernorSwitch, policies
 from edgebench.worker.refusal import Refusal
 from edgebench.worker.tree import Tree
 from machine_trees import lay_out, put
-
-from devices.support import is_gone, wait_for
 
 CPUFREQ = "/sys/devices/system/cpu/cpufreq"
 BOOT = "/proc/sys/kernel/random/boot_id"
@@ -100,7 +99,9 @@ def test_where_one_policy_refuses_the_others_are_put_back(board: Board) -> None:
     board.files[1].unlink()
     board.files[1].symlink_to("/dev/full")  # a file that cannot be written, and reads as something else
     put(board.root, f"{CPUFREQ}/policy1/scaling_available_governors", "performance")
-    with pytest.raises(Refusal, match=r"policy1/scaling_governor: .*; run edgebench as root.* by hand: echo performance"):
+    with pytest.raises(
+        Refusal, match=r"policy1/scaling_governor: .*; run edgebench as root.* by hand: echo performance"
+    ):
         board.switch().set("performance")
     assert board.files[0].read_text().strip() == "schedutil"
 
