@@ -47,8 +47,7 @@ def open_device(
     settings = RemoteSettings(
         folder=table.folder or DEFAULT_FOLDER,
         python=table.python,
-        cache_bytes=cache_bytes
-        or (parse_size(table.cache, f"[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES),
+        cache_bytes=_cache_bytes(name, table) if cache_bytes is None else cache_bytes,
         purpose=purpose,
     )
     from .ssh import SshTransport
@@ -70,6 +69,10 @@ def find_device(text: str, config: Config | None) -> tuple[str, RemoteTable]:
     if config is not None and text in tables:
         return text, RemoteTable.from_table(text, tables[text], config.path)
     raise UsageError(_unknown(text, [LOCAL, *tables]))
+
+
+def _cache_bytes(name: str, table: RemoteTable) -> int:
+    return parse_size(table.cache, f"[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES
 
 
 def device_name(ssh: SshSettings) -> str:

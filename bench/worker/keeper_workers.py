@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import tempfile
 import time
 from typing import IO, Any, Callable, Dict, List, Optional
 
+from .keeper_orphans import die_with
 from .keeper_wire import Message, write_all
 from .refusal import Refusal
 
@@ -40,6 +42,7 @@ class Child:
                 stderr=self._stderr if self._stderr is not None else subprocess.DEVNULL,
                 bufsize=0,
                 start_new_session=True,
+                preexec_fn=functools.partial(die_with, os.getpid()),  # safe: the keeper has one thread
                 cwd=folder,
                 env=environment,
             )
