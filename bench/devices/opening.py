@@ -72,6 +72,15 @@ def find_device(text: str, config: Config | None) -> tuple[str, RemoteTable]:
     raise UsageError(_unknown(text, [LOCAL, *tables]))
 
 
+def name_of_device(text: str, config: Config | None) -> str:
+    """Return the device part of case ids of the device that a text names.
+
+    Raises:
+        UsageError: there is no such device, or its settings are wrong.
+    """
+    return LOCAL if text == LOCAL else find_device(text, config)[0]
+
+
 def device_name(ssh: SshSettings) -> str:
     """Return host and port with nothing in them that an id cannot have."""
     port = "" if ssh.port in (None, 22) else f"-{ssh.port}"
