@@ -3,8 +3,8 @@
     python tests/proofs/board.py
     python tests/proofs/board.py --data phantom --limit 42
 
-Boots the emulated board that ``.ci/board`` builds, bare, and uses the commands as a person would. The bytes hold for any
-board with the same Python and processor; the seconds are an emulator's.
+Boots the emulated board that ``.ci/board`` builds, bare, and uses the commands as a person would. The bytes hold for
+any board with the same Python and processor; the seconds are an emulator's.
 """
 
 from __future__ import annotations
@@ -58,10 +58,8 @@ def _measure(board: Board, folder: Path, options: argparse.Namespace) -> None:
         _timed([*run, "--blocks", "1", "--max-time", "2s", "--quiet"], folder)
         (device,) = edgebench.load("latest", folder / "results").record.devices
         ready_s = (device.ready_to_first_result_ns or 0) / 1e9
-        print(
-            f"run, {turn}: {(device.bytes_sent or 0) / 1e6:.2f} MB sent, {(device.bytes_reused or 0) / 1e6:.2f} MB were "
-            f"there; first result {ready_s:.1f} s after the command met the board"
-        )
+        sent_mb, reused_mb = (device.bytes_sent or 0) / 1e6, (device.bytes_reused or 0) / 1e6
+        print(f"run, {turn}: {sent_mb:.2f} MB sent, {reused_mb:.2f} MB were there; first result after {ready_s:.1f} s")
 
 
 def _timed(words: list[str], folder: Path) -> str:
