@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from edgebench import cli
@@ -51,7 +52,7 @@ def test_what_is_wrong_is_refused(asked: tuple[str | None, str | None, str | Non
         ({"cool_timeout_s": 0.0}, "--cool-timeout 0s: must be above 0"),
     ],
 )
-def test_settings_out_of_reach_are_refused(changes: dict[str, float], message: str) -> None:
+def test_settings_out_of_reach_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Spec(("a.tflite",), settings=replace(DEFAULT_SETTINGS, **changes))
 

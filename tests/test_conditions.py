@@ -329,14 +329,18 @@ def test_the_governor_is_set_while_measuring_and_put_back(tmp_path: Path) -> Non
 
 
 def test_nothing_is_reconfigured_unasked(tmp_path: Path) -> None:
-    class Firm(FakeDevice):
+    asked: list[str] = []
+
+    class Noting(FakeDevice):
         @contextmanager
         def set_governor(self, name: str) -> Iterator[GovernorChange]:
-            raise AssertionError(name)
+            asked.append(name)
             yield GovernorChange(name)
 
-    run = measured(tmp_path, Firm(MODELS, governor="powersave"))
-    assert run.record.conditions == ()
+    run = measured(tmp_path, Noting(MODELS, governor="powersave"))
+    assert (asked, run.record.conditions) == ([], ())
+    measured(tmp_path, Noting(MODELS, governor="powersave"), governed())
+    assert asked == ["performance"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeRefused("no"), ZeroDivisionError()])

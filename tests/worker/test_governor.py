@@ -1,4 +1,4 @@
-"""Governors on recorded trees: plain files instead of the kernel's; processes, locks, signals and permissions are real."""
+"""Governors on recorded trees: plain files for the kernel's; processes, locks, signals and permissions are real."""
 
 from __future__ import annotations
 
