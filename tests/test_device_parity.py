@@ -253,16 +253,17 @@ def test_what_was_compared_is_not_compared_again(tmp_path: Path, monkeypatch: py
     (path,) = copies(tmp_path, "a")
     hosts: list[FakeDevice] = []
 
-    def host() -> FakeDevice:
-        hosts.append(FakeDevice({"a": FakeModel()}))
-        return hosts[-1]
+    class Host(FakeDevice):
+        def __init__(self) -> None:
+            super().__init__({"a": FakeModel()})
+            hosts.append(self)
 
     def interrupted(run: int) -> int:
         if run > 20:
             raise KeyboardInterrupt
         return 1_000_000
 
-    monkeypatch.setattr(runner_module, "LocalDevice", host)
+    monkeypatch.setattr(runner_module, "LocalDevice", Host)
     spec = Spec(models=(path,), settings=replace(ONE_BLOCK, min_blocks=3, max_blocks=3))
     stopped = run_spec(spec, out=tmp_path / "out", device=FakeDevice({"a": FakeModel(interrupted)}, **BOARD))
     assert stopped.record.interrupted

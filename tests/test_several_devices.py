@@ -336,6 +336,7 @@ def test_what_to_ship_is_said_of_devices_that_came_to_the_end(compared: dict[str
     assert "net on fast: Ship b:" in text
     assert "slow dropped out: nothing is recommended for it." in text
     assert "slow dropped out: its rows are not complete and are not ranked." in text
+    assert "net on fast: b answers all" in text
     assert "net on slow: Ship" not in text
     assert "stopped by hand" not in text
     assert "the run was interrupted" not in text

@@ -47,7 +47,7 @@ def summary(record: RunRecord, table: Table) -> list[str]:
     if stopped_by_hand(record):
         sentences.append("The run was stopped by hand: its rows are not complete and are not ranked.")
         sentences += cost_sentences(cost_tables(record, table.names))
-    elif len(groups) == 1:
+    elif len(groups) == 1 and not away:
         rows = groups[0][1]
         tested = _cost_sentences(record, table, rows)
         sentences += tested + _extremes(rows) + _front(rows)

@@ -11,12 +11,12 @@ import pytest
 from edgebench.devices.ssh import SshTransport
 from edgebench.devices.ssh_settings import SshSettings
 
-from .native_sshd import NativeSshd
+from .ssh_host import SshHost
 
 Connect = Callable[..., SshTransport]
 
 
-def settings(server: NativeSshd, **changed: Any) -> SshSettings:
+def settings(server: SshHost, **changed: Any) -> SshSettings:
     """Return settings that get in, with nothing from an ssh configuration but what is ``changed``."""
     found = SshSettings(
         server.host,

@@ -17,6 +17,7 @@ that each line names; ``mixed`` is half of it independent and half slow. Prints 
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -54,7 +55,7 @@ def _kinds() -> Iterator[tuple[str, float, _Noise]]:
             yield (
                 f"noise {sd:.1%}, correlation {correlation}",
                 sd,
-                lambda rng, n, r=correlation: autocorrelated(rng, n, r),
+                functools.partial(autocorrelated, correlation=correlation),
             )
         yield f"noise {sd:.1%}, mixed", sd, _mixed
 
