@@ -70,8 +70,9 @@ class Machine:
         """Run the script there; return how it ended and what it said."""
         tests = Path(__file__).resolve().parent.parent
         path = os.pathsep.join([str(tests), *filter(None, [os.environ.get("PYTHONPATH")])])
+        command = [*_UNSHARE, "sh", "-c", _MOUNT, "sh", str(self.tree), sys.executable, "-c", SCRIPT]
         run = subprocess.run(
-            [*_UNSHARE, "sh", "-c", _MOUNT, "sh", self.tree, sys.executable, "-c", SCRIPT, what, self.home, self.tree],
+            [*command, what, str(self.home), str(self.tree)],
             env={**os.environ, "PYTHONPATH": path, "EDGEBENCH_CACHE": str(self.home / "cache")},
             capture_output=True,
             text=True,
