@@ -87,7 +87,7 @@ def machine(tmp_path: Path) -> Machine:
     if not Path("/sys/devices/system/cpu").is_dir() or shutil.which("unshare") is None:
         pytest.skip("no unshare, or no folder of CPUs to mount over")
     made = Machine(tmp_path)
-    probe = [*_UNSHARE, "sh", "-c", _MOUNT, "sh", made.tree, "true"]
+    probe = [*_UNSHARE, "sh", "-c", _MOUNT, "sh", str(made.tree), "true"]
     if subprocess.run(probe, capture_output=True, check=False).returncode:
         pytest.skip("this user may not mount anything, even in a namespace of its own")
     return made
