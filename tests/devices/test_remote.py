@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -246,6 +247,26 @@ def test_it_ends_in_the_middle_of_a_killed_keeper(device: RemoteDevice, open_the
     open_there().connect()
 
 
+def test_a_worker_that_hangs_when_its_keeper_is_killed_is_ended_by_the_next_one(
+    device: RemoteDevice, open_there: MakeDevice, there: Board
+) -> None:
+    worker = device.start_worker(sys.executable)
+    pid = int(worker.request("hello", 60)["pid"])
+    os.kill(pid, signal.SIGSTOP)
+    os.kill(int(device.keeper.ask("hello")["pid"]), signal.SIGKILL)
+    stranger = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    (there.root / "scratch" / f"worker-{stranger.pid}").write_text("1 another", encoding="ascii")
+    try:
+        open_there().connect()
+        _wait_until(lambda: not _runs(pid))
+        assert stranger.poll() is None
+        assert list((there.root / "scratch").glob("worker-*")) == []
+    finally:
+        stranger.kill()
+        stranger.wait()
+    worker.close()
+
+
 def test_nothing_is_left_after_cleaning(device: RemoteDevice, there: Board) -> None:
     device.place(Path(model("float32")))
     with device.start_worker(sys.executable) as worker:
@@ -322,6 +343,17 @@ def test_a_board_without_a_usable_python(
     there.environment["PATH"] = str(programs)
     with pytest.raises(DeviceRefused, match=line):
         open_there().connect()
+
+
+def test_an_old_python_there_runs_keeper_and_workers(open_there: MakeDevice, tflite_python: str) -> None:
+    """3.8 is the oldest; what is here may be newer."""
+    device = open_there(RemoteSettings(python=tflite_python))
+    assert device.environment().python == device.keeper.ask("hello")["python"]
+    with device.start_worker(tflite_python) as worker:
+        runtime = worker.request("hello", 60)["runtime"]
+        assert runtime["package"] == "tflite-runtime"
+        fields = {"engine": "interpreter", "delegate": "default", "threads": 1}
+        assert worker.request("load", 60, model_path=device.place(Path(model("float32"))), **fields)["load_ns"] > 0
 
 
 def test_a_folder_that_cannot_be_made(open_there: MakeDevice, there: Board) -> None:
