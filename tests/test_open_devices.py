@@ -35,6 +35,8 @@ def test_others_are_opened_as_the_file_says(tmp_path: Path, monkeypatch: pytest.
     device_opener("a test", tmp_path / "other.toml", told.append, cache_bytes=5)("pi")
     assert (seen["text"], seen["devices"], seen["purpose"], seen["cache_bytes"]) == ("pi", ["pi"], "a test", 5)
     assert told == ["pi: no route to host; trying again in 4 s"]
+    device_opener("a test", tmp_path / "other.toml", told.append)("ssh://pi@board")
+    assert told[1:] == ["no route to host; trying again in 4 s"]
 
 
 class Closing(FakeDevice):

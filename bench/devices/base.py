@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,6 +175,9 @@ class Device(ABC):
     def address(self) -> str | None:
         """Return where it is reached, ``user@host:port`` or a serial, None for this machine."""
         return None
+
+    def hear_sent(self, hear: Callable[[int, int], None]) -> None:  # noqa: B027 - nothing goes to this machine
+        """From now on call ``hear(bytes, of)`` while a file is sent there: how far it is, and its size."""
 
     def transfers(self) -> Transfers | None:
         """Return what went there so far, None where nothing has to."""

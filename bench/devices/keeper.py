@@ -237,7 +237,9 @@ class KeeperClient:
             try:
                 self.ask("ping", 4 * PING_S)
             except (DeviceLost, DeviceRefused):
-                return
+                # One that is busy for longer answers later, and must hear from us then; one that is gone never does.
+                if self._lost:
+                    return
 
 
 class Refused(DeviceRefused):
@@ -267,6 +269,7 @@ class KeeperLink(WorkerLink):
         self._limit_bytes: int | None = None
         # One byte for each line and one for the end: whoever waits for several workers can select on it.
         self._bell, self._rings = os.pipe()
+        self._ringing = threading.Lock()
 
     def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:
         self.send(command, **fields)
@@ -299,8 +302,11 @@ class KeeperLink(WorkerLink):
             if self._ended is None and not self._lost:
                 self._keeper.ask("close_worker", worker=self._number)
         self._keeper.forget(self._number)
-        os.close(self._bell)
-        os.close(self._rings)
+        with self._ringing:
+            bell, rings = self._bell, self._rings
+            self._bell = self._rings = -1
+        os.close(bell)
+        os.close(rings)
 
     def hear(self, head: Message, payload: bytes) -> None:
         """Take what the worker wrote, or that it ended. Called in the connection's thread."""
@@ -321,8 +327,9 @@ class KeeperLink(WorkerLink):
         self._ring()
 
     def _ring(self) -> None:
-        with suppress(OSError):  # it was closed meanwhile
-            os.write(self._rings, b"\n")
+        with self._ringing:  # another file may have the descriptor's number once it is closed
+            if self._rings >= 0:
+                os.write(self._rings, b"\n")
 
     def _line(self, command: str, timeout_s: float) -> bytes:
         deadline = time.monotonic() + timeout_s

@@ -17,6 +17,7 @@ echo; echo {_MARK}
 echo "home=$HOME"
 uname -m 2>/dev/null | sed 's/^/machine=/'
 for name in "$@"; do
+  case $name in "~/"*) name=$HOME/${{name#"~/"}} ;; esac
   found=$(command -v "$name" 2>/dev/null) || continue
   version=$("$found" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
   echo "python=$version $found"
@@ -28,9 +29,10 @@ _OLDEST = (3, 8)
 _WRITE = r"""
 umask 077
 mkdir -p "$1" || exit 1
-cat > "$2.part" || exit 1
-[ "$(wc -c < "$2.part")" -eq "$3" ] || { echo "only $(wc -c < "$2.part") of $3 bytes arrived" >&2; exit 1; }
-mv "$2.part" "$2"
+part="${2%.pyz}-$$.pyz.part"
+cat > "$part" || exit 1
+[ "$(wc -c < "$part")" -eq "$3" ] || { echo "only $(wc -c < "$part") of $3 bytes arrived" >&2; exit 1; }
+mv "$part" "$2"
 """
 _SIZE = rf"""
 echo; echo {_MARK}
