@@ -1,4 +1,7 @@
-"""From what a person calls a device to the device: ``local``, a name of ``edgebench.toml``, or an address."""
+"""From what a person calls a device to the device.
+
+That is ``local``, a name of ``edgebench.toml``, a host of ``~/.ssh/config``, or an address.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from .base import Device
 from .local import LocalDevice
 from .remote import DEFAULT_CACHE_BYTES, DEFAULT_FOLDER, RemoteDevice, RemoteSettings
 from .retry import Patience, Waiting, connect
+from .ssh_hosts import configured_hosts
 from .ssh_settings import RemoteTable, SshSettings
 
 LOCAL = "local"
@@ -68,7 +72,19 @@ def find_device(text: str, config: Config | None) -> tuple[str, RemoteTable]:
     tables = config.devices if config is not None else {}
     if config is not None and text in tables:
         return text, RemoteTable.from_table(text, tables[text], config.path)
-    raise UsageError(_unknown(text, [LOCAL, *tables]))
+    hosts = configured_hosts()
+    if text in hosts:
+        return text, RemoteTable(SshSettings.from_address(text))
+    raise UsageError(_unknown(text, [LOCAL, *tables, *hosts]))
+
+
+def name_of_device(text: str, config: Config | None) -> str:
+    """Return the device part of case ids of the device that a text names.
+
+    Raises:
+        UsageError: there is no such device, or its settings are wrong.
+    """
+    return LOCAL if text == LOCAL else find_device(text, config)[0]
 
 
 def _cache_bytes(name: str, table: RemoteTable, config: Config | None) -> int:

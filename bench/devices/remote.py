@@ -31,6 +31,8 @@ from .transport import Transport
 #: Below the home folder there, unless the device's settings name another one.
 DEFAULT_FOLDER = ".cache/edgebench"
 DEFAULT_CACHE_BYTES = 2_000_000_000
+#: The Python that ``device setup`` makes, in the folder that everything lies in.
+DEFAULT_PYTHON = "env/bin/python3"
 _EVICT_S = 10.0
 _ENVIRONMENT_FIELDS = (
     "hostname",
@@ -192,7 +194,7 @@ class RemoteDevice(Device):
         return time.monotonic_ns()
 
     def default_python(self) -> str:
-        return f"{self.root}/env/bin/python3"
+        return f"{self.root}/{DEFAULT_PYTHON}"
 
     def environment(self) -> Environment:
         if self._environment is None:

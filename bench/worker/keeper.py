@@ -283,8 +283,7 @@ def main(root: str) -> None:
     except (OSError, ValueError):
         pass  # the controller is gone, or is none
     finally:
-        for number in _ENDINGS:  # whoever asks once more must not keep it from putting things back
-            signal.signal(number, signal.SIG_IGN)
+        _end_no_more()
         keeper.close()
 
 
@@ -294,4 +293,11 @@ def _give_up(answers: int, line: str) -> NoReturn:
 
 
 def _end(_number: int, _frame: object) -> NoReturn:
+    _end_no_more()
     raise SystemExit(1)
+
+
+def _end_no_more() -> None:
+    """Be deaf to whoever asks once more: that must not keep this process from putting things back."""
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)

@@ -185,7 +185,7 @@ class Children:
                 child._process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 continue
-        self._children.clear()
+            self._children.clear()
 
 
 def worker_environment(folder: str) -> Dict[str, str]:

@@ -438,6 +438,17 @@ def test_a_board_without_a_usable_python(
         open_there().connect()
 
 
+def test_an_old_python_there_runs_keeper_and_workers(open_there: MakeDevice, tflite_python: str) -> None:
+    """3.8 is the oldest; what is here may be newer."""
+    device = open_there(RemoteSettings(python=tflite_python))
+    assert device.environment().python == device.keeper.ask("hello")["python"]
+    with device.start_worker(tflite_python) as worker:
+        runtime = worker.request("hello", 60)["runtime"]
+        assert runtime["package"] == "tflite-runtime"
+        fields = {"engine": "interpreter", "delegate": "default", "threads": 1}
+        assert worker.request("load", 60, model_path=device.place(Path(model("float32"))), **fields)["load_ns"] > 0
+
+
 def test_a_folder_that_cannot_be_made(open_there: MakeDevice, there: Board) -> None:
     (there.home / "file").write_text("", encoding="utf-8")
     with pytest.raises(DeviceRefused, match=r"the worker cannot be written to .*file/edgebench"):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from edgebench.worker.keeper_wire import Unframer, frame
 
-MESSAGES = [({"id": 1}, b""), ({"worker": 2}, b"\n{}\0" * 5), ({"text": "ü\n"}, b""), ({"to": 3}, b"x")]
+MESSAGES: list[tuple[dict[str, Any], bytes]] = [
+    ({"id": 1}, b""),
+    ({"worker": 2}, b"\n{}\0" * 5),
+    ({"text": "ü\n"}, b""),
+    ({"to": 3}, b"x"),
+]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
