@@ -409,18 +409,19 @@ def test_a_login_shell_that_talks(open_there: MakeDevice, there: Board) -> None:
 def test_a_board_without_a_usable_python(
     open_there: MakeDevice, there: Board, tmp_path: Path, scripts: dict[str, str], line: str
 ) -> None:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name in ("sh", "cat", "mkdir", "mv", "wc", "uname", "sed"):
-        for place in ("/bin", "/usr/bin"):
-            if Path(place, name).exists() and not (programs / name).exists():
-                (programs / name).symlink_to(Path(place, name))
+    programs = _only_programs(there, tmp_path)
     for name, text in scripts.items():
         (programs / name).write_text(text, encoding="utf-8")
         (programs / name).chmod(0o755)
-    there.environment["PATH"] = str(programs)
     with pytest.raises(DeviceRefused, match=line):
         open_there().connect()
+
+
+def test_the_environment_there_may_have_the_only_python(open_there: MakeDevice, there: Board, tmp_path: Path) -> None:
+    (there.root / "env" / "bin").mkdir(parents=True)
+    (there.root / "env" / "bin" / "python3").symlink_to(sys.executable)
+    _only_programs(there, tmp_path)
+    assert open_there().keeper.ask("hello")["python"] == sys.version.split()[0]
 
 
 def test_an_old_python_there_runs_keeper_and_workers(open_there: MakeDevice, tflite_python: str) -> None:
@@ -478,6 +479,18 @@ def test_what_will_not_change_is_not_tried_again() -> None:
     with pytest.raises(DeviceError, match="wrong key"):
         RemoteDevice("there", refuse).connect()
     assert len(tries) == 1
+
+
+def _only_programs(there: Board, folder: Path) -> Path:
+    """Give the board a PATH of few programs, without Python, and return its one folder."""
+    programs = folder / "bin"
+    programs.mkdir()
+    for name in ("sh", "cat", "mkdir", "mv", "wc", "uname", "sed"):
+        for place in ("/bin", "/usr/bin"):
+            if Path(place, name).exists() and not (programs / name).exists():
+                (programs / name).symlink_to(Path(place, name))
+    there.environment["PATH"] = str(programs)
+    return programs
 
 
 def _runs(pid: int) -> bool:
