@@ -418,6 +418,9 @@ def test_a_board_without_a_usable_python(
 
 
 def test_the_environment_there_may_have_the_only_python(open_there: MakeDevice, there: Board, tmp_path: Path) -> None:
+    first = open_there()
+    first.connect()
+    first.close()
     (there.root / "env" / "bin").mkdir(parents=True)
     (there.root / "env" / "bin" / "python3").symlink_to(sys.executable)
     _only_programs(there, tmp_path)
