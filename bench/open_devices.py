@@ -56,3 +56,5 @@ def opened_devices(texts: Sequence[str], open_device: OpenDevice) -> Iterator[Se
             stack.callback(device.close)
             found.append(device)
         yield found
+        for device in found:
+            device.tidy()

@@ -43,6 +43,10 @@ class Closing(FakeDevice):
     def __init__(self) -> None:
         super().__init__({})
         self.closed = 0
+        self.tidied = 0
+
+    def tidy(self) -> None:
+        self.tidied += 1
 
     def close(self) -> None:
         self.closed += 1
@@ -60,6 +64,7 @@ def test_what_was_opened_is_closed_whatever_happens() -> None:
         assert list(found) == list(devices.values())
         assert [device.closed for device in devices.values()] == [0, 0]
     assert [device.closed for device in devices.values()] == [1, 1]
+    assert [device.tidied for device in devices.values()] == [1, 1]
     with pytest.raises(UsageError, match="--device three"), opened_devices(("one", "three"), opening):
         pass
     assert devices["one"].closed == 2

@@ -191,5 +191,8 @@ class Device(ABC):
             DeviceRefused: it says no.
         """
 
+    def tidy(self) -> None:  # noqa: B027 - likewise
+        """Remove what a run need not leave there. Called at its end, before :meth:`close`."""
+
     def close(self) -> None:  # noqa: B027 - likewise
         """End the connection, where there is one. May be called twice."""

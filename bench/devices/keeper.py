@@ -28,6 +28,8 @@ _MAX_NOISE_BYTES = 1 << 20
 PING_S = 15.0
 #: A keeper is a Python without anything heavy: seconds on the slowest board.
 START_S = 60.0
+#: Who stops a run does not wait for a device that does not answer.
+_ABORT_S = 2.0
 _CHUNK_BYTES = 1 << 18
 #: Chunks between two looks whether the disk there still takes them.
 _CHUNKS_A_LOOK = 32
@@ -307,6 +309,10 @@ class KeeperLink(WorkerLink):
             self._bell = self._rings = -1
         os.close(bell)
         os.close(rings)
+
+    def abort(self) -> None:
+        with suppress(DeviceLost, DeviceRefused):
+            self._keeper.ask("kill_worker", _ABORT_S, worker=self._number)
 
     def hear(self, head: Message, payload: bytes) -> None:
         """Take what the worker wrote, or that it ended. Called in the connection's thread."""

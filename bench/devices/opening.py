@@ -51,7 +51,7 @@ def open_device(
     settings = RemoteSettings(
         folder=table.folder or DEFAULT_FOLDER,
         python=table.python,
-        cache_bytes=_cache_bytes(name, table) if cache_bytes is None else cache_bytes,
+        cache_bytes=_cache_bytes(name, table, config) if cache_bytes is None else cache_bytes,
         purpose=purpose,
     )
     from .ssh import SshTransport
@@ -87,8 +87,9 @@ def name_of_device(text: str, config: Config | None) -> str:
     return LOCAL if text == LOCAL else find_device(text, config)[0]
 
 
-def _cache_bytes(name: str, table: RemoteTable) -> int:
-    return parse_size(table.cache, f"[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES
+def _cache_bytes(name: str, table: RemoteTable, config: Config | None) -> int:
+    file = f"{config.path}: " if config is not None and config.path is not None else ""
+    return parse_size(table.cache, f"{file}[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES
 
 
 def device_name(ssh: SshSettings) -> str:

@@ -132,20 +132,19 @@ class RemoteDevice(Device):
         _ = self.keeper
 
     def reconnect(self) -> None:
-        self._disconnect()
+        self.close()
         self._placed.clear()
         self.connect()
 
-    def close(self) -> None:
+    def tidy(self) -> None:
         if self._keeper is not None and self._placed:
             with suppress(DeviceLost, DeviceRefused):  # the next run has the same limit, or its own
                 self._keeper.ask("evict", _EVICT_S, limit_bytes=self.settings.cache_bytes, ended=True)
-        self._disconnect()
 
     def hear_sent(self, hear: Callable[[int, int], None]) -> None:
         self._on_sent = lambda _name, done, total: hear(done, total)
 
-    def _disconnect(self) -> None:
+    def close(self) -> None:
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             self._before.sent_bytes += keeper.sent.sent_bytes

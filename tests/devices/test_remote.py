@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -120,6 +121,16 @@ def test_a_worker_that_hangs_is_killed(device: RemoteDevice) -> None:
     assert not _runs(pid)
 
 
+def test_a_worker_can_be_killed_while_another_thread_waits_for_it(device: RemoteDevice) -> None:
+    with device.start_worker(sys.executable) as worker:
+        os.kill(int(worker.request("hello", 60)["pid"]), signal.SIGSTOP)
+        timer = threading.Timer(0.1, worker.abort)
+        timer.start()
+        with pytest.raises(WorkerDied, match="ended by SIGKILL"):
+            worker.request("memory", 60)
+        timer.join()
+
+
 def test_a_worker_that_holds_too_much_memory_is_killed(device: RemoteDevice) -> None:
     with device.start_worker(sys.executable) as worker:
         worker.request("hello", 60)
@@ -201,11 +212,15 @@ def test_what_stays_there_is_bounded_though_nothing_new_was_sent(
     second.reconnect()
     assert len(list((there.root / "files").iterdir())) == 2
     second.push(tmp_path / "b")
+    second.tidy()
     second.close()
     assert [path.name for path in (there.root / "files").iterdir()] == [file_digest(tmp_path / "b")]
     third = open_there(RemoteSettings(cache_bytes=0))
     third.push(tmp_path / "b")
+    third.tidy()
+    third.tidy()
     third.close()
+    third.tidy()
     assert list((there.root / "files").iterdir()) == []
 
 
