@@ -33,6 +33,7 @@ DEFAULT_FOLDER = ".cache/edgebench"
 DEFAULT_CACHE_BYTES = 2_000_000_000
 #: The Python that ``device setup`` makes, in the folder that everything lies in.
 DEFAULT_PYTHON = "env/bin/python3"
+_EVICT_S = 10.0
 _ENVIRONMENT_FIELDS = (
     "hostname",
     "system",
@@ -134,6 +135,14 @@ class RemoteDevice(Device):
         self.close()
         self._placed.clear()
         self.connect()
+
+    def tidy(self) -> None:
+        if self._keeper is not None and self._placed:
+            with suppress(DeviceLost, DeviceRefused):  # the next run has the same limit, or its own
+                self._keeper.ask("evict", _EVICT_S, limit_bytes=self.settings.cache_bytes, ended=True)
+
+    def hear_sent(self, hear: Callable[[int, int], None]) -> None:
+        self._on_sent = lambda _name, done, total: hear(done, total)
 
     def close(self) -> None:
         keeper, self._keeper = self._keeper, None
