@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .config import Config
 from .devices.opening import name_of_device
+from .devices.ssh_hosts import configured_hosts
 from .errors import UsageError
 from .interleave import Side
 from .spec import LOCAL
@@ -46,7 +47,7 @@ def choose_places(base: Side, new: Side, asked: Sequence[str], config: Config, *
 
 def _text(name: str, stored: Side, config: Config) -> str:
     """Return what names a device of the stored run here."""
-    if name == LOCAL or name in config.devices:
+    if name == LOCAL or name in config.devices or name in configured_hosts():
         return name
     raise UsageError(f"{stored.name} was measured on {name}, which is not known here; {_remedy(name, stored, config)}")
 

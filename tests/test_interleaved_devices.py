@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from devices.ssh_client import write_config
 from edgebench.cli import main
 from edgebench.config import Config
 from edgebench.devices.base import Device
@@ -96,6 +97,14 @@ def test_a_device_that_is_not_known_here_has_its_remedy(bench: Bench) -> None:
         '[devices.fast] with ssh = "pi@fast:22" to edgebench.toml'
     )
     assert choose_places(base, new, ("ssh://pi@fast:22",), Config()).names == ("fast",)
+
+
+def test_a_host_of_the_ssh_configuration_is_known(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_config(tmp_path / ".ssh" / "config", {"fast": {"HostName": "10.0.0.7"}})
+    assert choose_places(stored(bench, fast()), a_model(bench), (), Config()) == Places(("fast",), ("fast",))
 
 
 @pytest.mark.parametrize(

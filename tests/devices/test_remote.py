@@ -28,7 +28,7 @@ from edgebench.errors import (
 )
 from harness import model
 
-from devices.local_transport import LocalTransport
+from devices.local_transport import LocalTransport, at_once
 
 MakeDevice = Callable[..., RemoteDevice]
 
@@ -69,7 +69,7 @@ def open_there(there: Board) -> Iterator[MakeDevice]:
     opened: list[RemoteDevice] = []
 
     def make(settings: RemoteSettings | None = None, *, locks: bool = True) -> RemoteDevice:
-        device = RemoteDevice("there", there.connect, settings, reach=lambda attempt: attempt(), locks=locks)
+        device = RemoteDevice("there", there.connect, settings, reach=at_once, locks=locks)
         opened.append(device)
         return device
 
@@ -227,9 +227,9 @@ def test_what_stays_there_is_bounded_though_nothing_new_was_sent(
 def test_how_far_a_file_is_can_be_heard(device: RemoteDevice, tmp_path: Path) -> None:
     heard: list[tuple[int, int]] = []
     device.hear_sent(lambda done, total: heard.append((done, total)))
-    (tmp_path / "file").write_bytes(b"x" * 600_000)
+    (tmp_path / "file").write_bytes(b"x" * 2_500_000)
     device.push(tmp_path / "file")
-    assert heard == [(262_144, 600_000), (524_288, 600_000), (600_000, 600_000)]
+    assert heard == [(1_048_576, 2_500_000), (2_097_152, 2_500_000), (2_500_000, 2_500_000)]
 
 
 def test_files_used_last_stay_where_room_is_short(open_there: MakeDevice, there: Board, tmp_path: Path) -> None:
@@ -424,18 +424,22 @@ def test_a_login_shell_that_talks(open_there: MakeDevice, there: Board) -> None:
 def test_a_board_without_a_usable_python(
     open_there: MakeDevice, there: Board, tmp_path: Path, scripts: dict[str, str], line: str
 ) -> None:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name in ("sh", "cat", "mkdir", "mv", "wc", "uname", "sed"):
-        for place in ("/bin", "/usr/bin"):
-            if Path(place, name).exists() and not (programs / name).exists():
-                (programs / name).symlink_to(Path(place, name))
+    programs = _only_programs(there, tmp_path)
     for name, text in scripts.items():
         (programs / name).write_text(text, encoding="utf-8")
         (programs / name).chmod(0o755)
-    there.environment["PATH"] = str(programs)
     with pytest.raises(DeviceRefused, match=line):
         open_there().connect()
+
+
+def test_the_environment_there_may_have_the_only_python(open_there: MakeDevice, there: Board, tmp_path: Path) -> None:
+    first = open_there()
+    first.connect()
+    first.close()
+    (there.root / "env" / "bin").mkdir(parents=True)
+    (there.root / "env" / "bin" / "python3").symlink_to(sys.executable)
+    _only_programs(there, tmp_path)
+    assert open_there().keeper.ask("hello")["python"] == sys.version.split()[0]
 
 
 def test_an_old_python_there_runs_keeper_and_workers(open_there: MakeDevice, tflite_python: str) -> None:
@@ -493,6 +497,18 @@ def test_what_will_not_change_is_not_tried_again() -> None:
     with pytest.raises(DeviceError, match="wrong key"):
         RemoteDevice("there", refuse).connect()
     assert len(tries) == 1
+
+
+def _only_programs(there: Board, folder: Path) -> Path:
+    """Give the board a PATH of few programs, without Python, and return its one folder."""
+    programs = folder / "bin"
+    programs.mkdir()
+    for name in ("sh", "cat", "mkdir", "mv", "wc", "uname", "sed"):
+        for place in ("/bin", "/usr/bin"):
+            if Path(place, name).exists() and not (programs / name).exists():
+                (programs / name).symlink_to(Path(place, name))
+    there.environment["PATH"] = str(programs)
+    return programs
 
 
 def _runs(pid: int) -> bool:
