@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DeviceLost, DeviceRefused, MemoryExceeded, ProtocolError, RuntimeRefused, WorkerDied, WorkerTimeout
+from ..errors import DeviceLost, DeviceRefused, MemoryExceeded, ProtocolError, WorkerDied, WorkerTimeout
 from ..worker.keeper_wire import MARK, Message, Unframer, frame
+from .answers import accepted, death, parse_answer
 from .base import WorkerLink
-from .process import WATCHED, how_it_ended, telling_line
+from .process import WATCHED
 from .transport import Stream
 
 #: What a login shell may print before the keeper speaks.
@@ -285,10 +286,12 @@ class KeeperLink(WorkerLink):
         self._keeper.send_to(self._number, line, watched=command in WATCHED and self._limit_bytes is not None)
 
     def receive(self, command: str, timeout_s: float) -> dict[str, Any]:
-        answer = self._parse(self._line(command, timeout_s))
-        if not answer.get("ok"):
-            raise RuntimeRefused(str(answer.get("message", "no reason given")), str(answer.get("code", "refused")))
-        return answer
+        line = self._line(command, timeout_s)
+        try:
+            return accepted(parse_answer(line))
+        except ProtocolError:
+            self._keeper.ask("kill_worker", worker=self._number)
+            raise
 
     def answer_pipe(self) -> int | None:
         return self._bell
@@ -354,19 +357,7 @@ class KeeperLink(WorkerLink):
                 if self._lines:
                     return self._lines.popleft()
 
-    def _parse(self, line: bytes) -> dict[str, Any]:
-        try:
-            answer = json.loads(line)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            self._keeper.ask("kill_worker", worker=self._number)
-            raise ProtocolError(f"the worker wrote garbage instead of an answer: {line[:80]!r}")
-        return answer
-
     def _death(self, command: str, ended: Message) -> WorkerDied | MemoryExceeded:
         if "used_bytes" in ended and self._limit_bytes is not None:
             return MemoryExceeded(int(ended["used_bytes"]), self._limit_bytes, command)
-        words = telling_line(str(ended.get("words", "")))
-        tail = f": {words}" if words else ""
-        return WorkerDied(f"the worker {how_it_ended(ended.get('status'))} during '{command}'{tail}")
+        return death(command, ended.get("status"), str(ended.get("words", "")))

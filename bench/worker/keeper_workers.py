@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import signal
 import subprocess
 import tempfile
 import time
 from typing import IO, Any, Callable, Dict, List, Optional
 
+from .child import WATCH_S, kill_group, last_words
 from .keeper_wire import Message, write_all
+from .memory import peak_rss_bytes
 from .refusal import Refusal
 
 #: Called with a message for the controller and its payload.
 Send = Callable[[Message, bytes], None]
 
-_STDERR_TAIL_BYTES = 4000
 _READ_BYTES = 1 << 16
-#: How often the memory of a worker is looked at while it may grow.
-WATCH_S = 0.015
 _CLOSE_WAIT_S = 2.0
 
 
@@ -67,7 +64,7 @@ class Child:
 
     def look_at_memory(self) -> None:
         """Kill it where it holds, or at any moment held, more than it may."""
-        used = _peak_rss_bytes(self.pid)
+        used = peak_rss_bytes(str(self.pid))
         if self.limit_bytes is not None and used is not None and used > self.limit_bytes:
             self.used_bytes = used
             self.kill()
@@ -88,17 +85,12 @@ class Child:
         return status
 
     def kill(self) -> None:
-        """Kill its group: a delegate may have started programs of its own."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        """Kill it with all that it started."""
+        kill_group(self.pid)
 
     def last_words(self) -> str:
         """Return the end of what it wrote on its standard error."""
-        if self._stderr is None:
-            return ""
-        size = self._stderr.seek(0, os.SEEK_END)
-        self._stderr.seek(max(0, size - _STDERR_TAIL_BYTES))
-        return self._stderr.read().decode("utf-8", "replace")
+        return "" if self._stderr is None else last_words(self._stderr)
 
 
 class Children:
@@ -200,12 +192,3 @@ def _stderr_file(folder: str) -> Optional[IO[bytes]]:
         return tempfile.TemporaryFile(dir=folder)
     except OSError:
         return None  # a full disk: it can run without last words
-
-
-def _peak_rss_bytes(pid: int) -> Optional[int]:
-    try:
-        with open("/proc/%d/status" % pid, encoding="ascii", errors="replace") as file:
-            found = re.search(r"^VmHWM:\s*(\d+) kB$", file.read(), re.MULTILINE)
-    except OSError:
-        return None
-    return int(found.group(1)) * 1024 if found else None

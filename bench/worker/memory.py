@@ -11,7 +11,8 @@ backs.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Tuple
+import re
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 _STATUS_FIELDS = {"rss_bytes": ("VmRSS",), "peak_rss_bytes": ("VmHWM",), "swap_bytes": ("VmSwap",)}
 _ROLLUP_FIELDS = {
@@ -38,6 +39,16 @@ def memory_snapshot(
     if missing:
         found["unavailable"] = missing
     return found
+
+
+def peak_rss_bytes(pid: str) -> Optional[int]:
+    """Return the high-water mark of another process, ``self`` for this one; None where it cannot be read."""
+    try:
+        with open("/proc/%s/status" % pid, encoding="ascii", errors="replace") as file:
+            found = re.search(r"^VmHWM:\s*(\d+) kB$", file.read(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found.group(1)) * 1024 if found else None
 
 
 def _read(path: str, fields: Mapping[str, Tuple[str, ...]], found: Dict[str, Any], missing: Dict[str, str]) -> None:

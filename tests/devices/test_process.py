@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from edgebench.devices import process
-from edgebench.devices.process import ProcessLink, telling_line
+from edgebench.devices.process import ProcessLink
 from edgebench.errors import MemoryExceeded, ProtocolError, RuntimeRefused, UsageError, WorkerDied, WorkerTimeout
 
 from .support import PATIENCE_S, child, is_gone, wait_for
@@ -268,7 +268,7 @@ def test_nobody_looks_at_a_worker_that_may_be_timing(
         looks.append(pid)
         return 1
 
-    monkeypatch.setattr(process, "_peak_rss_bytes", look)
+    monkeypatch.setattr(process, "peak_rss_bytes", look)
     with child(tmp_path, "read(); time.sleep(0.3); say(ok=True)") as link:
         link.limit_memory(100_000_000)
         looks.clear()
@@ -312,13 +312,13 @@ def test_without_a_limit_memory_is_never_looked_at(tmp_path: Path, monkeypatch: 
     def look(_: str) -> int:
         raise AssertionError
 
-    monkeypatch.setattr(process, "_peak_rss_bytes", look)
+    monkeypatch.setattr(process, "peak_rss_bytes", look)
     with child(tmp_path, "read(); time.sleep(0.05); say(ok=True)") as link:
         assert link.request("load", PATIENCE_S)["ok"]
 
 
 def test_a_memory_limit_that_cannot_be_kept_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_peak_rss_bytes", lambda _: None)
+    monkeypatch.setattr(process, "peak_rss_bytes", lambda _: None)
     with child(tmp_path, ECHO) as link, pytest.raises(UsageError, match="--memory-limit: this system does not tell"):
         link.limit_memory(100_000_000)
 
@@ -382,8 +382,3 @@ def test_a_python_that_ends_at_once(tmp_path: Path) -> None:
     assert wait_for(lambda: is_gone(link.pid))
     with link, pytest.raises(WorkerDied, match=r"exit code 2 during 'hello': .*can't open file"):
         link.request("hello", PATIENCE_S)
-
-
-def test_the_telling_line_is_the_last_one_with_something_to_read() -> None:
-    assert telling_line("ERROR: no memory\x1b[0m\nINFO: done\n  \n\0\n") == "ERROR: no memory[0m"
-    assert telling_line("\0\n") == telling_line("") == ""
