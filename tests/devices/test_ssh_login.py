@@ -79,8 +79,8 @@ def start_agent(
         path = str(tmp_path_factory.mktemp("a") / "s")
         agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
         started.append(agent)
-        while not Path(path).exists():
-            assert agent.poll() is None
+        while subprocess.run(["ssh-add", "-l"], env={"SSH_AUTH_SOCK": path}, capture_output=True).returncode == 2:
+            assert agent.poll() is None  # the socket is there a moment before it listens
         for key in keys:
             subprocess.run(["ssh-add", "-q", str(key)], check=True, env={"SSH_AUTH_SOCK": path}, capture_output=True)
         monkeypatch.setenv("SSH_AUTH_SOCK", path)
