@@ -46,14 +46,15 @@ def fetch_packages(
         raise UsageError(f"there is no apt here to fetch packages of Debian with; {_HINT}")
     sources = _sources(etc, suite)
     place = (cache or default_cache_dir() / "packages") / f"{suite or 'own'}-{architecture}"
-    for folder in ("lists/partial", "archives/partial", "state", "sources"):
+    for folder in ("lists/partial", "archives/partial", "none/partial", "state", "sources"):
         (place / folder).mkdir(parents=True, exist_ok=True)
     (place / "state/status").write_bytes(b"")
     for name, text in sources.items():
         (place / "sources" / name).write_text(text, encoding="utf-8")
     apt = [*_apt(architecture, place), "-o", f"Dir::Etc::sourceparts={place / 'sources'}"]
     _run([*apt, "update"])
-    told = _run([*apt, "install", "--yes", "--print-uris", *roots])
+    # It does not name those that it has; of an empty folder it names all.
+    told = _run([*apt, "-o", f"Dir::Cache::archives={place / 'none'}", "install", "--yes", "--print-uris", *roots])
     wanted = [line.split()[1] for line in told.splitlines() if line.startswith("'")]
     _run([*apt, "install", "--yes", "--download-only", *roots])
     found = [read_deb(place / "archives" / name) for name in wanted]
