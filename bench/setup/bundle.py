@@ -38,8 +38,6 @@ from .listener import Listener
 from .steps import litert_here
 from .wheels import Pip, WheelSet, fetch, run_pip
 
-#: What a Python of an archive may lack.
-_LIBRARY_PACKAGES = ("libc6", "libstdc++6")
 #: Of the manuals in a package the licence alone is kept.
 _MANUALS, _LICENCE = "usr/share/", "copyright"
 _SKIPPED_FOLDERS = frozenset(("tests", "include", "_pyinstaller", "__pycache__"))
@@ -118,8 +116,8 @@ def build(
     said.said(f"wheels: {len(wheels.wheels)}, {wheels.size_bytes / 1e6:.1f} MB, {time.monotonic() - began:.1f} s")
     for name, reason in wheels.left_out.items():
         said.said(f"without {name}: {reason}")
-    files = _files(layout, found, wheels, architecture)
-    manifest = _manifest(choice, layout, packages, wheels, files)
+    files, lacking = _files(layout, found, wheels, architecture)
+    manifest = _manifest(choice, layout, packages, wheels, files, lacking)
     target = (folder or default_folder()) / file_name(manifest)
     if target.exists():
         bundle = read_bundle(target)
@@ -154,7 +152,7 @@ def _python_of(wanted: Wanted, architecture: Architecture) -> tuple[dict[str, Fo
         source = str(wanted.packages or f"the packages for {architecture.debian}")
         return found, packages, lay_out(found, architecture, source)
     own = _read_archive(wanted.python_archive)
-    found = {**found, **own}
+    found = {**_libraries_of(found), **own}
     try:
         return found, packages, lay_out(found, architecture, str(wanted.python_archive))
     except InputError:
@@ -162,12 +160,12 @@ def _python_of(wanted: Wanted, architecture: Architecture) -> tuple[dict[str, Fo
         if wanted.packages is not None or find_python(own, architecture) is None:
             raise
         try:
-            packages = fetch_packages(architecture.debian, _LIBRARY_PACKAGES, wanted.suite)
+            packages = fetch_packages(architecture.debian, ROOTS, wanted.suite)
         except (DeviceRefused, UsageError):
             packages = ()
         if not packages:
             raise
-    found = {**_unpacked(packages), **own}
+    found = {**_libraries_of(_unpacked(packages)), **own}
     return found, packages, lay_out(found, architecture, str(wanted.python_archive))
 
 
@@ -178,6 +176,11 @@ def _unpacked(packages: Sequence[Deb]) -> dict[str, Found]:
             if not path.startswith(_MANUALS) or path.endswith(f"/{_LICENCE}"):
                 found[path] = Found(content, package.name)
     return found
+
+
+def _libraries_of(found: Mapping[str, Found]) -> dict[str, Found]:
+    """Return packages' files without the Python that is among them, where another one is wanted."""
+    return {path: one for path, one in found.items() if ".so" in path.rpartition("/")[2] or path.startswith(_MANUALS)}
 
 
 def _read_archive(path: Path) -> dict[str, Found]:
@@ -196,16 +199,19 @@ def _read_archive(path: Path) -> dict[str, Found]:
 
 def _files(
     layout: Layout, found: Mapping[str, Found], wheels: WheelSet, architecture: Architecture
-) -> dict[str, Found]:
-    """Return everything that is in the bundle but its manifest."""
+) -> tuple[dict[str, Found], dict[str, str]]:
+    """Return everything that is in the bundle but its manifest, and why libraries are not in it.
+
+    Those may be another vendor's, for a processor that the device has not; trying the runtime tells.
+    """
     packages = f"{layout.standard_library}/site-packages"
     installed: dict[str, Found] = {}
     for wheel in wheels.wheels:
         for inside, content in _wheel_files(wheel.path):
             installed[f"{packages}/{inside}"] = Found(content, wheel.name)
     libraries = {path: one.content for path, one in installed.items() if ".so" in path.rpartition("/")[2]}
-    missing = {name for names in missing_libraries(layout, libraries).values() for name in names}
-    extra = extra_libraries(layout, found, architecture, sorted(missing), "the packages of its wheels")
+    extra = extra_libraries(layout, found, architecture, missing_libraries(layout.files, libraries))
+    missing = missing_libraries([*layout.files, *extra], libraries)
     launcher = _LAUNCHER.replace("LOADER", architecture.loader).replace("PROGRAM", PROGRAM)
     own = {
         LAUNCHER: Found(launcher.encode(), "edgebench"),
@@ -218,7 +224,8 @@ def _files(
         for path, one in found.items()
         if path.startswith(_MANUALS) and one.origin in used
     }
-    return {**files, **licences}
+    lacking = {name: f"{needer} needs it, and no package here has it" for name, needer in missing.items()}
+    return {**files, **licences}, lacking
 
 
 def _wheel_files(path: Path) -> list[tuple[str, bytes]]:
@@ -240,7 +247,12 @@ def _wheel_files(path: Path) -> list[tuple[str, bytes]]:
 
 
 def _manifest(
-    choice: Choice, layout: Layout, packages: Sequence[Deb], wheels: WheelSet, files: Mapping[str, Found]
+    choice: Choice,
+    layout: Layout,
+    packages: Sequence[Deb],
+    wheels: WheelSet,
+    files: Mapping[str, Found],
+    lacking: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return what a bundle says of itself: nothing in it depends on when or where it was built."""
     used = {one.origin for one in files.values()}
@@ -260,7 +272,7 @@ def _manifest(
             {"name": wheel.name, "version": wheel.version, "sha256": wheel.sha256, "size_bytes": wheel.size_bytes}
             for wheel in wheels.wheels
         ],
-        "left_out": {**wheels.left_out, **layout.left_out},
+        "left_out": {**wheels.left_out, **layout.left_out, **lacking},
         "unpacked_bytes": sum(len(one.content) for one in files.values()),
         "files": {path: hashlib.sha256(one.content).hexdigest() for path, one in sorted(files.items())},
     }

@@ -46,6 +46,8 @@ _SKIPPED_MODULES = frozenset(
     "_ssl _hashlib _sqlite3 _dbm _gdbm _curses _curses_panel readline nis _crypt _tkinter ossaudiodev spwd _xxtestfuzz "
     "xxlimited xxlimited_35 _xxinterpchannels _xxsubinterpreters".split()
 )
+#: Without these no worker starts: a Python that lacks what they need is none for us.
+_NECESSARY_MODULES = frozenset("_ctypes binascii fcntl math mmap select zlib _json _posixsubprocess _socket _struct".split())
 _MODULES = "lib-dynload"
 #: A folder of plug-ins that have the names of libraries, and one of other processors' libraries.
 _NO_LIBRARIES = frozenset(("gconv", "audit", _MODULES))
@@ -99,8 +101,11 @@ def lay_out(found: Mapping[str, Found], architecture: Architecture, source: str)
         if _is_module(inside):
             needed = _closure({inside: one.content}, libraries)
             missing = sorted(name for name, library in needed.items() if library is None)
+            module = _module(inside)
+            if missing and module in _NECESSARY_MODULES:
+                raise _missing(missing[0], source)
             if missing:
-                left_out[inside.rpartition("/")[2].partition(".")[0]] = f"{source} has no {', '.join(missing)}"
+                left_out[module] = f"{source} has no {', '.join(missing)}"
                 continue
             roots[inside] = one.content
         files[f"{LIBRARIES}/python3.{minor}/{inside}"] = one
@@ -112,31 +117,28 @@ def lay_out(found: Mapping[str, Found], architecture: Architecture, source: str)
     return Layout(_facts(files, minor, architecture, source), files, left_out)
 
 
-def missing_libraries(layout: Layout, libraries: Mapping[str, bytes]) -> dict[str, list[str]]:
-    """Return, for each of a package's libraries by its path, the libraries that neither they nor the layout have."""
-    own = {path.rpartition("/")[2] for path in libraries}
-    there = {path.rpartition("/")[2] for path in layout.files}
-    missing = {}
+def missing_libraries(files: Iterable[str], libraries: Mapping[str, bytes]) -> dict[str, str]:
+    """Return what packages' libraries need and is not among the ``files``, each with the name of one that needs it."""
+    there = {path.rpartition("/")[2] for path in (*files, *libraries)}
+    missing: dict[str, str] = {}
     for path, content in libraries.items():
         told = read_elf(content)
-        lacking = sorted(set(told.needed) - own - there) if told is not None else []
-        if lacking:
-            missing[path] = lacking
+        for name in told.needed if told is not None else ():
+            if name not in there:
+                missing.setdefault(name, path.rpartition("/")[2])
     return missing
 
 
 def extra_libraries(
-    layout: Layout, found: Mapping[str, Found], architecture: Architecture, names: Iterable[str], source: str
+    layout: Layout, found: Mapping[str, Found], architecture: Architecture, names: Iterable[str]
 ) -> dict[str, Found]:
-    """Return further libraries by name, with all that those need.
-
-    Raises:
-        InputError: one is missing.
-    """
+    """Return those of further libraries by their names that were found, with all that they need."""
     libraries = _libraries(found, architecture)
-    roots = {name: _library(name, libraries, source) for name in names}
-    own = {f"{LIBRARIES}/{name}": libraries[name] for name in roots}
-    return {path: one for path, one in {**own, **_needed(roots, libraries, source)}.items() if path not in layout.files}
+    there = {name: libraries[name] for name in names if name in libraries}
+    needed = _closure({name: one.content for name, one in there.items()}, libraries)
+    both = {**there, **{name: library for name, library in needed.items() if library is not None}}
+    files = {f"{LIBRARIES}/{name}": library for name, library in sorted(both.items())}
+    return {path: one for path, one in files.items() if path not in layout.files}
 
 
 def as_board(layout: Layout) -> Board:
@@ -219,12 +221,16 @@ def _is_skipped(inside: str) -> bool:
         return True
     if name in _SKIPPED_FILES or not name.endswith((".py", ".so", ".txt", ".cfg")):
         return True
-    module = name.partition(".")[0]
-    return _is_module(inside) and (module in _SKIPPED_MODULES or module.startswith("_test"))
+    module = _module(inside)
+    return _is_module(inside) and (module in _SKIPPED_MODULES or "_test" in module)
 
 
 def _is_module(inside: str) -> bool:
     return inside.startswith(f"{_MODULES}/")
+
+
+def _module(inside: str) -> str:
+    return inside.rpartition("/")[2].partition(".")[0]
 
 
 def _facts(files: Mapping[str, Found], minor: int, architecture: Architecture, source: str) -> BoardPython:
@@ -233,8 +239,8 @@ def _facts(files: Mapping[str, Found], minor: int, architecture: Architecture, s
     if release is None:
         raise InputError(f"{source}: its libc.so.6 is no GNU C library")
     programs = [one.content for path, one in files.items() if path == PROGRAM or f"libpython3.{minor}" in path]
-    version = re.compile(rb"\x003\.%d\.(\d+)[^\x00]{0,6}\x00" % minor)
-    micro = next((int(match.group(1)) for match in map(version.search, programs) if match), 0)
+    version = re.compile(rb"(?<![0-9.])3\.%d\.(\d+)\+?\x00" % minor)
+    micro = max((int(last) for program in programs for last in version.findall(program)), default=0)
     return BoardPython(
         path="bin/python3",
         version=(3, minor, micro),
