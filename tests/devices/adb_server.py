@@ -49,7 +49,7 @@ class AdbServer:
     @property
     def environment(self) -> dict[str, str]:
         """The variables that lead a client to this server."""
-        return {"ANDROID_ADB_SERVER_PORT": str(self._relay.port), "HOME": str(self.folder)}
+        return {"ANDROID_ADB_SERVER_PORT": str(self._relay.port)}
 
     @property
     def port(self) -> int:
