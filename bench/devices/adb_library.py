@@ -38,10 +38,16 @@ class LibraryBridge(Bridge):
         self._client = adbutils.AdbClient(host, port)
 
     def attached(self) -> list[Attached]:
-        return parse_devices(self._asked("host:devices-l"))
+        try:
+            return parse_devices(self._asked("host:devices-l"))
+        except AdbError as error:
+            raise DeviceRefused(f"{self._place}: no adb server answers there: {error}") from error
 
     def connect(self, place: str) -> str:
-        return self._asked(f"host:connect:{place}")
+        try:
+            return self._asked(f"host:connect:{place}")
+        except AdbError as error:  # older servers say so of what newer ones answer
+            return str(error)
 
     def disconnect(self, place: str) -> None:
         with contextlib.suppress(AdbError):
