@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -40,7 +41,6 @@ class AdbServer:
         self._relay = Relay(self._socket)
         try:
             self._until((self.folder / "up").exists, "its network")
-            self._server: subprocess.Popen[bytes] | None = None
             self.start()
         except RuntimeError:
             self.stop()
@@ -49,7 +49,7 @@ class AdbServer:
     @property
     def environment(self) -> dict[str, str]:
         """The variables that lead a client to this server."""
-        return {"ANDROID_ADB_SERVER_PORT": str(self._relay.port), "HOME": str(self.folder)}
+        return {"ANDROID_ADB_SERVER_PORT": str(self._relay.port)}
 
     @property
     def port(self) -> int:
@@ -66,17 +66,17 @@ class AdbServer:
         return next(self._ports)
 
     def start(self) -> None:
-        """Start the server, where it was ended."""
+        """Start the server."""
         self._socket.unlink(missing_ok=True)
         self._server = self.launch(["adb", "-L", f"localfilesystem:{self._socket}", "server", "nodaemon"])
-        self._until(self._socket.exists, "its socket")
+        self._until(self._listens, "its socket")
+        self._relay.listen()
 
     def end(self) -> None:
         """End the server alone; its phones stay."""
-        if self._server is not None:
-            self._server.kill()
-            self._server.wait()
-            self._server = None
+        self._relay.close()
+        self._server.kill()
+        self._server.wait()
 
     def adb(self, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run the real client with ``words`` and return how that ended."""
@@ -150,6 +150,10 @@ class AdbServer:
             )
         self._running.append(process)
         return process
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self._socket)) == 0
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         if not wait_for(condition):

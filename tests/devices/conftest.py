@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from .adb_client import connect_adb  # noqa: F401 - a fixture
 from .adb_server import AdbServer
 from .board import BOARD_VARIABLE, Board, Kind, find_image
 from .native_sshd import SSHD_VARIABLE, NativeSshd, find_sshd
-from .phone import Phone, find_image as find_phone, why_none
+from .phone import Phone, why_none
+from .phone import find_image as find_phone
 from .ssh_client import connect_ssh, ssh_home  # noqa: F401 - fixtures
 from .ssh_host import has_client
 

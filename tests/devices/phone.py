@@ -11,7 +11,7 @@ import platform
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -145,6 +145,7 @@ class Phone:
         """Let a frozen daemon go on."""
         for process in self._daemons():
             process.send_signal(signal.SIGCONT)
+        self._thaw_parent()
 
     def restart(self) -> None:
         """Kill the daemon and everything that runs there, and start it again: files stay."""
@@ -237,8 +238,14 @@ class Phone:
     def _daemons(self) -> list[psutil.Process]:
         return psutil.Process(self._daemon.pid).children() if self._daemon is not None else []
 
+    def _thaw_parent(self) -> None:
+        """Let the program go on that entered the namespaces, which stops when its child does."""
+        if self._daemon is not None:
+            self._daemon.send_signal(signal.SIGCONT)
+
     def _collect(self) -> None:
         if self._daemon is not None:
+            self._thaw_parent()
             self._daemon.wait()
             self._daemon = None
 

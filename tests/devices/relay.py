@@ -7,34 +7,35 @@ import socket
 import threading
 from pathlib import Path
 
+from .ssh_host import free_port
+
 
 class Relay:
-    """Passes on every connection to ``port``, both ways, until it is closed."""
+    """Passes on every connection to ``port``, both ways, from ``listen`` until it is closed."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
-        self._closed = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._listener: socket.socket | None = None
+        self.port = free_port()
 
-    @property
-    def port(self) -> int:
-        """The port of the loopback address."""
-        return int(self._listener.getsockname()[1])
+    def listen(self) -> None:
+        """Take connections, again after ``close`` at the same port."""
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def close(self) -> None:
         """End it and its connections."""
-        self._closed = True
-        for one in (self._listener, *self._open):
+        for one in (*([self._listener] if self._listener else []), *self._open):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+        self._open.clear()
 
-    def _accept(self) -> None:
-        while not self._closed:
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
             try:
-                near, _ = self._listener.accept()
+                near, _ = listener.accept()
             except OSError:
                 return
             far = socket.socket(socket.AF_UNIX)
