@@ -16,16 +16,19 @@ MARK = "edgebench-begins-here"
 BUNDLE = "bundle"
 #: Makes ``root`` of the first argument, which is relative to the home folder.
 ROOT_OF = "case $1 in /*) root=$1 ;; *) root=${HOME%/}/${1#'~/'} ;; esac"
+_VERSION = """-c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null"""
 _SEARCH = rf"""
 {ROOT_OF}
 shift
 echo; echo {MARK}
-echo "root=$root"
+echo "home=$HOME"
 uname -m 2>/dev/null | sed 's/^/machine=/'
-[ $# = 1 ] || set -- "$root/{BUNDLE}/bin/python3" "$@"
+if [ $# != 1 ]; then
+  version=$("$root/{BUNDLE}/bin/python3" {_VERSION}) && echo "bundled=$version" && exit
+fi
 for name in "$@"; do
   found=$(command -v "$name" 2>/dev/null) || continue
-  version=$("$found" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
+  version=$("$found" {_VERSION}) || continue
   echo "python=$version $found"
   case $version in 2.*|3.[0-7]) ;; *) break ;; esac
 done
@@ -70,14 +73,17 @@ def find_python(transport: Transport, wanted: str | None, folder: str) -> There:
     done = transport.run(["sh", "-c", _SEARCH, "sh", folder, *names], timeout_s=_STEP_S)
     lines = after_mark(done.stdout)
     told = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("python="))
-    if done.status != 0 or "root" not in told:
+    if done.status != 0 or "home" not in told:
         raise DeviceRefused(
             f"{transport.address}: commands cannot be run there: {done.last_words or 'it said nothing'}"
         )
+    root = root_of(folder, told["home"])
+    if "bundled" in told:
+        return There(f"{root}/{BUNDLE}/bin/python3", root)
     pythons = [line.removeprefix("python=").partition(" ") for line in lines if line.startswith("python=")]
     usable = [path for version, _, path in pythons if _numbers(version) >= _OLDEST]
     if usable:
-        return There(usable[0], told["root"])
+        return There(usable[0], root)
     if wanted:
         raise DeviceRefused(f"{transport.address}: {wanted} is no Python 3.8 or newer there")
     if pythons:
@@ -129,3 +135,10 @@ def after_mark(output: bytes) -> list[str]:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdecimal() else 0 for part in version.split("."))
+
+
+def root_of(folder: str, home: str) -> str:
+    """Return the path of a folder that may be relative to the home folder."""
+    if folder.startswith("~/"):
+        folder = folder[2:]
+    return folder if folder.startswith("/") else f"{home.rstrip('/')}/{folder}"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..devices.remote_start import BUNDLE, MARK, ROOT_OF, after_mark
+from ..devices.remote_start import BUNDLE, MARK, ROOT_OF, after_mark, root_of
 from ..devices.transport import Finished, Transport
 from ..errors import DeviceRefused
 from .bundle_file import LAUNCHER, Bundle
@@ -32,7 +32,7 @@ _DAMAGED = 8
 _LOOK = rf"""
 echo; echo {MARK}
 {ROOT_OF}
-echo "root=$root"
+echo "home=$HOME"
 echo "machine=$(uname -m 2>/dev/null)"
 for name in tar gzip; do command -v $name >/dev/null 2>&1 && echo "$name=yes"; done
 sed -n 's/^ *"bundle": "\([0-9a-f]*\)".*/bundle=\1/p' "$root/{BUNDLE}/{MADE_WITH}" 2>/dev/null
@@ -122,12 +122,12 @@ def look(transport: Transport, folder: str) -> Place:
     """
     done = transport.run(["sh", "-c", _LOOK, "sh", folder], timeout_s=_STEP_S)
     told = dict(line.split("=", 1) for line in after_mark(done.stdout) if "=" in line)
-    if done.status != 0 or "root" not in told:
+    if done.status != 0 or "home" not in told:
         raise DeviceRefused(
             f"{transport.address}: commands cannot be run there: {done.last_words or 'it said nothing'}"
         )
     return Place(
-        root=told["root"],
+        root=root_of(folder, told["home"]),
         machine=told.get("machine", "unknown"),
         has_tar="tar" in told,
         has_gzip="gzip" in told,
