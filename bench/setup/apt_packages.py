@@ -46,18 +46,19 @@ def fetch_packages(
         raise UsageError(f"there is no apt here to fetch packages of Debian with; {_HINT}")
     sources = _sources(etc, suite)
     place = (cache or default_cache_dir() / "packages") / f"{suite or 'own'}-{architecture}"
-    for folder in ("lists/partial", "archives/partial", "none/partial", "state", "sources"):
+    for folder in ("lists/partial", "archives/partial", "packages", "state", "sources"):
         (place / folder).mkdir(parents=True, exist_ok=True)
     (place / "state/status").write_bytes(b"")
     for name, text in sources.items():
         (place / "sources" / name).write_text(text, encoding="utf-8")
     apt = [*_apt(architecture, place), "-o", f"Dir::Etc::sourceparts={place / 'sources'}"]
     _run([*apt, "update"])
-    # It does not name those that it has; of an empty folder it names all.
-    told = _run([*apt, "-o", f"Dir::Cache::archives={place / 'none'}", "install", "--yes", "--print-uris", *roots])
+    told = _run([*apt, "install", "--yes", "--print-uris", *roots])
     wanted = [line.split()[1] for line in told.splitlines() if line.startswith("'")]
-    _run([*apt, "install", "--yes", "--download-only", *roots])
-    found = [read_deb(place / "archives" / name) for name in wanted]
+    missing = [name.partition("_")[0] for name in wanted if not (place / "packages" / name).exists()]
+    if missing:
+        _run([*apt, "download", *missing], place / "packages")
+    found = [read_deb(place / "packages" / name) for name in wanted]
     return tuple(sorted(found, key=lambda deb: deb.name))
 
 
@@ -84,7 +85,7 @@ def _apt(architecture: str, place: Path) -> list[str]:
         "Acquire::Retries": "2",
         "Debug::NoLocking": "true",
         "Dir::Cache": str(place),
-        "Dir::Cache::archives": str(place / "archives"),
+        "Dir::Cache::archives": str(place / "archives"),  # stays empty: apt does not name what it finds there
         "Dir::Etc::sourcelist": "/dev/null",
         "Dir::State": str(place / "state"),
         "Dir::State::lists": str(place / "lists"),
@@ -93,10 +94,12 @@ def _apt(architecture: str, place: Path) -> list[str]:
     return ["apt-get", "-qq", *(word for key, value in options.items() for word in ("-o", f"{key}={value}"))]
 
 
-def _run(command: Sequence[str]) -> str:
+def _run(command: Sequence[str], folder: Path | None = None) -> str:
+    """Run apt in a folder, where it puts what it downloads; return what it says."""
     try:
         done = subprocess.run(
             command,
+            cwd=folder,
             capture_output=True,
             text=True,
             errors="replace",
