@@ -41,6 +41,7 @@ def remove_bundle(device: RemoteDevice) -> None:
     place = look(device.transport, device.settings.folder)
     if place.installed is not None or place.runs:
         remove(device.transport, place.root)
+        device.close()  # its keeper may run under the bundle
 
 
 def set_up_with_bundle(
