@@ -24,6 +24,8 @@ HOST = "127.0.0.1"
 class AdbServer:
     """A running server. ``environment`` leads clients to it, by a port of the loopback address.
 
+    It ends with the thread that starts it.
+
     Raises:
         RuntimeError: it did not start; the text is what it said.
     """

@@ -33,7 +33,6 @@ SMALL = "/data/local/tmp/small"
 _FIRST_KERNEL = (6, 7)
 _ENVIRONMENT = {
     "PATH": "/system/bin:/vendor/bin",
-    "TMPDIR": "/data/local/tmp",
     "ANDROID_DATA": "/data",
     "ANDROID_ROOT": "/system",
     "QEMU_CPU": "cortex-a76",
