@@ -106,7 +106,7 @@ def name_of_device(text: str, config: Config | None) -> str:
     return LOCAL if text == LOCAL else find_device(text, config)[0]
 
 
-def _cache_bytes(name: str, table: RemoteTable, config: Config | None) -> int:
+def _cache_bytes(name: str, table: RemoteTable | AdbTable, config: Config | None) -> int:
     file = f"{config.path}: " if config is not None and config.path is not None else ""
     return parse_size(table.cache, f"{file}[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES
 

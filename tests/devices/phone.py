@@ -197,7 +197,7 @@ class Phone:
         if self._holder.stdout is not None:
             self._holder.stdout.close()
         self._collect()
-        if self.server.state(self.serial) is not None:
+        if self.server.runs and self.server.state(self.serial) is not None:
             self.server.adb("disconnect", self.serial)
 
     def _start_holder(self, qemu: Path, mounts: Mapping[str, str]) -> subprocess.Popen[bytes]:
