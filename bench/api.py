@@ -90,7 +90,9 @@ def run_spec(
         StoreError: the run could not be stored, or its page; what was measured is the error's ``run``.
     """
     with _opened(spec, [device] if device is not None else devices, open_device) as found:
-        job = _prepare(spec, plan_devices(spec, found), progress or Progress())
+        said = progress or Progress()
+        _say_connecting(found, said)
+        job = _prepare(spec, plan_devices(spec, found), said)
         created = now or datetime.now(timezone.utc)
         run_id = new_run_id([case.variant.model for case in job.cases], created)
         if out is not None:
@@ -191,6 +193,7 @@ def _prepare(spec: Spec, plans: Sequence[DevicePlan], progress: Progress) -> _Jo
     def device_run(planned: DevicePlan, own: Progress) -> DeviceRun:
         stop = Stop() if several else None  # a Ctrl-C reaches one device alone by itself
         told = StoppableProgress(own, stop) if stop is not None else own
+        planned.device.hear_sent(told.sending)
         runner = Runner(
             planned.device,
             planned.plan,
@@ -216,6 +219,7 @@ def _prepare_again(kept: Kept, devices: Sequence[Device], progress: Progress, mo
         DeviceError: nothing can be measured now.
     """
     header = kept.header
+    _say_connecting(devices, progress)
     try:
         job = _prepare(header.spec, plan_again(header, devices, kept.done), progress)
         check_images(header, job.evaluator.fingerprint() if job.evaluator else None)
@@ -226,6 +230,13 @@ def _prepare_again(kept: Kept, devices: Sequence[Device], progress: Progress, mo
         run.look(then.before)
     kept.plan_later([run.planned for run in job.runs])
     return job
+
+
+def _say_connecting(devices: Sequence[Device], progress: Progress) -> None:
+    """Show what is waited for: a small board takes seconds until it has told what it is."""
+    elsewhere = sum(device.elsewhere for device in devices)
+    if elsewhere:
+        progress.phase("connecting", elsewhere)
 
 
 def _header(job: _Job, run_id: str, created: datetime) -> Header:
@@ -423,7 +434,7 @@ def run(
         profile: whether to say after timing which operators each case's time goes to.
         sustain: how long to keep each case under load after timing ("10m"), to see its latency over time; None: not.
         device: what to measure on, each with all of it and all at the same time: ``local`` (this machine), a name of
-            ``edgebench.toml``, or ``ssh://USER@HOST``.
+            ``edgebench.toml``, ``ssh://USER@HOST`` or ``adb://SERIAL``.
         data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too; ``images:DIR`` (no labels) to see
             how far variants agree.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,

@@ -127,7 +127,8 @@ def _add_clean(actions: argparse._SubParsersAction[Any]) -> None:
 
 
 def _device_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("device", metavar="DEVICE", help="a name of edgebench.toml, or ssh://USER@HOST[:PORT]")
+    told = "a name of edgebench.toml, ssh://USER@HOST[:PORT], or adb://SERIAL"
+    parser.add_argument("device", metavar="DEVICE", help=told)
 
 
 def _common(parser: argparse.ArgumentParser) -> None:

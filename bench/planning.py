@@ -92,8 +92,9 @@ def plan_device(spec: Spec, device: Device) -> DevicePlan:
         found = probe_runtime(device, python, spec.runtime, spec.settings.timeout_s)
         return runtimes.setdefault(python.path, found)
 
+    earlier = device.transfers()  # of a device that several runs share; else it is not connected to yet
     there, python = spec_there(spec, device), device.default_python()
-    watch = Watch(device)
+    watch = Watch(device, earlier)
     plan = make_plan(there, device.name, python, probe)
     check_conditions(there, device)
     return DevicePlan(device, watch, plan, device.environment(), runtimes)

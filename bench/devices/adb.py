@@ -3,7 +3,8 @@
 What a person should know of it:
 
 - The server is the one that ``adb devices`` talks to; where none runs, it is started, and stays as it would for adb.
-- A phone is named by its serial as ``adb devices`` shows it. To a host and port the server is told to connect.
+- A phone is named by its serial as ``adb devices`` shows it; ``ANDROID_SERIAL`` counts where none is named. To a host
+  and port the server is told to connect.
 - Programs run as the user ``shell``, in ``/``, without a terminal. Nothing is installed, and no root is needed.
 - Exit codes are real. Android 7 and newer send them; older ones have their shell write them, the errors of a program
   arrive after its output, and that goes to a terminal in raw mode.
@@ -11,6 +12,7 @@ What a person should know of it:
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 
@@ -115,12 +117,17 @@ class AdbTransport(Transport):
         if self._closed:
             raise self.lost()
         program = self._bridge.start(self.serial, self._way, line, on_stdout, on_stderr, on_end)
+        if self._keeps(program):
+            return program
+        program.kill()
+        raise self.lost()
+
+    def _keeps(self, program: Program) -> bool:
+        """Take a program in, unless the connection was closed meanwhile."""
         with self._lock:
             if not self._closed:
                 self._programs.add(program)
-                return program
-        program.kill()
-        raise self.lost()
+            return not self._closed
 
     def _no_end(self, begun: bool, stderr: bytes) -> DeviceError:
         """Return the error for a program whose end did not arrive: where it never began, adb's client has said why."""
@@ -175,7 +182,7 @@ class AdbConnector:
 def _reached(bridge: Bridge, address: AdbAddress) -> str:
     """Return the serial of the device that an address means, which can be used."""
     attached = bridge.attached()
-    serial = address.serial or _only(attached)
+    serial = address.serial or os.environ.get("ANDROID_SERIAL") or _only(attached)
     known = {device.serial: device for device in attached}.get(serial)
     if known is not None and known.state == READY:
         return serial

@@ -78,8 +78,8 @@ def find_bridge() -> Bridge:
     place = server_place(os.environ)
     try:
         from .adb_library import LibraryBridge
-    except ModuleNotFoundError as error:
-        if error.name != "adbutils":
+    except ModuleNotFoundError as error:  # of the library, or of what it needs
+        if str(error.name).startswith(__name__.partition(".")[0]):
             raise
     else:
         if place is not None:

@@ -14,6 +14,9 @@ from collections.abc import Sequence
 
 from .transport import Finished
 
+#: Android has no /tmp. Its newer versions say so themselves.
+_PREPARED = "export TMPDIR=${TMPDIR:-/data/local/tmp}; "
+
 
 class Way(enum.Enum):
     """What arrives of a program.
@@ -41,12 +44,12 @@ def run_line(way: Way, command: Sequence[str], mark: str, given_bytes: int = 0) 
     """
     words = _words(command)
     if way is Way.FRAMED:
-        return words
+        return f"{_PREPARED}{words}"
     if way is Way.CLIENT:
-        return f"echo {mark}; {words}; status=$?; echo; echo {mark} $status"
+        return f"{_PREPARED}echo {mark}; {words}; status=$?; echo; echo {mark} $status"
     fed = f"head -c {given_bytes} | {words}" if given_bytes else f"{words} </dev/null"
     return (
-        f"echo {mark}; {{ said=$( {{ {fed}; }} 2>&1 1>&3 ); status=$?; }} 3>&1; "
+        f"{_PREPARED}echo {mark}; {{ said=$( {{ {fed}; }} 2>&1 1>&3 ); status=$?; }} 3>&1; "
         f'echo; echo {mark} $status; printf %s "$said"'
     )
 
@@ -59,8 +62,8 @@ def open_line(way: Way, command: Sequence[str], mark: str) -> str:
     """
     words = _words(command)
     if way is Way.FRAMED:
-        return f"exec {words}"
-    return f"echo {mark}; exec {words} 2>/dev/null"
+        return f"{_PREPARED}exec {words}"
+    return f"{_PREPARED}echo {mark}; exec {words} 2>/dev/null"
 
 
 def finished(way: Way, mark: str, status: int | None, stdout: bytes, stderr: bytes) -> Finished | None:

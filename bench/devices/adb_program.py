@@ -16,6 +16,7 @@ from typing import IO
 PIECE_BYTES = 1 << 16
 #: How long somebody who takes what a killed program wrote is waited for.
 _JOIN_S = 3.0
+_END_INPUT_S = 1.0
 _HEAD = struct.Struct("<BI")
 _STDIN, _STDOUT, _STDERR, _EXIT, _END_INPUT = range(5)
 
@@ -44,9 +45,18 @@ class Program(ABC):
     #: Whether its input can end before it does.
     has_end_of_input = True
 
-    @abstractmethod
     def end_input(self) -> None:
-        """Close its input."""
+        """Close its input, unless somebody writes to it, which may last for ever."""
+        if self._writing.acquire(timeout=_END_INPUT_S):
+            try:
+                with contextlib.suppress(OSError):
+                    self._end_input()
+            finally:
+                self._writing.release()
+
+    @abstractmethod
+    def _end_input(self) -> None:
+        """Close its input. The caller has the lock, and takes an OSError as the end that it was about to be."""
 
     @abstractmethod
     def kill(self) -> None:
@@ -103,7 +113,7 @@ class SocketProgram(Program):
                 return False
         return True
 
-    def end_input(self) -> None:
+    def _end_input(self) -> None:
         """Do nothing: an end of the input would be the connection's."""
 
     def kill(self) -> None:
@@ -125,9 +135,8 @@ class FramedProgram(SocketProgram):
 
     has_end_of_input = True
 
-    def end_input(self) -> None:
-        with self._writing, contextlib.suppress(OSError):
-            self._link.sendall(_HEAD.pack(_END_INPUT, 0))
+    def _end_input(self) -> None:
+        self._link.sendall(_HEAD.pack(_END_INPUT, 0))
 
     def _send(self, piece: memoryview) -> None:
         self._link.sendall(_HEAD.pack(_STDIN, len(piece)))
@@ -186,10 +195,9 @@ class ClientProgram(Program):
                 return False
         return True
 
-    def end_input(self) -> None:
-        with self._writing, contextlib.suppress(OSError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
+    def _end_input(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def kill(self) -> None:
         self._process.kill()

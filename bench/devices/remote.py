@@ -20,18 +20,23 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import DeviceLost, DeviceRefused, WorkerDied
+from ..errors import DeviceError, DeviceLost, DeviceRefused, DeviceUnknown, WorkerDied
 from ..records import Environment, GovernorChange
 from .base import Device, Transfers, WorkerLink
 from .governor import change_of, left_note, refuse_trouble
 from .keeper import KeeperClient, NotStarted, Sent
-from .remote_start import find_python, why_not_started, write_archive
-from .retry import connect
+from .remote_start import BUNDLE, find_python, why_not_started, write_archive
+from .retry import Reach, connect
 from .transport import Transport
 
 #: Below the home folder there, unless the device's settings name another one.
 DEFAULT_FOLDER = ".cache/edgebench"
 DEFAULT_CACHE_BYTES = 2_000_000_000
+#: The Python that ``device setup`` makes, in the folder that everything lies in.
+DEFAULT_PYTHON = "env/bin/python3"
+#: Those below our folder that a device may choose by itself.
+OWN_PYTHONS = (DEFAULT_PYTHON, f"{BUNDLE}/bin/python3")
+_EVICT_S = 10.0
 _ENVIRONMENT_FIELDS = (
     "hostname",
     "system",
@@ -71,11 +76,11 @@ class RemoteDevice(Device):
         connect: Callable[[], Transport],
         settings: RemoteSettings | None = None,
         *,
-        reach: Callable[[Callable[[], Transport]], Transport] = connect,
+        reach: Reach = connect,
         locks: bool = True,
         on_sent: Callable[[str, int, int], None] | None = None,
     ) -> None:
-        """``connect`` makes a connection, ``reach`` tries it as often as it takes.
+        """``connect`` makes a connection, ``reach`` tries that, and to start a keeper, as often as it takes.
 
         ``locks``: nobody else may measure there meanwhile.
 
@@ -86,6 +91,7 @@ class RemoteDevice(Device):
         self._before = Sent()
         self._connect = connect
         self._reach = reach
+        self._also: tuple[type[DeviceError], ...] = ()
         self._locks = locks
         self._on_sent = on_sent
         self._transport: Transport | None = None
@@ -104,14 +110,15 @@ class RemoteDevice(Device):
     def transport(self) -> Transport:
         """The connection. Raises DeviceLost, DeviceRefused where there can be none."""
         if self._transport is None:
-            self._transport = self._reach(self._connect)
+            self._transport = self._reach(self._connect, also=self._also)
         return self._transport
 
     @property
     def keeper(self) -> KeeperClient:
         """The keeper there. Raises DeviceLost, DeviceRefused where there can be none."""
         if self._keeper is None:
-            self._keeper = self._started()
+            # One that shuts down accepts a connection and drops it: to start the keeper is tried again, too.
+            self._keeper = self._reach(self._started, also=self._also)
         return self._keeper
 
     @property
@@ -133,7 +140,16 @@ class RemoteDevice(Device):
     def reconnect(self) -> None:
         self.close()
         self._placed.clear()
+        self._also = (DeviceUnknown,)  # a name that was known belongs to a board that boots
         self.connect()
+
+    def tidy(self) -> None:
+        if self._keeper is not None and self._placed:
+            with suppress(DeviceLost, DeviceRefused):  # the next run has the same limit, or its own
+                self._keeper.ask("evict", _EVICT_S, limit_bytes=self.settings.cache_bytes, ended=True)
+
+    def hear_sent(self, hear: Callable[[int, int], None]) -> None:
+        self._on_sent = lambda _name, done, total: hear(done, total)
 
     def close(self) -> None:
         keeper, self._keeper = self._keeper, None
@@ -186,7 +202,7 @@ class RemoteDevice(Device):
 
     def default_python(self) -> str:
         root = self.root
-        return self._bundled or f"{root}/env/bin/python3"
+        return self._bundled or f"{root}/{DEFAULT_PYTHON}"
 
     def environment(self) -> Environment:
         if self._environment is None:
@@ -244,7 +260,7 @@ class RemoteDevice(Device):
             self._on_sent(self.name, done, total)
 
     def _started(self) -> KeeperClient:
-        transport = self.transport
+        transport = self._transport = self._transport or self._connect()
         keeper = KeeperClient(transport.address)
         try:
             there = find_python(transport, self.settings.python, self.settings.folder)

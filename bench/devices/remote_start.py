@@ -17,6 +17,8 @@ BUNDLE = "bundle"
 #: Makes ``root`` of the first argument, which is relative to the home folder.
 ROOT_OF = "case $1 in /*) root=$1 ;; *) root=${HOME%/}/${1#'~/'} ;; esac"
 _VERSION = """-c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null"""
+#: Stands for the Python of the environment there, which may be the only one, and on no PATH.
+_OWN = "the-environments-own"
 _SEARCH = rf"""
 {ROOT_OF}
 shift
@@ -27,20 +29,22 @@ if [ $# != 1 ]; then
   version=$("$root/{BUNDLE}/bin/python3" {_VERSION}) && echo "bundled=$version" && exit
 fi
 for name in "$@"; do
+  case $name in {_OWN}) name=$root/env/bin/python3 ;; "~/"*) name=$HOME/${{name#"~/"}} ;; esac
   found=$(command -v "$name" 2>/dev/null) || continue
   version=$("$found" {_VERSION}) || continue
   echo "python=$version $found"
   case $version in 2.*|3.[0-7]) ;; *) break ;; esac
 done
 """
-_NAMES = ("python3", *(f"python3.{minor}" for minor in range(14, 7, -1)))
+_NAMES = ("python3", *(f"python3.{minor}" for minor in range(14, 7, -1)), _OWN)
 _OLDEST = (3, 8)
 _WRITE = r"""
 umask 077
 mkdir -p "$1" || exit 1
-cat > "$2.part" || exit 1
-[ "$(wc -c < "$2.part")" -eq "$3" ] || { echo "only $(wc -c < "$2.part") of $3 bytes arrived" >&2; exit 1; }
-mv "$2.part" "$2"
+part="${2%.pyz}-$$.pyz.part"
+cat > "$part" || exit 1
+[ "$(wc -c < "$part")" -eq "$3" ] || { echo "only $(wc -c < "$part") of $3 bytes arrived" >&2; exit 1; }
+mv "$part" "$2"
 """
 _SIZE = rf"""
 echo; echo {MARK}

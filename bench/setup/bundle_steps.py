@@ -12,7 +12,7 @@ from .. import __version__
 from ..devices.keeper import Refused
 from ..devices.remote import RemoteDevice
 from ..devices.remote_start import BUNDLE
-from ..errors import DeviceRefused
+from ..errors import DeviceLost, DeviceRefused
 from .board import architecture_of
 from .bundle_file import FORMAT, Bundle, newest_bundle, read_bundle
 from .bundle_layout import ARCHITECTURES
@@ -66,7 +66,7 @@ def set_up_with_bundle(
         _take(device)
         listener.begins(f"sending {bundle.size_bytes / 1e6:.1f} MB")
         began = time.monotonic()
-        pushed = push(device.transport, place, bundle, manifest, device.hear)
+        pushed = _push(device, place, bundle, manifest)
         listener.said(_pushed_line(pushed, time.monotonic() - began))
         device.close()  # a keeper that runs under what was there before
     listener.begins("trying it out")
@@ -101,6 +101,24 @@ def _take(device: RemoteDevice) -> None:
         raise
     except DeviceRefused:
         return  # no Python, or one that does not run: nobody can
+
+
+def _push(device: RemoteDevice, place: Place, bundle: Bundle, manifest: Mapping[str, Any]) -> Pushed:
+    """Send it; after a cut it goes on over a new connection, for as often as that brings something."""
+    arrived: list[int] = []
+
+    def hear(done: int, total: int) -> None:
+        arrived.append(done)
+        device.hear(done, total)
+
+    while True:
+        before = arrived[-1] if arrived else 0
+        try:
+            return push(device.transport, place, bundle, manifest, hear)
+        except DeviceLost:
+            if not arrived or arrived[-1] <= before:
+                raise
+            device.close()
 
 
 def _made_with(bundle: Bundle) -> dict[str, Any]:

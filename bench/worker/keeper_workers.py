@@ -178,10 +178,8 @@ class Children:
             child.kill()
         deadline = time.monotonic() + _CLOSE_WAIT_S
         for child in self._children.values():
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 child._process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                continue
         self._children.clear()
 
 

@@ -24,6 +24,8 @@ HOST = "127.0.0.1"
 class AdbServer:
     """A running server. ``environment`` leads clients to it, by a port of the loopback address.
 
+    It ends with the thread that starts it.
+
     Raises:
         RuntimeError: it did not start; the text is what it said.
     """
@@ -61,6 +63,11 @@ class AdbServer:
         """What it has said."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has not been ended."""
+        return self._server.poll() is None
+
     def free_port(self) -> int:
         """Return a port of its network that nothing has had yet, and that it leaves alone."""
         return next(self._ports)
@@ -79,7 +86,13 @@ class AdbServer:
         self._server.wait()
 
     def adb(self, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        """Run the real client with ``words`` and return how that ended."""
+        """Run the real client with ``words`` and return how that ended.
+
+        Raises:
+            RuntimeError: the server has ended; the client would start one that sees this machine's devices.
+        """
+        if not self.runs:
+            raise RuntimeError("the adb server has ended")
         environment = {**os.environ, **self.environment}
         return subprocess.run(
             ["adb", *words], input=given, capture_output=True, env=environment, timeout=60, check=False

@@ -33,7 +33,6 @@ SMALL = "/data/local/tmp/small"
 _FIRST_KERNEL = (6, 7)
 _ENVIRONMENT = {
     "PATH": "/system/bin:/vendor/bin",
-    "TMPDIR": "/data/local/tmp",
     "ANDROID_DATA": "/data",
     "ANDROID_ROOT": "/system",
     "QEMU_CPU": "cortex-a76",
@@ -198,7 +197,7 @@ class Phone:
         if self._holder.stdout is not None:
             self._holder.stdout.close()
         self._collect()
-        if self.server.state(self.serial) is not None:
+        if self.server.runs and self.server.state(self.serial) is not None:
             self.server.adb("disconnect", self.serial)
 
     def _start_holder(self, qemu: Path, mounts: Mapping[str, str]) -> subprocess.Popen[bytes]:

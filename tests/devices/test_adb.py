@@ -253,6 +253,24 @@ def test_closing_is_quick_whatever_state_the_connection_is_in(
     phone.thaw()
 
 
+def test_a_stream_is_closed_while_somebody_writes_to_it(start_phone: StartPhone, connect_adb: Connect) -> None:
+    phone = start_phone()
+    stream = connect_adb(phone).open(["sleep", "600"], Output())
+    lost = threading.Event()
+
+    def write() -> None:
+        with pytest.raises(DeviceLost):
+            stream.write(bytes(64_000_000))
+        lost.set()
+
+    threading.Thread(target=write, daemon=True).start()
+    phone.freeze()
+    stream.close()
+
+    assert lost.wait(PATIENCE_S)
+    phone.thaw()
+
+
 def test_nothing_is_left_running_here_or_there(android: AdbTransport, phone: Phone) -> None:
     stream = android.open(["head", "-c", "98765"], Output())
     assert wait_for(lambda: runs(phone, "head -c 98765"))

@@ -21,7 +21,7 @@ from .adb_client import Connect, bridge_for, lead_to
 from .adb_server import AdbServer
 from .phone import Phone
 from .ssh_host import free_port
-from .support import wait_for
+from .support import PATIENCE_S, wait_for
 
 StartPhone = Callable[..., Phone]
 WAYS = [Way.FRAMED, Way.CLIENT]
@@ -65,6 +65,8 @@ def test_the_only_phone_needs_no_name(
         AdbTransport(AdbAddress(), bridge)
     assert AdbTransport(AdbAddress(second.serial), bridge).run(["true"]).status == 0
     assert connect().serial == first.serial  # what was the only one is known by name since
+    monkeypatch.setenv("ANDROID_SERIAL", second.serial)
+    assert AdbTransport(AdbAddress(), bridge).serial == second.serial
     with pytest.raises(DeviceLost, match=rf"^SIM0009: no such phone is attached; there is {first.serial}, "):
         AdbTransport(AdbAddress("SIM0009"), bridge)
 
@@ -111,6 +113,7 @@ def test_an_old_phone_needs_the_library(
 def test_a_server_that_does_not_run_is_started(
     start_phone: StartPhone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("adbutils")  # the adb program would start one of this machine
     phone = start_phone()
     server = phone.server
     lead_to(server, monkeypatch)
@@ -123,23 +126,18 @@ def test_a_server_that_does_not_run_is_started(
         f'[ "$1" = version ] && exit; echo "$@" >{asked}; until [ -e {started} ]; do /bin/sleep 0.05; done',
     )
 
-    def start() -> None:
-        assert wait_for(asked.exists)
-        monkeypatch.undo()
-        server.start()
-        server.connect(phone.serial)
-        started.touch()
-
-    starting = threading.Thread(target=start)
-    starting.start()
-    transport = AdbTransport(AdbAddress(phone.serial), find_bridge())
-    starting.join()
+    bridge, made = find_bridge(), []
+    connecting = threading.Thread(target=lambda: made.append(AdbTransport(AdbAddress(phone.serial), bridge)))
+    connecting.start()
+    assert wait_for(asked.exists)
+    monkeypatch.undo()
+    server.start()
+    server.connect(phone.serial)
+    started.touch()
+    connecting.join(PATIENCE_S)
 
     assert asked.read_text() == f"-P {server.port} start-server\n"
-    assert transport.run(["echo", "there"]).stdout == b"there\n"
-    server.end()
-    with pytest.raises(DeviceError):
-        transport.run(["true"])
+    assert made[0].run(["echo", "there"]).stdout == b"there\n"
 
 
 def test_a_server_that_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

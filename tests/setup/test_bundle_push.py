@@ -14,11 +14,12 @@ from edgebench.errors import DeviceLost, DeviceRefused
 from edgebench.setup import bundle_push
 from edgebench.setup.bundle_file import Bundle
 from edgebench.setup.bundle_push import look, push, remove
+from edgebench.worker.keeper_files import MARKER
 
 from .made_packages import runnable_bundle
 
 #: What a phone has, too.
-PROGRAMS = "sh cat chmod df env gzip mkdir mv rm rmdir sed tail tar touch uname wc".split()
+PROGRAMS = "sh cat chmod df env gzip mkdir mv rm rmdir sed sync tail tar touch uname wc".split()
 MADE = {"format": 1, "bundle": "b" * 64}
 
 
@@ -96,13 +97,14 @@ def test_from_nothing_to_a_bundle_in_its_place(phone: Phone, bundle: Bundle) -> 
     assert heard[-1] == (bundle.size_bytes, bundle.size_bytes)
     assert len(heard) > 3
     assert names_in(phone.root) == {
+        MARKER,
         *(f"bundle/{name}" for name in (*bundle.manifest["files"], "manifest.json", "edgebench.json"))
     }
     assert os.access(place.python, os.X_OK)
     again = look(phone, "ours")
     assert (again.installed, again.runs) == ("b" * 64, True)
     remove(phone, place.root)
-    assert names_in(phone.root) == set()
+    assert names_in(phone.root) == {MARKER}
 
 
 def test_another_one_replaces_it(phone: Phone, bundle: Bundle, tmp_path: Path) -> None:
@@ -112,7 +114,7 @@ def test_another_one_replaces_it(phone: Phone, bundle: Bundle, tmp_path: Path) -
     push(phone, look(phone, "ours"), other, {**MADE, "bundle": "c" * 64})
     assert look(phone, "ours").installed == "c" * 64
     assert not (phone.root / "bundle/lib/python3.11/__pycache__").exists()
-    assert {path.name for path in phone.root.iterdir()} == {"bundle", "parts"}
+    assert {path.name for path in phone.root.iterdir()} == {"bundle", "parts", MARKER}
 
 
 def test_after_a_cut_it_goes_on_where_it_was(phone: Phone, bundle: Bundle) -> None:
@@ -137,11 +139,12 @@ def test_a_file_that_is_not_what_it_was(phone: Phone, bundle: Bundle) -> None:
     phone.replace("tar", f'{shutil.which("tar")} "$@" && echo x >> bundle.new/lib/large')
     with pytest.raises(DeviceRefused, match="test@home: the bundle arrived damaged twice: damaged: lib/large"):
         push(phone, look(phone, "ours"), bundle, MADE)
-    assert names_in(phone.root) == set()
+    assert names_in(phone.root) == {MARKER}
 
 
 def test_more_than_was_sent_is_there(phone: Phone, bundle: Bundle) -> None:
     (phone.root / "parts").mkdir(parents=True)
+    (phone.root / MARKER).touch()
     (phone.root / "parts" / bundle.sha256).write_bytes(bytes(bundle.size_bytes + 1))
     assert push(phone, look(phone, "ours"), bundle, MADE).sent_bytes == bundle.size_bytes
 
@@ -180,7 +183,7 @@ def test_a_disk_that_becomes_full(phone: Phone, bundle: Bundle) -> None:
     phone.replace("tar", full)
     with pytest.raises(DeviceRefused, match="its disk became full"):
         push(phone, place, bundle, MADE)
-    assert names_in(phone.root) == {f"parts/{bundle.sha256}"}  # all of it has arrived, and can be gone on with
+    assert names_in(phone.root) == {MARKER, f"parts/{bundle.sha256}"}  # all of it has arrived, and can be gone on with
 
 
 def test_a_folder_whose_programs_do_not_run(phone: Phone, tmp_path: Path) -> None:
@@ -199,3 +202,10 @@ def test_where_there_is_no_bin_sh_the_launcher_names_the_devices_shell(
     launcher = (phone.root / "bundle/bin/python3").read_text()
     assert launcher.startswith(f"#!{phone.path / 'sh'}\nexec ")
     assert look(phone, "ours").runs
+
+
+def test_a_folder_that_is_somebody_elses(phone: Phone, bundle: Bundle) -> None:
+    (phone.root / "files").mkdir(parents=True)
+    with pytest.raises(DeviceRefused, match="ours: cannot be written to: has something of others called files; name anot"):
+        push(phone, look(phone, "ours"), bundle, MADE)
+    assert [path.name for path in phone.root.iterdir()] == ["files"]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from devices.local_transport import LocalTransport
+from devices.local_transport import LocalTransport, at_once
+from edgebench.devices.transport import Finished
 from edgebench.devices.remote import RemoteDevice, RemoteSettings
-from edgebench.errors import DeviceRefused
-from edgebench.setup import board, bundle_steps
+from edgebench.errors import DeviceLost, DeviceRefused
+from edgebench.setup import board, bundle_push, bundle_steps
 from edgebench.setup.bundle_file import Bundle
 from edgebench.setup.checking import check
 from edgebench.setup.steps import Asked, set_up
@@ -23,6 +24,19 @@ from .test_bundle_push import PROGRAMS, Phone
 HERE = platform.machine()
 
 
+class Cut(LocalTransport):
+    """A way there that is cut at the third piece of a bundle, once in all."""
+
+    pieces = 0
+
+    def run(self, command: Sequence[str], *, given: bytes = b"", timeout_s: float = 60.0) -> Finished:
+        if "cat >> " in command[2]:
+            Cut.pieces += 1
+            if Cut.pieces == 3:
+                raise DeviceLost("the connection was lost")
+        return super().run(command, given=given, timeout_s=timeout_s)
+
+
 class Place:
     """A folder of bundles and a device of a home."""
 
@@ -30,6 +44,7 @@ class Place:
         self.bundles = folder / "bundles"
         self.bundles.mkdir()
         self.phone = Phone(folder, PROGRAMS)
+        self.kind: type[LocalTransport] = LocalTransport
         self.opened: list[RemoteDevice] = []
 
     def build(self, version: str = "3.11.2", architecture: str = HERE) -> Bundle:
@@ -37,10 +52,10 @@ class Place:
 
     def open(self) -> RemoteDevice:
         def connect() -> LocalTransport:
-            return LocalTransport(self.phone.home, {"PATH": str(self.phone.path)})
+            return self.kind(self.phone.home, {"PATH": str(self.phone.path)})
 
         settings = RemoteSettings(folder="ours", purpose="edgebench run sample")
-        self.opened.append(RemoteDevice("phone", connect, settings, reach=lambda once: once()))
+        self.opened.append(RemoteDevice("phone", connect, settings, reach=at_once))
         return self.opened[-1]
 
 
@@ -74,6 +89,15 @@ def test_from_nothing_to_a_first_inference_and_nothing_is_left(place: Place) -> 
     again.keeper.ask("clean")
     again.close()
     assert not place.phone.root.exists()
+
+
+def test_a_link_that_is_cut_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle_push, "_PIECE_BYTES", 1000)
+    bundle = place.build()
+    place.kind = Cut
+    monkeypatch.setattr(Cut, "pieces", 0)
+    assert set_up(place.open(), bundles=place.bundles).made
+    assert Cut.pieces == -(-bundle.size_bytes // 1000) + 1
 
 
 def test_a_newer_bundle_and_one_that_is_named(place: Place) -> None:
