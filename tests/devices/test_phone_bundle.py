@@ -60,11 +60,21 @@ def outputs(device: Device, path: Path) -> list[object]:
         return answers
 
 
-def test_from_a_bare_phone_to_the_same_outputs_as_here(phone: Phone, bare: RemoteDevice) -> None:
+def test_from_a_bare_phone_by_way_of_a_killed_daemon_to_the_same_outputs_as_here(phone: Phone, bare: RemoteDevice) -> None:
     assert phone.run("sh", "-c", "command -v python3 || ls -d /usr/lib/python*").stdout == ""
-    asked = Asked(bundle=require_bundle())
+    asked, killed = Asked(bundle=require_bundle()), []
+
+    def kill(_name: str, sent_bytes: int, _of: int) -> None:
+        if sent_bytes > 10_000_000 and not killed:
+            killed.append(sent_bytes)
+            phone.kill_daemon()
+            phone.start_daemon()
+
+    bare._on_sent = kill
     done = set_up(bare, asked)
     assert (done.made, done.trial.package) == (True, "ai-edge-litert")
+    assert killed
+    assert done.sent_bytes < require_bundle().stat().st_size + 1_000_000  # what had arrived was not sent again
     python = f"{PHONE_FOLDER}/bundle/bin/python3"
     assert bare.default_python() == python
     told = json.loads(phone.run(python, "-c", LOADED).stdout)
