@@ -45,7 +45,10 @@ def add_bundle(actions: argparse._SubParsersAction[Any], listener: Callable[[arg
     build.set_defaults(command=_build, listener=listener)
     build.add_argument("--out", type=Path, metavar="FILE", help="write it to this file as well")
     build.add_argument(
-        "--arch", default="aarch64", metavar="NAME", help="the processor: aarch64 (default), or x86_64 for an emulator's"
+        "--arch",
+        default="aarch64",
+        metavar="NAME",
+        help="the processor: aarch64 (default), or x86_64 for an emulator's",
     )
     build.add_argument("--suite", metavar="NAME", help="the release of Debian, such as trixie; default: this machine's")
     build.add_argument(

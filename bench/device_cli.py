@@ -96,8 +96,8 @@ def _add_setup(actions: argparse._SubParsersAction[Any]) -> None:
         "setup",
         help="give a bare device the runtime that fits it",
         description="Make a private environment on a device: the TFLite runtime that fits its Python and processor, "
-        "fetched by this machine's pip and sent there. The device needs a Python 3.8 or newer, no pip and no internet. One "
-        "without Python gets a bundle, which edgebench device bundle build has made.",
+        "fetched by this machine's pip and sent there. The device needs a Python 3.8 or newer, no pip and no internet. "
+        "One without Python gets a bundle, which edgebench device bundle build has made.",
         epilog=_SETUP_EXAMPLES,
     )
     setup.set_defaults(command=_setup)

@@ -1,8 +1,8 @@
 """A device that is reached through a transport: a board over SSH, a phone over adb.
 
 What lies there, all below one folder: ``worker-HASH.pyz`` (the worker, which is the keeper too), ``files/`` by the hash
-of their content, ``parts/`` half sent, ``env/`` (the Python environment that ``device setup`` makes) or ``bundle/`` (a whole Python, for a device without one)
-and ``scratch/``.
+of their content, ``parts/`` half sent, ``env/`` (the Python environment that ``device setup`` makes) or ``bundle/`` (a
+whole Python, for a device without one) and ``scratch/``.
 """
 
 from __future__ import annotations

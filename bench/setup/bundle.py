@@ -58,7 +58,7 @@ export PYTHONNOUSERSITE=1
 exec "$home/lib/LOADER" --library-path "$home/lib" --argv0 "$home/bin/python3" "$home/PROGRAM" "$@"
 """
 _SITE = """\
-\"\"\"Adds the packages of this folder, by whatever name the system that this Python was made for calls their place.\"\"\"
+\"\"\"Adds the packages of this folder, whatever the system that this Python was made for calls their place.\"\"\"
 
 import os
 import site

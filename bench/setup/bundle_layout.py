@@ -1,7 +1,7 @@
 """Which files a portable Python consists of: its program, its standard library, and every library they need. Pure.
 
-They come from packages or an archive of any layout. What a measurement never uses is left out: tests, manuals, graphics,
-installers, and the modules whose libraries are large.
+They come from packages or an archive of any layout. What a measurement never uses is left out: tests, manuals,
+graphics, installers, and the modules whose libraries are large.
 """
 
 from __future__ import annotations
@@ -37,17 +37,21 @@ ARCHITECTURES = {
     )
 }
 
-_SKIPPED_FOLDERS = frozenset(
-    "test tests idlelib idle_test turtledemo tkinter ensurepip lib2to3 pydoc_data venv dbm site-packages dist-packages "
-    "__pycache__".split()
-)
+_SKIPPED_FOLDERS = frozenset((
+    "test", "tests", "idlelib", "idle_test", "turtledemo", "tkinter", "ensurepip", "lib2to3", "pydoc_data", "venv",
+    "dbm", "site-packages", "dist-packages", "__pycache__"
+))  # fmt: skip
 _SKIPPED_FILES = frozenset(("turtle.py", "sitecustomize.py"))
-_SKIPPED_MODULES = frozenset(
-    "_ssl _hashlib _sqlite3 _dbm _gdbm _curses _curses_panel readline nis _crypt _tkinter ossaudiodev spwd _xxtestfuzz "
-    "xxlimited xxlimited_35 _xxinterpchannels _xxsubinterpreters".split()
-)
+_SKIPPED_MODULES = frozenset((
+    "_ssl", "_hashlib", "_sqlite3", "_dbm", "_gdbm", "_curses", "_curses_panel", "readline", "nis", "_crypt",
+    "_tkinter", "ossaudiodev", "spwd", "_xxtestfuzz", "xxlimited", "xxlimited_35", "_xxinterpchannels",
+    "_xxsubinterpreters"
+))  # fmt: skip
 #: Without these no worker starts: a Python that lacks what they need is none for us.
-_NECESSARY_MODULES = frozenset("_ctypes binascii fcntl math mmap select zlib _json _posixsubprocess _socket _struct".split())
+_NECESSARY_MODULES = frozenset((
+    "_ctypes", "binascii", "fcntl", "math", "mmap", "select", "zlib", "_json", "_posixsubprocess", "_socket",
+    "_struct"
+))  # fmt: skip
 _MODULES = "lib-dynload"
 #: A folder of plug-ins that have the names of libraries, and one of other processors' libraries.
 _NO_LIBRARIES = frozenset(("gconv", "audit", _MODULES))
@@ -147,7 +151,7 @@ def as_board(layout: Layout) -> Board:
 
 
 def find_python(found: Mapping[str, Found], architecture: Architecture) -> tuple[str, str, int] | None:
-    """Return a Python's program, the folder of its standard library, and its minor version; None where none is found."""
+    """Return a Python's program, the folder of its standard library and its minor version, None where there is none."""
     for path in sorted(found):
         match = _PYTHON.match(path)
         told = read_elf(found[path].content) if match else None

@@ -1,7 +1,7 @@
 """Puts a bundle onto a device that may have no Python: POSIX shell commands, as a phone's toybox and mksh know them.
 
-It is sent in pieces, so that after a cut it goes on where it was; unpacked beside its place, checked file by file by its
-own Python, and moved there in one step.
+It is sent in pieces, so that after a cut it goes on where it was; unpacked beside its place, checked file by file by
+its own Python, and moved there in one step.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ if [ ! -e "$1/{MARKER}" ]; then
   for name in parts files scratch env {BUNDLE} {_NEW} {_OLD}; do
     [ ! -e "$1/$name" ] || {{ echo "has something of others called $name; name another folder" >&2; exit 1; }}
   done
-  mkdir -p "$1" && echo 'edgebench keeps what it needs here; remove it with: edgebench device clean' > "$1/{MARKER}" || exit 1
+  mkdir -p "$1" || exit 1
+  echo 'edgebench keeps what it needs here; remove it with: edgebench device clean' > "$1/{MARKER}" || exit 1
 fi
 mkdir -p "$1/parts" || exit 1
 touch "$1/parts/$2" || exit 1
@@ -66,7 +67,8 @@ _UNPACK = rf"""
 umask 077
 cd "$1" || exit 1
 rm -rf {_NEW} && mkdir {_NEW} || exit 1
-if [ "$3" = gzip ]; then gzip -dc < "parts/$2" | tar -x -f - -C {_NEW}; else tar -x -f "parts/$2" -C {_NEW}; fi || exit 1
+unpacked() {{ tar -x -f - -C {_NEW}; }}
+if [ "$3" = gzip ]; then gzip -dc < "parts/$2" | unpacked; else unpacked < "parts/$2"; fi || exit 1
 if [ ! -x /bin/sh ]; then
   {{ echo "#!$(command -v sh)"; sed 1d {_NEW}/{LAUNCHER}; }} > {_NEW}/launcher || exit 1
   chmod 755 {_NEW}/launcher && mv {_NEW}/launcher {_NEW}/{LAUNCHER} || exit 1
@@ -312,8 +314,8 @@ def _check_room(transport: Transport, place: Place, bundle: Bundle) -> None:
     needed, free = (bundle.size_bytes + bundle.unpacked_bytes) * _MARGIN, place.free_bytes
     if free is not None and needed > free:
         raise DeviceRefused(
-            f"{transport.address}: {place.root} needs {needed / 1e6:.0f} MB and has {free / 1e6:.0f} MB free; make room "
-            'there, or name a folder on another disk as folder = "..." in [devices.NAME] of edgebench.toml'
+            f"{transport.address}: {place.root} needs {needed / 1e6:.0f} MB and has {free / 1e6:.0f} MB free; make "
+            'room there, or name a folder on another disk as folder = "..." in [devices.NAME] of edgebench.toml'
         )
 
 

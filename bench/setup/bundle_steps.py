@@ -81,8 +81,8 @@ def _fitting(address: str, place: Place, given: Path | None, folder: Path | None
     architecture = architecture_of(machine, 64)
     if architecture not in ARCHITECTURES:
         raise DeviceRefused(
-            f"{address}: runs programs for {machine}, and bundles are made for {' and '.join(ARCHITECTURES)} only: with "
-            "another processor, or a 32-bit system, it needs a Python of its own"
+            f"{address}: runs programs for {machine}, and bundles are made for {' and '.join(ARCHITECTURES)} only: "
+            "with another processor, or a 32-bit system, it needs a Python of its own"
         )
     bundle = read_bundle(given) if given is not None else newest_bundle(architecture, folder)
     if bundle is None:

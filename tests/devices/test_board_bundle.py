@@ -24,7 +24,6 @@ def test_a_board_with_a_bundle_answers_as_this_machine(board: Board, ssh_home: P
     device = RemoteDevice("board", lambda: SshTransport(found), RemoteSettings(folder="bundled"))
     try:
         done = set_up(device, Asked(bundle=bundle))
-        print(done)
         python = "/home/pi/bundled/bundle/bin/python3"
         assert (done.made, device.default_python()) == (True, python)
         assert device.keeper.ask("hello")["executable"] == python

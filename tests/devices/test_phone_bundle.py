@@ -1,4 +1,4 @@
-"""A phone without any Python is set up by a real bundle, over the real daemon, and runs the sample as this machine does."""
+"""A phone without any Python is set up by a real bundle, over the real daemon, and answers as this machine does."""
 
 from __future__ import annotations
 
@@ -60,9 +60,12 @@ def outputs(device: Device, path: Path) -> list[object]:
         return answers
 
 
-def test_from_a_bare_phone_by_way_of_a_killed_daemon_to_the_same_outputs_as_here(phone: Phone, bare: RemoteDevice) -> None:
+def test_from_a_bare_phone_by_way_of_a_killed_daemon_to_the_same_outputs_as_here(
+    phone: Phone, bare: RemoteDevice
+) -> None:
     assert phone.run("sh", "-c", "command -v python3 || ls -d /usr/lib/python*").stdout == ""
-    asked, killed = Asked(bundle=require_bundle()), []
+    asked = Asked(bundle=require_bundle())
+    killed: list[int] = []
 
     def kill(_name: str, sent_bytes: int, _of: int) -> None:
         if sent_bytes > 10_000_000 and not killed:

@@ -22,7 +22,9 @@ LIBC = b"GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n"
 LIBSTDCXX = b"\0GLIBCXX_3.4\0GLIBCXX_3.4.9\0GLIBCXX_3.4.30\0"
 
 
-def make_elf(needed: Sequence[str] = (), soname: str | None = None, tail: bytes = b"", machine: int = ARM.machine) -> bytes:
+def make_elf(
+    needed: Sequence[str] = (), soname: str | None = None, tail: bytes = b"", machine: int = ARM.machine
+) -> bytes:
     """Return a library or program that says what it needs, and does nothing."""
     names = [*needed, *([soname] if soname else [])]
     strings, places = b"\0", []
@@ -103,7 +105,9 @@ def library_files() -> dict[str, bytes]:
     }
 
 
-def runnable_bundle(folder: Path, architecture: str, *, version: str = "3.11.2", python: str = sys.executable) -> Bundle:
+def runnable_bundle(
+    folder: Path, architecture: str, *, version: str = "3.11.2", python: str = sys.executable
+) -> Bundle:
     """Write a bundle whose Python is this machine's, and return it."""
     files = {
         LAUNCHER: f'#!/bin/sh\nexec {python} "$@"\n'.encode(),

@@ -57,9 +57,13 @@ def test_packages_with_all_that_they_depend_on(tmp_path: Path) -> None:
     assert [deb.name for deb in first] == ["first", "second"]
     again = fetch_packages("arm64", ["first"], cache=tmp_path / "cache", etc=etc)
     assert again == first
-    with pytest.raises(DeviceRefused, match="apt cannot fetch the packages: Unable to locate package third; name a fol"):
+    with pytest.raises(
+        DeviceRefused, match="apt cannot fetch the packages: Unable to locate package third; name a fol"
+    ):
         fetch_packages("arm64", ["third"], cache=tmp_path / "cache", etc=etc)
-    with pytest.raises(DeviceRefused, match="apt cannot fetch the packages: .*next.*; name a folder of packages with -"):
+    with pytest.raises(
+        DeviceRefused, match=r"apt cannot fetch the packages: .*next.*; name a folder of packages with -"
+    ):
         fetch_packages("arm64", ["first"], "next", cache=tmp_path / "cache", etc=etc)
 
 
@@ -78,10 +82,14 @@ def test_sources_are_this_machines_own_with_the_suite_replaced(tmp_path: Path) -
 
 def test_a_machine_without_apt_or_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if shutil.which("apt-get") is not None:
-        with pytest.raises(UsageError, match="no package source of this machine's release here; name a folder of packa"):
+        with pytest.raises(
+            UsageError, match="no package source of this machine's release here; name a folder of packa"
+        ):
             fetch_packages("arm64", cache=tmp_path, etc=tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UsageError, match="there is no apt here to fetch .* name a folder of packages with --packages, or"):
+    with pytest.raises(
+        UsageError, match=r"there is no apt here to fetch .* name a folder of packages with --packages, or"
+    ):
         fetch_packages("arm64", cache=tmp_path)
 
 

@@ -52,7 +52,9 @@ def test_a_library_that_is_missing(name: str) -> None:
 
 
 def test_what_is_no_python() -> None:
-    with pytest.raises(InputError, match="here: holds no Python for aarch64: there is no bin/python3.N of that processor"):
+    with pytest.raises(
+        InputError, match=r"here: holds no Python for aarch64: there is no bin/python3.N of that processor"
+    ):
         lay_out({}, ARM, "here")
     with pytest.raises(InputError, match="holds no Python for x86_64"):
         lay_out(found(), ARCHITECTURES["x86_64"], "here")

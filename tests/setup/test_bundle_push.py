@@ -1,9 +1,10 @@
-"""Putting a bundle onto a device by a real shell: in pieces, after a cut, damaged, full, without gzip, without a Python."""
+"""Putting a bundle onto a device by a real shell: in pieces, after a cut, damaged, full, without gzip or a Python."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,7 +20,25 @@ from edgebench.worker.keeper_files import MARKER
 from .made_packages import runnable_bundle
 
 #: What a phone has, too.
-PROGRAMS = "sh cat chmod df env gzip mkdir mv rm rmdir sed sync tail tar touch uname wc".split()
+PROGRAMS = [
+    "sh",
+    "cat",
+    "chmod",
+    "df",
+    "env",
+    "gzip",
+    "mkdir",
+    "mv",
+    "rm",
+    "rmdir",
+    "sed",
+    "sync",
+    "tail",
+    "tar",
+    "touch",
+    "uname",
+    "wc",
+]
 MADE = {"format": 1, "bundle": "b" * 64}
 
 
@@ -98,7 +117,7 @@ def test_from_nothing_to_a_bundle_in_its_place(phone: Phone, bundle: Bundle) -> 
     assert len(heard) > 3
     assert names_in(phone.root) == {
         MARKER,
-        *(f"bundle/{name}" for name in (*bundle.manifest["files"], "manifest.json", "edgebench.json"))
+        *(f"bundle/{name}" for name in (*bundle.manifest["files"], "manifest.json", "edgebench.json")),
     }
     assert os.access(place.python, os.X_OK)
     again = look(phone, "ours")
@@ -165,7 +184,9 @@ def test_a_device_without_tar(tmp_path: Path, bundle: Bundle) -> None:
 
 def test_too_little_room_is_told_before_anything_is_sent(phone: Phone, bundle: Bundle) -> None:
     phone.replace("df", "echo 'Filesystem 1K-blocks Used Available Use% Mounted on'; echo '/dev/x 99 95 4 96% /data'")
-    with pytest.raises(DeviceRefused, match=r"ours needs \d MB and has 0 MB free; make room there, or name a folder on"):
+    with pytest.raises(
+        DeviceRefused, match=r"ours needs \d MB and has 0 MB free; make room there, or name a folder on"
+    ):
         push(phone, look(phone, "ours"), bundle, MADE)
     assert not phone.root.exists()
     phone.replace("df", "echo 'Filesystem  Size  Used  Free  Blksize'; echo '/data  12.6G  3.1G  9.5G  4096'")
@@ -176,7 +197,9 @@ def test_a_disk_that_becomes_full(phone: Phone, bundle: Bundle) -> None:
     full = "echo 'write error: No space left on device' >&2; exit 1"
     phone.replace("cat", full)
     place = look(phone, "ours")
-    with pytest.raises(DeviceRefused, match=r"test@home: its disk became full in .*/ours; make room there, or name a fo"):
+    with pytest.raises(
+        DeviceRefused, match=r"test@home: its disk became full in .*/ours; make room there, or name a fo"
+    ):
         push(phone, place, bundle, MADE)
     (phone.path / "cat").unlink()
     (phone.path / "cat").symlink_to(str(shutil.which("cat")))
@@ -189,9 +212,33 @@ def test_a_disk_that_becomes_full(phone: Phone, bundle: Bundle) -> None:
 def test_a_folder_whose_programs_do_not_run(phone: Phone, tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     broken = runnable_bundle(tmp_path / "broken", "aarch64", python="/nowhere/python3")
-    with pytest.raises(DeviceRefused, match=r"programs do not run in .*/ours: .*not found; name a folder on another disk"):
+    with pytest.raises(
+        DeviceRefused, match=r"programs do not run in .*/ours: .*not found; name a folder on another disk"
+    ):
         push(phone, look(phone, "ours"), broken, MADE)
     assert not (phone.root / "bundle").exists()
+
+
+BOXES = [None, *(box for name in ("toybox", "busybox") if (box := shutil.which(name)))]
+
+
+@pytest.mark.parametrize("box", BOXES, ids=[Path(box or "this machine's").name for box in BOXES])
+def test_the_programs_of_phones_and_small_boards(tmp_path: Path, bundle: Bundle, box: str | None) -> None:
+    """What one of them has; the shell is mksh where there is one, as on a phone."""
+    phone = Phone(tmp_path, PROGRAMS)
+    if box is not None:
+        listed = subprocess.run([box, *(["--list"] if box.endswith("busybox") else [])], capture_output=True, text=True)
+        for name in set(listed.stdout.split()) & set(PROGRAMS) - {"sh"}:
+            (phone.path / name).unlink()
+            (phone.path / name).symlink_to(box)
+    shell = shutil.which("mksh")
+    if shell is not None:
+        (phone.path / "sh").unlink()
+        (phone.path / "sh").symlink_to(shell)
+    push(phone, look(phone, "ours"), bundle, MADE)
+    phone.spoil = True
+    push(phone, look(phone, "ours"), bundle, {**MADE, "bundle": "c" * 64})
+    assert look(phone, "ours").installed == "c" * 64
 
 
 def test_where_there_is_no_bin_sh_the_launcher_names_the_devices_shell(
@@ -206,6 +253,8 @@ def test_where_there_is_no_bin_sh_the_launcher_names_the_devices_shell(
 
 def test_a_folder_that_is_somebody_elses(phone: Phone, bundle: Bundle) -> None:
     (phone.root / "files").mkdir(parents=True)
-    with pytest.raises(DeviceRefused, match="ours: cannot be written to: has something of others called files; name anot"):
+    with pytest.raises(
+        DeviceRefused, match="ours: cannot be written to: has something of others called files; name anot"
+    ):
         push(phone, look(phone, "ours"), bundle, MADE)
     assert [path.name for path in phone.root.iterdir()] == ["files"]

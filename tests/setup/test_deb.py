@@ -44,7 +44,7 @@ def test_packages_as_debian_and_ubuntu_pack_them(kind: str, tmp_path: Path) -> N
 def test_damaged_ones(tmp_path: Path) -> None:
     path = make_deb(tmp_path, "own", {"usr/file": bytes(3000)})
     whole = path.read_bytes()
-    with pytest.raises(InputError, match="other.deb: cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"other.deb: cannot be read: No such file"):
         read_deb(tmp_path / "other.deb")
     path.write_bytes(b"no package")
     with pytest.raises(InputError, match=r"own_1-1_arm64.deb: is no Debian package"):
@@ -54,5 +54,5 @@ def test_damaged_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"own_1-1_arm64.deb: is damaged: "):
         list(files_of(deb))
     path.write_bytes(whole[: whole.index(b"data.tar")])
-    with pytest.raises(InputError, match="has no data.tar"):
+    with pytest.raises(InputError, match=r"has no data.tar"):
         list(files_of(deb))
