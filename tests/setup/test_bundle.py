@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from edgebench.errors import DeviceRefused, InputError, UsageError
 from edgebench.setup import bundle as bundles
+from edgebench.setup.apt_packages import read_packages
 from edgebench.setup.bundle import Wanted, build
 from edgebench.setup.bundle_file import Bundle, newest_bundle, read_bundle
 from edgebench.setup.elf import read_elf
@@ -141,7 +142,7 @@ def test_what_an_archive_lacks_is_debians_where_there_is_one(kitchen: Kitchen, m
         InputError, match=r"python.tar: has no ld-linux-aarch64.so.1, which a portable Python needs; name"
     ):
         kitchen.build(packages=None, python_archive=path)
-    monkeypatch.setattr(bundles, "fetch_packages", lambda *_: bundles.read_packages(kitchen.packages))
+    monkeypatch.setattr(bundles, "fetch_packages", lambda *_: read_packages(kitchen.packages))
     assert kitchen.build(packages=None, python_archive=path).manifest["packages"][0]["name"] == "libc6"
 
 
