@@ -434,7 +434,7 @@ def run(
         profile: whether to say after timing which operators each case's time goes to.
         sustain: how long to keep each case under load after timing ("10m"), to see its latency over time; None: not.
         device: what to measure on, each with all of it and all at the same time: ``local`` (this machine), a name of
-            ``edgebench.toml``, or ``ssh://USER@HOST``.
+            ``edgebench.toml``, ``ssh://USER@HOST`` or ``adb://SERIAL``.
         data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too; ``images:DIR`` (no labels) to see
             how far variants agree.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,

@@ -210,7 +210,7 @@ def _add_doctor(commands: argparse._SubParsersAction[Any]) -> None:
     doctor.add_argument(
         "--python", action="append", default=[], metavar="[NAME=]PATH", help="try this Python as well (repeatable)"
     )
-    add_device(doctor, "examine this device: local, a name of edgebench.toml, or ssh://USER@HOST")
+    add_device(doctor, "examine this device: local, a name of edgebench.toml, ssh://USER@HOST or adb://SERIAL")
     doctor.add_argument("--json", action="store_true", help="print everything as JSON on stdout, nothing else")
     doctor.add_argument("--debug", action="store_true", help="show the trace of an error")
 

@@ -163,7 +163,7 @@ def _devices(prefix: str, parsed_args: argparse.Namespace | None = None, **_: ob
         named = list(load_config(getattr(parsed_args, "config", None)).devices)
     except UsageError:  # the command itself will say what is wrong
         named = []
-    yield from _words("local", *named, "ssh://")(prefix=prefix)
+    yield from _words("local", *named, "ssh://", "adb://")(prefix=prefix)
 
 
 def _ids(out: Path, file: str) -> list[str]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .bundle_cli import add_bundle
 from .errors import UsageError
 from .run_cli import folder_argument, terminal_width
 from .setup.listener import Listener
@@ -38,6 +39,7 @@ examples:
   edgebench device setup ssh://pi@raspberrypi.local:2222
   edgebench device setup pi --python /opt/python3.12/bin/python3
   edgebench device setup pi --wheels wheels
+  edgebench device setup pi --bundle python-aarch64.tar.gz
 """
 _CLEAN_EXAMPLES = """\
 examples:
@@ -58,6 +60,7 @@ def add_devices(commands: argparse._SubParsersAction[Any]) -> None:
     _add_check(actions)
     _add_setup(actions)
     _add_clean(actions)
+    add_bundle(actions, _listener)
 
 
 def _add_list(actions: argparse._SubParsersAction[Any]) -> None:
@@ -93,7 +96,8 @@ def _add_setup(actions: argparse._SubParsersAction[Any]) -> None:
         "setup",
         help="give a bare device the runtime that fits it",
         description="Make a private environment on a device: the TFLite runtime that fits its Python and processor, "
-        "fetched by this machine's pip and sent there. The device needs a Python 3.8 or newer, no pip and no internet.",
+        "fetched by this machine's pip and sent there. The device needs a Python 3.8 or newer, no pip and no internet. "
+        "One without Python gets a bundle, which edgebench device bundle build has made.",
         epilog=_SETUP_EXAMPLES,
     )
     setup.set_defaults(command=_setup)
@@ -101,6 +105,9 @@ def _add_setup(actions: argparse._SubParsersAction[Any]) -> None:
     setup.add_argument("--python", metavar="PROGRAM", help="use this Python of the device, a path there or a name")
     setup.add_argument(
         "--wheels", type=folder_argument, metavar="DIR", help="take wheels from this folder alone, without any network"
+    )
+    setup.add_argument(
+        "--bundle", type=Path, metavar="FILE", help="send it this portable Python instead of using one of its own"
     )
     setup.add_argument("--force", action="store_true", help="make the environment anew where there is one already")
     _common(setup)
@@ -120,7 +127,8 @@ def _add_clean(actions: argparse._SubParsersAction[Any]) -> None:
 
 
 def _device_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("device", metavar="DEVICE", help="a name of edgebench.toml, or ssh://USER@HOST[:PORT]")
+    told = "a name of edgebench.toml, ssh://USER@HOST[:PORT], or adb://SERIAL"
+    parser.add_argument("device", metavar="DEVICE", help=told)
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -158,7 +166,7 @@ def _check(options: argparse.Namespace, _given: Sequence[str]) -> int:
 def _setup(options: argparse.Namespace, _given: Sequence[str]) -> int:
     from .setup.steps import Asked, set_up
 
-    asked = Asked(options.wheels, options.python, options.force)
+    asked = Asked(options.wheels, options.python, options.force, options.bundle)
     progress = _progress(options)
     try:
         with _opened(options, "edgebench device setup", progress=progress) as device:
@@ -243,6 +251,10 @@ def _progress(options: argparse.Namespace) -> Progress:
     from .console import ConsoleProgress
 
     return ConsoleProgress()
+
+
+def _listener(options: argparse.Namespace) -> Listener:
+    return Listener() if options.json else _Printer(_progress(options))
 
 
 class _Printer(Listener):

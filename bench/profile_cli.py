@@ -54,7 +54,7 @@ def add_profile(commands: argparse._SubParsersAction[Any]) -> None:
     profile.add_argument("--format", default="table", choices=tuple(_SUFFIXES))
     profile.add_argument("--out", type=Path, metavar="DIR", help="write one file a model into DIR instead")
     profile.add_argument("--python", metavar="PATH", help="run the worker under this Python")
-    add_device(profile, "profile on this device: local, a name of edgebench.toml, or ssh://USER@HOST")
+    add_device(profile, "profile on this device: local, a name of edgebench.toml, ssh://USER@HOST or adb://SERIAL")
     profile.add_argument(
         "--timeout", default="120s", metavar="T", help="a worker that is silent for T is killed (120s)"
     )

@@ -61,7 +61,7 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         "--device",
         action="append",
         metavar="DEVICE[,DEVICE]",
-        help="local (default), a name of edgebench.toml, or ssh://USER@HOST; several are measured at the same time",
+        help="local (default), a name of edgebench.toml, ssh://USER@HOST or adb://SERIAL; several at the same time",
     )
     what.add_argument(
         "--device-cache", metavar="SIZE", help="models and images kept on a device take at most so much (2GB)"

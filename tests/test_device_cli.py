@@ -15,7 +15,8 @@ from edgebench.cli import main
 from edgebench.devices import opening
 from edgebench.devices.remote import RemoteDevice
 from edgebench.errors import UsageError
-from setup.made_wheels import BASE_PYTHON, runtime_wheels
+from setup.made_packages import library_files, make_deb, python_files
+from setup.made_wheels import BASE_PYTHON, make_wheel, runtime_wheels
 
 Say = Callable[..., str]
 
@@ -102,3 +103,21 @@ def test_what_cannot_be_set_up(home: Path, say: Say, tmp_path: Path) -> None:
     assert "--wheels nowhere: no such folder" in say(
         "setup", "pi", "--wheels", "nowhere", "--python", BASE_PYTHON, code=2
     )
+
+
+def test_a_bundle_is_built_and_a_device_set_up_with_it(home: Path, say: Say, tmp_path: Path) -> None:
+    assert "--arch armv7l: bundles can be made for aarch64 and x86_64" in say(
+        "bundle", "build", "--arch", "armv7l", code=2
+    )
+    make_deb(tmp_path / "debs", "python3.11", {**python_files(), **library_files()})
+    make_wheel(tmp_path / "parts", "ai-edge-litert", "2.3.0")
+    make_wheel(tmp_path / "parts", "numpy", "2.4.6")
+    parts = ("--packages", str(tmp_path / "debs"), "--wheels", str(tmp_path / "parts"))
+    told = json.loads(say("bundle", "build", *parts, "--out", str(tmp_path / "own.tar.gz"), "--json"))
+    assert told["path"] == str(tmp_path / "own.tar.gz")
+    assert (told["python"], told["runtime"]["version"]) == ("3.11.2", "2.3.0")
+    assert (tmp_path / "own.tar.gz").stat().st_size == told["size_bytes"]
+    assert re.search(r"built before: .*\n.*edgebench-python-aarch64-.*gz, made in", say("bundle", "build", *parts))
+    assert "cannot be written" in say("bundle", "build", *parts, "--out", str(tmp_path / "no" / "file"), code=2)
+    text = say("setup", "pi", "--bundle", str(tmp_path / "debs"), code=2)
+    assert "debs: cannot be read: Is a directory" in text

@@ -1,6 +1,7 @@
 """From what a person calls a device to the device.
 
-That is ``local``, a name of ``edgebench.toml``, a host of ``~/.ssh/config``, or an address.
+That is ``local``, a name of ``edgebench.toml``, a host of ``~/.ssh/config``, or an address: ``ssh://USER@HOST``,
+``adb://SERIAL``.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ from ..config import Config
 from ..errors import UsageError
 from ..nearest import did_you_mean
 from ..spec import parse_size
+from .adb_address import SCHEME as _ADB
+from .adb_address import AdbAddress, AdbTable
+from .adb_address import parse_address as parse_adb_address
 from .base import Device
 from .local import LocalDevice
 from .remote import DEFAULT_CACHE_BYTES, DEFAULT_FOLDER, RemoteDevice, RemoteSettings
 from .retry import Patience, Waiting, connect
 from .ssh_hosts import configured_hosts
 from .ssh_settings import RemoteTable, SshSettings
+from .transport import Transport
 
 LOCAL = "local"
+#: The one place on a phone where programs of a shell's user can be put and run.
+PHONE_FOLDER = "/data/local/tmp/edgebench"
 _SSH = "ssh://"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -49,18 +56,26 @@ def open_device(
         return LocalDevice()
     name, table = find_device(text, config)
     settings = RemoteSettings(
-        folder=table.folder or DEFAULT_FOLDER,
+        folder=table.folder or (DEFAULT_FOLDER if isinstance(table, RemoteTable) else PHONE_FOLDER),
         python=table.python,
         cache_bytes=_cache_bytes(name, table, config) if cache_bytes is None else cache_bytes,
         purpose=purpose,
     )
+    reach = functools.partial(connect, patience=patience or Patience(), on_wait=on_wait)
+    return RemoteDevice(name, _connector(table), settings, reach=reach, locks=locks, on_sent=on_sent)
+
+
+def _connector(table: RemoteTable | AdbTable) -> Callable[[], Transport]:
+    if isinstance(table, AdbTable):
+        from .adb import AdbConnector
+
+        return AdbConnector(table.address)
     from .ssh import SshTransport
 
-    reach = functools.partial(connect, patience=patience or Patience(), on_wait=on_wait)
-    return RemoteDevice(name, lambda: SshTransport(table.ssh), settings, reach=reach, locks=locks, on_sent=on_sent)
+    return lambda: SshTransport(table.ssh)
 
 
-def find_device(text: str, config: Config | None) -> tuple[str, RemoteTable]:
+def find_device(text: str, config: Config | None) -> tuple[str, RemoteTable | AdbTable]:
     """Return the device part of case ids, and how to reach a device that is not this machine.
 
     Raises:
@@ -69,9 +84,13 @@ def find_device(text: str, config: Config | None) -> tuple[str, RemoteTable]:
     if text.startswith(_SSH):
         ssh = SshSettings.from_address(text)
         return device_name(ssh), RemoteTable(ssh)
+    if text.startswith(_ADB):
+        address = parse_adb_address(text)
+        return phone_name(address), AdbTable(address)
     tables = config.devices if config is not None else {}
     if config is not None and text in tables:
-        return text, RemoteTable.from_table(text, tables[text], config.path)
+        kind = AdbTable if "adb" in tables[text] else RemoteTable
+        return text, kind.from_table(text, tables[text], config.path)
     hosts = configured_hosts()
     if text in hosts:
         return text, RemoteTable(SshSettings.from_address(text))
@@ -87,7 +106,7 @@ def name_of_device(text: str, config: Config | None) -> str:
     return LOCAL if text == LOCAL else find_device(text, config)[0]
 
 
-def _cache_bytes(name: str, table: RemoteTable, config: Config | None) -> int:
+def _cache_bytes(name: str, table: RemoteTable | AdbTable, config: Config | None) -> int:
     file = f"{config.path}: " if config is not None and config.path is not None else ""
     return parse_size(table.cache, f"{file}[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES
 
@@ -98,7 +117,12 @@ def device_name(ssh: SshSettings) -> str:
     return _NOT_IN_NAMES.sub("-", f"{ssh.host}{port}").strip("-") or "device"
 
 
+def phone_name(address: AdbAddress) -> str:
+    """Return the serial with nothing in it that an id cannot have; ``phone`` for the only one that is attached."""
+    return _NOT_IN_NAMES.sub("-", address.serial or "").strip("-") or "phone"
+
+
 def _unknown(text: str, known: list[str]) -> str:
     if "@" in text or text.count(".") >= 2:
         return f"--device {text}: no such device; did you mean {_SSH}{text}?"
-    return f"--device {text}: no such device; {did_you_mean(text, known)}, or write {_SSH}USER@HOST"
+    return f"--device {text}: no such device; {did_you_mean(text, known)}, or write {_SSH}USER@HOST or {_ADB}SERIAL"

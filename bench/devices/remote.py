@@ -1,7 +1,8 @@
 """A device that is reached through a transport: a board over SSH, a phone over adb.
 
 What lies there, all below one folder: ``worker-HASH.pyz`` (the worker, which is the keeper too), ``files/`` by the hash
-of their content, ``parts/`` half sent, ``env/`` (the Python environment that ``device setup`` makes) and ``scratch/``.
+of their content, ``parts/`` half sent, ``env/`` (the Python environment that ``device setup`` makes) or ``bundle/`` (a
+whole Python, for a device without one) and ``scratch/``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ..records import Environment, GovernorChange
 from .base import Device, Transfers, WorkerLink
 from .governor import change_of, left_note, refuse_trouble
 from .keeper import KeeperClient, NotStarted, Sent
-from .remote_start import find_python, why_not_started, write_archive
+from .remote_start import BUNDLE, find_python, why_not_started, write_archive
 from .retry import Reach, connect
 from .transport import Transport
 
@@ -33,6 +34,8 @@ DEFAULT_FOLDER = ".cache/edgebench"
 DEFAULT_CACHE_BYTES = 2_000_000_000
 #: The Python that ``device setup`` makes, in the folder that everything lies in.
 DEFAULT_PYTHON = "env/bin/python3"
+#: Those below our folder that a device may choose by itself.
+OWN_PYTHONS = (DEFAULT_PYTHON, f"{BUNDLE}/bin/python3")
 _EVICT_S = 10.0
 _ENVIRONMENT_FIELDS = (
     "hostname",
@@ -94,6 +97,7 @@ class RemoteDevice(Device):
         self._transport: Transport | None = None
         self._keeper: KeeperClient | None = None
         self._root = ""
+        self._bundled: str | None = None
         self._token = uuid.uuid4().hex
         self._placed: dict[tuple[str, int, int], str] = {}
         self._environment: Environment | None = None
@@ -182,7 +186,7 @@ class RemoteDevice(Device):
         if key not in self._placed:
             digest = sha256 or file_digest(path)
             sent = self.keeper.sent.sent_bytes
-            self._placed[key] = self.keeper.push(path, digest, self._hear)
+            self._placed[key] = self.keeper.push(path, digest, self.hear)
             if self.keeper.sent.sent_bytes > sent:
                 self.keeper.ask("evict", limit_bytes=self.settings.cache_bytes)
         return self._placed[key]
@@ -197,7 +201,8 @@ class RemoteDevice(Device):
         return time.monotonic_ns()
 
     def default_python(self) -> str:
-        return f"{self.root}/{DEFAULT_PYTHON}"
+        root = self.root
+        return self._bundled or f"{root}/{DEFAULT_PYTHON}"
 
     def environment(self) -> Environment:
         if self._environment is None:
@@ -249,7 +254,8 @@ class RemoteDevice(Device):
         before = self._before
         return Transfers(before.sent_bytes + now.sent_bytes, before.reused_bytes + now.reused_bytes)
 
-    def _hear(self, done: int, total: int) -> None:
+    def hear(self, done: int, total: int) -> None:
+        """Tell whoever listens how far a file is on its way."""
         if self._on_sent is not None:
             self._on_sent(self.name, done, total)
 
@@ -267,6 +273,7 @@ class RemoteDevice(Device):
                 raise why_not_started(transport, command) from None
             hello = keeper.ask("hello")
             self._root = str(hello["root"])
+            self._bundled = there.python if there.is_bundled else None
             if self._locks:
                 keeper.ask("lock", holder=holder(self.settings.purpose, self._token))
             if self._governor is not None:  # the keeper before this one has put it back

@@ -11,19 +11,27 @@ from .transport import Transport
 from .zipapp import worker_archive
 
 #: What a login shell prints comes before it.
-_MARK = "edgebench-begins-here"
+MARK = "edgebench-begins-here"
+#: The folder, below ours, of a portable Python for a device that has none.
+BUNDLE = "bundle"
+#: Makes ``root`` of the first argument, which is relative to the home folder.
+ROOT_OF = "case $1 in /*) root=$1 ;; *) root=${HOME%/}/${1#'~/'} ;; esac"
+_VERSION = """-c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null"""
 #: Stands for the Python of the environment there, which may be the only one, and on no PATH.
 _OWN = "the-environments-own"
 _SEARCH = rf"""
-echo; echo {_MARK}
+{ROOT_OF}
+shift
+echo; echo {MARK}
 echo "home=$HOME"
 uname -m 2>/dev/null | sed 's/^/machine=/'
-case $1 in /*) folder=$1 ;; *) folder=$HOME/$1 ;; esac
-shift
+if [ $# != 1 ]; then
+  version=$("$root/{BUNDLE}/bin/python3" {_VERSION}) && echo "bundled=$version" && exit
+fi
 for name in "$@"; do
-  case $name in {_OWN}) name=$folder/env/bin/python3 ;; "~/"*) name=$HOME/${{name#"~/"}} ;; esac
+  case $name in {_OWN}) name=$root/env/bin/python3 ;; "~/"*) name=$HOME/${{name#"~/"}} ;; esac
   found=$(command -v "$name" 2>/dev/null) || continue
-  version=$("$found" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
+  version=$("$found" {_VERSION}) || continue
   echo "python=$version $found"
   case $version in 2.*|3.[0-7]) ;; *) break ;; esac
 done
@@ -39,7 +47,7 @@ cat > "$part" || exit 1
 mv "$part" "$2"
 """
 _SIZE = rf"""
-echo; echo {_MARK}
+echo; echo {MARK}
 wc -c < "$1" 2>/dev/null || echo 0
 """
 _STEP_S = 60.0
@@ -52,6 +60,11 @@ class There:
     python: str
     root: str
 
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it is a portable Python of ours, which has a runtime of its own."""
+        return self.python == f"{self.root}/{BUNDLE}/bin/python3"
+
 
 def find_python(transport: Transport, wanted: str | None, folder: str) -> There:
     """Look for a Python there that can run the keeper.
@@ -61,17 +74,20 @@ def find_python(transport: Transport, wanted: str | None, folder: str) -> There:
         DeviceLost: the connection went.
     """
     names = (wanted,) if wanted else _NAMES
-    done = transport.run(["sh", "-c", _SEARCH, "sh", folder.removeprefix("~/"), *names], timeout_s=_STEP_S)
+    done = transport.run(["sh", "-c", _SEARCH, "sh", folder, *names], timeout_s=_STEP_S)
     lines = after_mark(done.stdout)
     told = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("python="))
     if done.status != 0 or "home" not in told:
         raise DeviceRefused(
             f"{transport.address}: commands cannot be run there: {done.last_words or 'it said nothing'}"
         )
+    root = root_of(folder, told["home"])
+    if "bundled" in told:
+        return There(f"{root}/{BUNDLE}/bin/python3", root)
     pythons = [line.removeprefix("python=").partition(" ") for line in lines if line.startswith("python=")]
     usable = [path for version, _, path in pythons if _numbers(version) >= _OLDEST]
     if usable:
-        return There(usable[0], _root(folder, told["home"]))
+        return There(usable[0], root)
     if wanted:
         raise DeviceRefused(f"{transport.address}: {wanted} is no Python 3.8 or newer there")
     if pythons:
@@ -79,7 +95,10 @@ def find_python(transport: Transport, wanted: str | None, folder: str) -> There:
             f"{transport.address}: has Python {pythons[0][0]} only, 3.8 or newer is needed; install one there and name "
             'it as python = "..." in [devices.NAME] of edgebench.toml if it is not on its PATH'
         )
-    raise DeviceRefused(f"{transport.address}: has no Python; install it there (on Debian: sudo apt install python3)")
+    raise DeviceRefused(
+        f"{transport.address}: has no Python; install it there (on Debian: sudo apt install python3), or give it one: "
+        "edgebench device bundle build, and then edgebench device setup"
+    )
 
 
 def write_archive(transport: Transport, root: str) -> tuple[str, int]:
@@ -114,7 +133,7 @@ def why_not_started(transport: Transport, command: list[str]) -> DeviceRefused |
 def after_mark(output: bytes) -> list[str]:
     """Return the lines that one of our commands printed, without what a login shell put before."""
     lines = output.decode("utf-8", "surrogateescape").splitlines()
-    rest = itertools.dropwhile(lambda line: line != _MARK, lines)
+    rest = itertools.dropwhile(lambda line: line != MARK, lines)
     return [line.strip() for line in rest][1:]
 
 
@@ -122,7 +141,8 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdecimal() else 0 for part in version.split("."))
 
 
-def _root(folder: str, home: str) -> str:
+def root_of(folder: str, home: str) -> str:
+    """Return the path of a folder that may be relative to the home folder."""
     if folder.startswith("~/"):
         folder = folder[2:]
     return folder if folder.startswith("/") else f"{home.rstrip('/')}/{folder}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config import Config
+from ..devices.adb_address import SCHEME as ADB
 from ..devices.base import Device
 from ..devices.remote import RemoteDevice
 from ..doctor import Advice, Facts, look, readers_of
@@ -88,11 +89,17 @@ class Listed:
 
 def list_devices(config: Config, opened: Callable[[str], Device] | None = None) -> list[Listed]:
     """Return the devices of edgebench.toml; with ``opened``, which opens one by name, all are asked, at once."""
-    listed = [Listed(name, str(table.get("ssh", "no address"))) for name, table in config.devices.items()]
+    listed = [Listed(name, _written_address(table)) for name, table in config.devices.items()]
     if opened is None or not listed:
         return listed
     with ThreadPoolExecutor(min(_AT_ONCE, len(listed))) as pool:
         return list(pool.map(lambda one: _asked(one, opened), listed))
+
+
+def _written_address(table: Mapping[str, object]) -> str:
+    if "adb" in table:
+        return f"{ADB}{str(table['adb']).removeprefix(ADB)}"
+    return str(table.get("ssh", "no address"))
 
 
 def _asked(listed: Listed, opened: Callable[[str], Device]) -> Listed:

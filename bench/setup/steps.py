@@ -15,6 +15,7 @@ from .. import __version__
 from ..devices.remote import RemoteDevice
 from ..errors import DeviceRefused
 from .board import Board, look_at
+from .bundle_steps import has_bundle, remove_bundle, set_up_with_bundle
 from .choice import LITERT, Choice, choose
 from .listener import Listener
 from .trial import Trial, try_out
@@ -26,11 +27,15 @@ _MARGIN = 1.05
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user asks for: wheels from a folder only, a certain Python there, an environment made anew."""
+    """What the user asks for: wheels from a folder only, a certain Python there, an environment made anew.
+
+    ``bundle`` is a portable Python to send there instead of using one of the device's.
+    """
 
     wheels: Path | None = None
     python: str | None = None
     force: bool = False
+    bundle: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,11 @@ def set_up(
     *,
     cache: Path | None = None,
     pip: Pip = run_pip,
+    bundles: Path | None = None,
 ) -> SetUp:
-    """Make a device ready to measure on; one that is ready already is only tried.
+    """Make a device ready to measure on; one that is ready already is only tried. Without a Python it gets a bundle.
 
-    ``cache`` and ``pip`` are :func:`.wheels.fetch`'s.
+    ``cache`` and ``pip`` are :func:`.wheels.fetch`'s, ``bundles`` is where bundles lie, None for the user's cache.
 
     Raises:
         DeviceRefused: it cannot be set up: no Python that fits, no wheels, no room ...; the line says what to do.
@@ -72,9 +78,11 @@ def set_up(
     asked, said, began = asked or Asked(), listener or Listener(), time.monotonic()
     said.begins("looking at the device")
     board = look_at(device.transport, device.settings.folder, asked.python)
+    said.said(_board_line(board))
+    if _takes_bundle(device, board, asked):
+        return _set_up_with_bundle(device, board, asked, said, bundles, began)
     here = litert_here()
     choice = choose(board, here)
-    said.said(_board_line(board))
     said.begins("fetching wheels")
     fetching = time.monotonic()
     wheels = fetch(choice, asked.wheels, cache=cache, pip=pip)
@@ -92,6 +100,7 @@ def set_up(
     sent_bytes, env_bytes = device.transfers().bytes_sent, int(found["env_bytes"])
     if made:
         env_bytes = _make(device, board, choice, wheels, manifest, said)
+        remove_bundle(device)
     else:
         manifest = dict(found["manifest"])
         said.said(f"already set up on {manifest['made_utc']}, nothing to send")
@@ -104,6 +113,37 @@ def set_up(
         root=device.root,
         made=made,
         sent_bytes=device.transfers().bytes_sent - sent_bytes,
+        env_bytes=env_bytes,
+        seconds=round(time.monotonic() - began, 3),
+        manifest=manifest,
+        trial=trial,
+    )
+
+
+def _takes_bundle(device: RemoteDevice, board: Board, asked: Asked) -> bool:
+    """Return whether a device is set up by a bundle: one is named, it has one, or has no Python of its own."""
+    if asked.bundle is not None:
+        return True
+    if asked.python is not None or asked.wheels is not None:
+        return False
+    return not board.pythons or has_bundle(device)
+
+
+def _set_up_with_bundle(
+    device: RemoteDevice, board: Board, asked: Asked, said: Listener, folder: Path | None, began: float
+) -> SetUp:
+    manifest, made, pushed, env_bytes, trial = set_up_with_bundle(
+        device, asked.bundle, said, force=asked.force, folder=folder
+    )
+    if not made:
+        said.said(f"already set up on {manifest['made_utc']}, nothing to send")
+    said.said(_trial_line(trial))
+    return SetUp(
+        device=device.name,
+        address=board.address,
+        root=device.root,
+        made=made,
+        sent_bytes=device.transfers().bytes_sent + pushed.sent_bytes,
         env_bytes=env_bytes,
         seconds=round(time.monotonic() - began, 3),
         manifest=manifest,

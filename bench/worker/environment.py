@@ -17,6 +17,8 @@ from .keeper_files import tree_bytes
 from .refusal import Refusal, one_line
 
 NAME = "env"
+#: A whole Python that the controller has sent: where there is one, workers run in it.
+BUNDLE = "bundle"
 MANIFEST = "edgebench.json"
 _NEW, _OLD = "env.new", "env.old"
 #: Parts of ``PACKAGE.data`` that modules are in; its programs, headers and manuals have no use here.
@@ -67,9 +69,10 @@ def make_environment(root: str, request: Dict[str, Any]) -> Dict[str, Any]:
 def read_environment(root: str) -> Dict[str, Any]:
     """Return ``manifest``, None where there is no environment, ``env_bytes``, and ``problem``: why it cannot be used.
 
-    ``free_bytes`` is the room on its disk.
+    ``free_bytes`` is the room on its disk. A bundle counts as an environment, and before any other.
     """
-    place = os.path.join(root, NAME)
+    bundle = os.path.join(root, BUNDLE)
+    place = bundle if os.path.isdir(bundle) else os.path.join(root, NAME)
     free = shutil.disk_usage(root).free
     if not os.path.isdir(place):
         return {"manifest": None, "env_bytes": 0, "problem": None, "free_bytes": free}

@@ -15,7 +15,8 @@ from .refusal import Refusal
 MARKER = "edgebench-device-folder"
 _FILES, _PARTS = "files", "parts"
 #: Everything that is put below the root, beside the worker's program.
-_OURS = (_FILES, _PARTS, "scratch", "env", "env.new", "env.old", "governor.json", MARKER)
+_ENVIRONMENTS = tuple(name + end for name in ("env", "bundle") for end in ("", ".new", ".old"))
+_OURS = (_FILES, _PARTS, "scratch", *_ENVIRONMENTS, "governor.json", MARKER)
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _CHUNK_BYTES = 1 << 20
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from edgebench.devices.opening import find_device
 from edgebench.devices.ssh_hosts import configured_hosts
+from edgebench.devices.ssh_settings import RemoteTable
 from edgebench.errors import UsageError
 
 CONFIG = """\
@@ -34,6 +35,7 @@ def test_a_host_of_the_ssh_configuration_is_a_device(tmp_path: Path, monkeypatch
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "config").write_text("Host jetson\n    HostName 10.0.0.7\n", encoding="utf-8")
     name, table = find_device("jetson", None)
+    assert isinstance(table, RemoteTable)
     assert (name, table.ssh.host) == ("jetson", "jetson")
     with pytest.raises(UsageError, match=r"--device jetsen: no such device; did you mean jetson\?"):
         find_device("jetsen", None)

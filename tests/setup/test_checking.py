@@ -38,11 +38,13 @@ def test_it_finds_what_there_is_and_who_has_it(
 
 
 CONFIG = Config(devices={"pi": {"ssh": "pi@raspberrypi.local"}, "far": {"ssh": "far"}, "odd": {}})
+PHONES = Config(devices={"pixel": {"adb": "SIM0001"}, "air": {"adb": "adb://10.0.0.7:37000"}, "only": {"adb": ""}})
 
 
 def test_a_list_without_asking_has_addresses_alone() -> None:
     addresses = [("pi", "pi@raspberrypi.local"), ("far", "far"), ("odd", "no address")]
     assert list_devices(CONFIG) == [Listed(*one) for one in addresses]
+    assert [one.address for one in list_devices(PHONES)] == ["adb://SIM0001", "adb://10.0.0.7:37000", "adb://"]
     assert list_devices(Config(), lambda _: FakeDevice({})) == []
 
 
