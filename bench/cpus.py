@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .worker.affinity import cpu_list
+from .worker.affinity import cpu_list, cpu_numbers
 
-__all__ = ["cpu_list"]
+__all__ = ["cpu_list", "cpu_numbers"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from .readings import Cause, CoreGroup, Moment, Reading, Throttling, cpu_list
+from .cpus import cpu_list
+from .readings import Cause, CoreGroup, Moment, Reading, Throttling
 from .records import DeviceRecord, Environment
 
 Facts = Mapping[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -64,31 +64,3 @@ class Reading:
     memory_available_bytes: int | None = None
     load_1min: float | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
-
-
-def cpu_list(numbers: Iterable[int]) -> str:
-    """Return CPU numbers in the kernel's list format: ``0-3,8``."""
-    parts: list[str] = []
-    start: int | None = None
-    last = -1
-    for number in sorted(set(numbers)):
-        if start is not None and number == last + 1:
-            last = number
-            parts[-1] = f"{start}-{last}"
-        else:
-            start = last = number
-            parts.append(str(number))
-    return ",".join(parts)
-
-
-def cpu_numbers(listed: str) -> tuple[int, ...]:
-    """Return the CPU numbers of a list in the kernel's format.
-
-    Raises:
-        ValueError: it is none.
-    """
-    numbers: list[int] = []
-    for part in listed.split(","):
-        low, dash, high = part.partition("-")
-        numbers.extend(range(int(low), int(high if dash else low) + 1))
-    return tuple(numbers)

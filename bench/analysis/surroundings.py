@@ -66,7 +66,7 @@ def _governor(snapshot: Facts) -> Finding | None:
         return None
     listed = ", ".join(f"{name} on {len(cpus)} {'CPU' if len(cpus) == 1 else 'CPUs'}" for name, cpus in found.items())
     reason = f"the clock follows the load (governor {listed})"
-    return Finding(Code.GOVERNOR, Severity.SUSPECT, reason, "set the governor to performance while you measure")
+    return Finding(Code.GOVERNOR, Severity.SUSPECT, reason, "--set-governor performance sets it while you measure")
 
 
 def _capped(snapshot: Facts) -> Finding | None:

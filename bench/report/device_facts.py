@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..analysis.heat import is_processor
-from ..readings import Cause, CoreGroup, Moment, Reading, cpu_numbers
+from ..cpus import cpu_numbers
+from ..readings import Cause, CoreGroup, Moment, Reading
 from ..records import DeviceRecord, RunRecord
 from .text import clean, count, known, megabytes, milliseconds
 
@@ -106,7 +107,7 @@ def _fastest(item: Reading, group: CoreGroup) -> int | None:
 def _numbers(listed: str) -> tuple[int, ...]:
     """Return CPU numbers; a record that somebody wrote by hand may hold anything."""
     try:
-        return cpu_numbers(listed)
+        return tuple(cpu_numbers(listed))
     except ValueError:
         return ()
 

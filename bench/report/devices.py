@@ -167,7 +167,19 @@ def _lines(record: RunRecord, device: DeviceRecord) -> list[str]:
         return [f"Device{name}: {', '.join(part for part in what if part)}; no temperature or clock told; "
                 f"{'; '.join(state)}."]  # fmt: skip
     what += [clean(here.system), clean(here.kernel), *runtimes(record, device)]
-    return [f"Device{name}: {', '.join(part for part in what if part)}.", f"  {'; '.join(state)}."]
+    sent = [] if device.address is None else _sent(device)
+    return [f"Device{name}: {', '.join(part for part in what if part)}.", f"  {'; '.join([*state, *sent])}."]
+
+
+def _sent(device: DeviceRecord) -> list[str]:
+    """Return what had to go there, and how long the first result took, as far as they are known."""
+    found = []
+    if device.bytes_sent is not None:
+        there = f", {megabytes(device.bytes_reused)} were there" if device.bytes_reused else ""
+        found.append(f"{megabytes(device.bytes_sent)} MB sent{there}")
+    if device.ready_to_first_result_ns is not None:
+        found.append(f"first result after {seconds(device.ready_to_first_result_ns)}")
+    return found
 
 
 def _state(device: DeviceRecord) -> list[str]:

@@ -80,8 +80,12 @@ def _title(measured: Sequence[Row]) -> str:
 def _about(measured: Sequence[Row]) -> str:
     if not measured:
         return ""
-    placed = sorted((_of(row).place, row.label) for row in measured)
-    order = f", in this order: {joined([name for _, name in placed])}" if len(placed) > 1 else ""
+    devices = dict.fromkeys(row.case.device for row in measured)
+    orders = []
+    for device in devices:
+        placed = sorted((_of(row).place, row.label) for row in measured if row.case.device == device)
+        orders.append(joined([name for _, name in placed]))
+    order = f", in this order: {'; '.join(orders)}" if len(measured) > len(devices) else ""
     return (
         f"Each case alone, back to back, in one fresh worker{order}. The verdict is about the timing before, not this."
     )
@@ -107,7 +111,7 @@ def _cells(row: Row, absences: Absences) -> list[tuple[str, ...]]:
 
     later = "–" if trend.slowed_after_ns is None else duration(trend.slowed_after_ns)
     return [(
-        row.short,
+        row.within,
         milliseconds(trend.begin_ns),
         milliseconds(trend.end_ns),
         absences.show(case, "change", trend.ratio, lambda _: _change(trend), trend.unavailable.get("ratio")),
@@ -177,7 +181,7 @@ def _doubts(measured: Sequence[Row]) -> list[str]:
         if found.lasted_ns and found.busy_ns < _BUSY_SHARE * found.lasted_ns:
             share = found.busy_ns / found.lasted_ns
             lines.append(f"{row.label}: ran {share:.0%} of the time; between windows the device could cool.")
-    return [*lines, *_warmth(measured)]
+    return [*lines, *dict.fromkeys(_warmth(measured))]
 
 
 def _warmth(measured: Sequence[Row]) -> list[str]:

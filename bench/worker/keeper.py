@@ -24,7 +24,7 @@ from .keeper_files import FileStore
 from .keeper_governor import recover_governor, restore_governor, set_governor
 from .keeper_lock import DeviceLock
 from .keeper_wire import MARK, Message, Unframer, frame, write_all
-from .keeper_workers import Children, own_archive, worker_environment
+from .keeper_workers import Children, end_leftovers, own_archive, worker_environment
 from .noise import probe
 from .refusal import Refusal, one_line
 
@@ -118,7 +118,7 @@ def _hello(keeper: Keeper, _request: Message) -> Answer:
 def _take_lock(keeper: Keeper, request: Message) -> Answer:
     keeper.lock.take(dict(request["holder"]))
     remove_old_archives(keeper.root)
-    return {}
+    return {"ended": end_leftovers(keeper.scratch)}
 
 
 def _holder(keeper: Keeper, _request: Message) -> Answer:

@@ -58,8 +58,8 @@ def test_processor_time_that_others_took_is_told_of_the_whole_load() -> None:
 
 
 def test_firmware_bits_noted_meanwhile_are_told() -> None:
-    before = state(firmware_throttling={"now": [], "since_boot": []})
-    after = state(firmware_throttling={"now": [], "since_boot": ["throttled"]})
+    before = state(firmware_throttling={"raw": 0, "now": [], "since_boot": []})
+    after = state(firmware_throttling={"raw": 0x40000, "now": [], "since_boot": ["throttled"]})
     assert [finding.code for finding in load_findings([before, after])] == [Code.THROTTLED]
 
 

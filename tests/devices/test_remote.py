@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -244,6 +245,26 @@ def test_it_ends_in_the_middle_of_a_killed_keeper(device: RemoteDevice, open_the
     with pytest.raises(DeviceLost):
         device.keeper.ask("ping")
     open_there().connect()
+
+
+def test_a_worker_that_hangs_when_its_keeper_is_killed_is_ended_by_the_next_one(
+    device: RemoteDevice, open_there: MakeDevice, there: Board
+) -> None:
+    worker = device.start_worker(sys.executable)
+    pid = int(worker.request("hello", 60)["pid"])
+    os.kill(pid, signal.SIGSTOP)
+    os.kill(int(device.keeper.ask("hello")["pid"]), signal.SIGKILL)
+    stranger = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    (there.root / "scratch" / f"worker-{stranger.pid}").write_text("1 another", encoding="ascii")
+    try:
+        open_there().connect()
+        _wait_until(lambda: not _runs(pid))
+        assert stranger.poll() is None
+        assert list((there.root / "scratch").glob("worker-*")) == []
+    finally:
+        stranger.kill()
+        stranger.wait()
+    worker.close()
 
 
 def test_nothing_is_left_after_cleaning(device: RemoteDevice, there: Board) -> None:

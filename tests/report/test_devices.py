@@ -101,7 +101,8 @@ def test_a_board_in_two_lines() -> None:
     )
     assert second == (
         "  cpu-thermal 48.0 → 84.0 (highest) → 70.0 °C; clock 1.50 GHz; measured clock 1.50 → 0.60 (lowest) → 1.50 "
-        "GHz; THROTTLING during the run: clock capped, throttled; at least 2990 MB free; load 0.5 → 0.5."
+        "GHz; THROTTLING during the run: clock capped, throttled; at least 2990 MB free; load 0.5 → 0.5; "
+        "12.3 MB sent."
     )
 
 

@@ -1,4 +1,4 @@
-"""Governors on recorded trees: files where the kernel has its own, but real processes, locks, signals and permissions."""
+"""Governors on recorded trees: plain files for the kernel's; processes, locks, signals and permissions are real."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def test_what_is_set_already_is_left_alone(board: Board) -> None:
     assert first.set("performance") == {}
     assert second.set("schedutil")  # the first one holds nothing
     second.restore()
-    assert first.restore() == [] and board.governors == SET
+    assert first.restore() == []
+    assert board.governors == SET
 
 
 def test_an_unknown_governor_is_refused_with_those_that_there_are(board: Board) -> None:
@@ -128,7 +129,8 @@ def _killed(board: Board) -> None:
 def test_what_a_killed_one_left_is_put_back_by_the_next(board: Board) -> None:
     _killed(board)
     left = board.switch().recover()
-    assert left is not None and left.name == "performance"
+    assert left is not None
+    assert left.name == "performance"
     assert board.governors == BEFORE
     assert board.switch().recover() is None
 
@@ -195,12 +197,13 @@ def test_a_guardian_that_is_refused_says_why(board: Board) -> None:
 
 
 def test_what_cannot_be_put_back_is_told(board: Board) -> None:
-    with (
-        pytest.raises(DeviceRefused, match="the governor could not be put back: .*policy0"),
-        guarded_governor(board.guard("performance"), "performance"),
-    ):
-        board.files[0].unlink()
-        board.files[0].symlink_to("/dev/full")
+    def break_one() -> None:
+        with guarded_governor(board.guard("performance"), "performance"):
+            board.files[0].unlink()
+            board.files[0].symlink_to("/dev/full")
+
+    with pytest.raises(DeviceRefused, match=r"the governor could not be put back: .*policy0"):
+        break_one()
     assert board.files[1].read_text().strip() == "ondemand"
 
 
@@ -215,8 +218,10 @@ with guarded_governor(sys.argv[1:], "performance"):
 
 def _holder(board: Board) -> subprocess.Popen[str]:
     """Start a process that has set the governor."""
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, *board.guard("performance")], stdout=subprocess.PIPE, text=True)  # fmt: skip
-    assert holder.stdout is not None and holder.stdout.readline() == "set\n"
+    command = [sys.executable, "-c", HOLDER, *board.guard("performance")]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "set\n"
     assert board.governors == SET
     return holder
 
@@ -302,7 +307,8 @@ def test_sudo_writes_what_the_user_may_not(
     board: Board, unprivileged: Callable[[bool], subprocess.CompletedProcess[str]]
 ) -> None:
     told, ended = map(json.loads, unprivileged(True).stdout.splitlines())
-    assert told["ok"] and list(told["previous"].values()) == BEFORE
+    assert told["ok"]
+    assert list(told["previous"].values()) == BEFORE
     assert ended["ok"], ended
     assert board.governors == BEFORE
 
@@ -314,5 +320,6 @@ def test_without_sudo_one_line_says_what_to_do(
     told = json.loads(line)
     assert not told["ok"]
     assert "this user may not set it, nor does sudo without a password" in told["message"]
-    assert "run edgebench as root" in told["message"] and "echo performance | sudo tee" in told["message"]
+    assert "run edgebench as root" in told["message"]
+    assert "echo performance | sudo tee" in told["message"]
     assert board.governors == BEFORE
