@@ -54,11 +54,11 @@ def statistics_of(text: str) -> Statistics | None:
     if not count:
         return Statistics(0)
     told = {name: nanoseconds(found[name]) for name in (*_SPREAD, "last", "stdev", "p5", "median", "p95")}
-    if told["mean"] is None and (found["same"] or count == 1):
+    if found["mean"] is None and not (found["same"] or (count == 1 and found["last"])):
+        return None  # cut off
+    if found["mean"] is None:
         told.update(dict.fromkeys(_SPREAD, told["last"]))
         told["stdev"] = 0.0 if count > 1 else None
-    if told["mean"] is None and told["last"] is None:
-        return None  # cut off
     return Statistics(
         count=count,
         first_ns=told["first"],

@@ -10,10 +10,10 @@ from ..errors import DeviceLost, DeviceRefused
 from .transport import Transport
 from .zipapp import worker_archive
 
-#: What a login shell prints comes before it.
-_MARK = "edgebench-begins-here"
+#: What a login shell prints comes before this line.
+MARK = "edgebench-begins-here"
 _SEARCH = rf"""
-echo; echo {_MARK}
+echo; echo {MARK}
 echo "home=$HOME"
 uname -m 2>/dev/null | sed 's/^/machine=/'
 for name in "$@"; do
@@ -33,7 +33,7 @@ cat > "$2.part" || exit 1
 mv "$2.part" "$2"
 """
 _SIZE = rf"""
-echo; echo {_MARK}
+echo; echo {MARK}
 wc -c < "$1" 2>/dev/null || echo 0
 """
 _STEP_S = 60.0
@@ -108,7 +108,7 @@ def why_not_started(transport: Transport, command: list[str]) -> DeviceRefused |
 def after_mark(output: bytes) -> list[str]:
     """Return the lines that one of our commands printed, without what a login shell put before."""
     lines = output.decode("utf-8", "surrogateescape").splitlines()
-    rest = itertools.dropwhile(lambda line: line != _MARK, lines)
+    rest = itertools.dropwhile(lambda line: line != MARK, lines)
     return [line.strip() for line in rest][1:]
 
 

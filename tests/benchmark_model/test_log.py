@@ -316,6 +316,7 @@ def test_two_runs_in_one_log_are_refused_with_both_lines() -> None:
         "INFO: count=9 first=81913 curr=55502 min=55502 max=819",
         "INFO: count=9 first=81913 something",
         "INFO: count=9",
+        "INFO: count=9 first=81913 curr=554",
         "Inference timings in us: Init: 3337, First inference: 81913",
         "Inference (avg): 766 microseconds",
         "INFO: Initialized session in a while.",
