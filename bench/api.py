@@ -91,7 +91,9 @@ def run_spec(
         StoreError: the run could not be stored, or its page; what was measured is the error's ``run``.
     """
     with _opened(spec, [device] if device is not None else devices, open_device) as found:
-        job = _prepare(spec, plan_devices(spec, found), progress or Progress())
+        said = progress or Progress()
+        _say_connecting(found, said)
+        job = _prepare(spec, plan_devices(spec, found), said)
         created = now or datetime.now(timezone.utc)
         run_id = new_run_id([case.variant.model for case in job.cases], created)
         if out is not None:
@@ -194,6 +196,7 @@ def _prepare(spec: Spec, plans: Sequence[DevicePlan], progress: Progress) -> _Jo
     def device_run(planned: DevicePlan, own: Progress) -> DeviceRun:
         stop = Stop() if several else None  # a Ctrl-C reaches one device alone by itself
         told = StoppableProgress(own, stop) if stop is not None else own
+        planned.device.hear_sent(told.sending)
         runner = Runner(
             planned.device,
             planned.plan,
@@ -220,6 +223,7 @@ def _prepare_again(kept: Kept, devices: Sequence[Device], progress: Progress, mo
         DeviceError: nothing can be measured now.
     """
     header = kept.header
+    _say_connecting(devices, progress)
     try:
         job = _prepare(header.spec, plan_again(header, devices, kept.done), progress)
         check_images(header, job.evaluator.fingerprint() if job.evaluator else None)
@@ -230,6 +234,13 @@ def _prepare_again(kept: Kept, devices: Sequence[Device], progress: Progress, mo
         run.look(then.before)
     kept.plan_later([run.planned for run in job.runs])
     return job
+
+
+def _say_connecting(devices: Sequence[Device], progress: Progress) -> None:
+    """Show what is waited for: a small board takes seconds until it has told what it is."""
+    elsewhere = sum(device.elsewhere for device in devices)
+    if elsewhere:
+        progress.phase("connecting", elsewhere)
 
 
 def _header(job: _Job, run_id: str, created: datetime) -> Header:

@@ -64,8 +64,10 @@ def parse_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
 
 
 def _hint(command: argparse.ArgumentParser, unknown: Sequence[str]) -> str:
-    """Return which flag the first unknown one was probably meant to be."""
+    """Return which flag the first unknown one was probably meant to be; --device is meant, where others take it."""
     flag = unknown[0].partition("=")[0]
+    if flag == "--device":
+        return "; this command works on this machine only"
     near = nearest(flag, command._option_string_actions) if flag.startswith("--") else None
     return f"; did you mean {near}?" if near else ""
 

@@ -17,6 +17,8 @@ from .run_cli import add_time_flags, add_way_flags, end_as_interrupted, exit_cod
 
 if TYPE_CHECKING:
     from .changes import RunChange
+    from .interleave import Side
+    from .spec import Spec
     from .store import StoredRun
 
 _EXAMPLES = """\
@@ -26,6 +28,7 @@ examples:
   edgebench compare BASE NEW --format html > changes.html
   edgebench compare BASE NEW --interleave --budget 60s
   edgebench compare BASE models/new --interleave --data folder:photos
+  edgebench compare BASE models/new --interleave --device pi
   edgebench compare BASE NEW --interleave --gate 'p50 <= 1.05x' --gate 'size <= 3MB'
 """
 _FORMATS = ("table", "md", "json", "csv", "html")
@@ -56,7 +59,8 @@ def add_compare(commands: argparse._SubParsersAction[Any]) -> None:
     compare.add_argument(
         "--cross-device",
         action="store_true",
-        help="compare runs of unlike devices, case by case without the device's name",
+        help="compare runs of unlike devices, case by case without the device's name; with --interleave, measure on "
+        "another --device than BASE's",
     )
     compare.add_argument(
         "--noise",
@@ -77,6 +81,12 @@ def _add_interleave_flags(compare: argparse.ArgumentParser) -> None:
     about = "these go with --interleave; by default each case runs as it did in the stored run"
     turns = compare.add_argument_group(_MEASURING, about)
     turns.add_argument("--interleave", action="store_true", help="measure both sides again now, taking turns")
+    turns.add_argument(
+        "--device",
+        action="append",
+        metavar="DEVICE[,DEVICE]",
+        help="measure on these, as run takes them; by default on all that BASE was measured on",
+    )
     turns.add_argument("--silence", action="append", metavar="CODE[,CODE]", help="findings that shall not count")
     add_way_flags(turns)
     add_image_flags(turns)
@@ -112,28 +122,26 @@ def _say_how_to_go_on(run: StoredRun) -> None:
 def _interleaved(options: argparse.Namespace, given: Sequence[str]) -> tuple[list[RunChange], list[StoredRun]]:
     """Return what changed, each NEW measured in turns with BASE now, and the runs; an interrupt ends with that run."""
     from .console import ConsoleProgress
-    from .interleave import interleave, interleaved_spec, open_side
+    from .interleave import interleave, open_side
+    from .open_devices import device_opener
     from .progress import Progress
-    from .run_cli import spec_of
     from .spec import parse_percent
 
-    if options.cross_device:
-        raise UsageError("--cross-device: --interleave measures both sides on one device; leave one of them out")
+    if options.cross_device and not options.device:
+        raise UsageError("--cross-device: --interleave measures both sides on one device; name another with --device")
     noise = None if options.noise is None else parse_percent(options.noise, "--noise")
-    own_ways = not any(
-        (options.engine, options.delegate, options.threads, options.cpus, options.python, options.runtime)
-    )
-    options.threads = options.threads or "1"
     base, sides = open_side(options.base, options.out), [open_side(new, options.out) for new in options.new]
-    asked = spec_of(options, given, (options.base,))
-    specs = [interleaved_spec(base, side, asked, own_ways=own_ways) for side in sides]
+    specs = _specs(options, given, base, sides)
     end_as_interrupted()
     progress = Progress() if options.quiet else ConsoleProgress()
+    opener = device_opener("edgebench compare --interleave", options.config, progress.tell)
     changes: list[RunChange] = []
     runs: list[StoredRun] = []
     try:
         for side, spec in zip(sides, specs, strict=True):
-            change, run = interleave(base, side, spec, out=options.out, noise=noise, progress=progress)
+            change, run = interleave(
+                base, side, spec, out=options.out, noise=noise, open_device=opener, progress=progress
+            )
             changes.append(change)
             runs.append(run)
             if run.record.interrupted:
@@ -141,6 +149,30 @@ def _interleaved(options: argparse.Namespace, given: Sequence[str]) -> tuple[lis
     finally:
         progress.close()
     return changes, runs
+
+
+def _specs(options: argparse.Namespace, given: Sequence[str], base: Side, sides: Sequence[Side]) -> list[Spec]:
+    """Return what to measure for each new side."""
+    from .config import load_config
+    from .interleave import interleaved_spec
+    from .interleaved_devices import choose_places
+    from .run_cli import spec_of
+    from .spec import parse_devices
+
+    own_ways = not any(
+        (options.engine, options.delegate, options.threads, options.cpus, options.python, options.runtime)
+    )
+    options.threads = options.threads or "1"
+    named, config = parse_devices(options.device or ()), load_config(options.config)
+    if options.device and not named:
+        raise UsageError("--device: names nothing; leave it out for what the stored run was measured on")
+    specs = []
+    for side in sides:
+        places = choose_places(base, side, named, config, cross_device=options.cross_device)
+        options.device = places.texts
+        asked = spec_of(options, given, (options.base,))
+        specs.append(interleaved_spec(base, side, asked, own_ways=own_ways, devices=places.names))
+    return specs
 
 
 def _changes(parser: argparse.ArgumentParser, options: argparse.Namespace) -> list[RunChange]:

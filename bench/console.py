@@ -14,7 +14,7 @@ from rich.progress import Progress as RichProgress
 
 from .console_beside import Beside
 from .estimate import TimeSpan, left_words
-from .pace import Pace, rate_words
+from .pace import Pace, rate_words, sending_words
 from .progress import Progress
 
 
@@ -95,6 +95,10 @@ class ConsoleProgress(Progress):
 
     def detail_count(self, done: int, total: int, per_s: float | None = None) -> None:
         self._describe(f"{self._phase}: [dim]{done}/{total} images{rate_words(per_s)}[/dim]")
+
+    def sending(self, done_bytes: int, total_bytes: int) -> None:
+        words = sending_words(self._detail, done_bytes, total_bytes)
+        self._describe(f"{self._phase}: [dim]{escape(words)}[/dim]")
 
     def tell(self, line: str) -> None:
         self._line(f"edgebench: {line}")

@@ -12,7 +12,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Column
 
 from .estimate import TimeSpan
-from .pace import Pace, rate_words
+from .pace import Pace, rate_words, sending_words
 from .progress import Progress
 
 
@@ -110,6 +110,10 @@ class _Line(Progress):
     def detail_count(self, done: int, total: int, per_s: float | None = None) -> None:
         text = f"{escape(self._phase)}: [dim]{done}/{total} images{rate_words(per_s)}[/dim]"
         self._beside.show(self._task, text=text)
+
+    def sending(self, done_bytes: int, total_bytes: int) -> None:
+        words = sending_words(self._detail, done_bytes, total_bytes)
+        self._beside.show(self._task, text=f"{escape(self._phase)}: [dim]{escape(words)}[/dim]")
 
 
 def _bars(console: Console) -> RichProgress:

@@ -15,13 +15,15 @@ from .card import CARD_NAME, LABELS_NAME, read_labels
 from .changes import CaseChange, RunChange, is_older_self
 from .comparing import run_name
 from .devices.base import Device
+from .devices.remote import DEFAULT_PYTHON
 from .errors import StoreError, UsageError
 from .kept_models import find_model
+from .open_devices import OpenDevice
 from .plan import ModelVariant, find_variants
 from .progress import Progress
 from .records import CaseResult, Engine
 from .repeats import stored_repeats
-from .spec import CaseChoice, DataSpec, PythonTarget, Spec
+from .spec import LOCAL, CaseChoice, DataSpec, PythonTarget, Spec
 from .store import StoredRun, find_run, load
 
 Name = tuple[str, str]
@@ -124,11 +126,15 @@ def named_alike(base: Side, new: Side) -> Side:
     )
 
 
-def interleaved_spec(base: Side, new: Side, asked: Spec, *, own_ways: bool) -> Spec:
+def interleaved_spec(base: Side, new: Side, asked: Spec, *, own_ways: bool, devices: Sequence[str] = ()) -> Spec:
     """Return what to measure: every case of the new side with its older self.
 
     ``asked`` says how: data and settings, and unless ``own_ways`` also engines, delegates, threads, CPUs and Pythons.
     With ``own_ways`` these are the stored run's, the new one's before the base's; its cases alone are measured then.
+    Of a run of several devices those of ``devices`` count, by the names that case ids have.
+
+    Raises:
+        UsageError: it is left open which files belong together, or under which Python cases run.
     """
     new = named_alike(base, new)
     _refuse_odd_names([*base.files, *new.files])
@@ -139,8 +145,14 @@ def interleaved_spec(base: Side, new: Side, asked: Spec, *, own_ways: bool) -> S
         models=replace(new, files=common).arguments,
         against=replace(base, files={name: base.files[name] for name in common}).arguments,
     )
-    cases = [case for case in new.cases or base.cases if (case.model, case.variant) in common]
-    return _as_stored(spec, cases) if own_ways and cases else spec
+    cases = [case for case in _cases_of(base, new, devices) if (case.model, case.variant) in common]
+    return _as_stored(spec, cases, devices) if own_ways and cases else spec
+
+
+def _cases_of(base: Side, new: Side, devices: Sequence[str]) -> list[CaseResult]:
+    """Return the cases to run as they ran then: of these devices, else (they are to be compared with others) of all."""
+    there = ([case for case in side.cases if case.device in devices] for side in (new, base))
+    return next(there) or next(there) or new.cases or base.cases
 
 
 def _refuse_odd_names(names: Sequence[Name]) -> None:
@@ -166,11 +178,23 @@ def _with_labels(data: DataSpec | None, sides: Sequence[Side]) -> DataSpec | Non
     return replace(data, labels=next(iter(found))) if found else data
 
 
-def _as_stored(spec: Spec, cases: Sequence[CaseResult]) -> Spec:
+def _as_stored(spec: Spec, cases: Sequence[CaseResult], devices: Sequence[str]) -> Spec:
     engines: dict[Engine, None] = dict.fromkeys(case.engine for case in cases)
     delegates = list({repr(case.delegate): case.delegate for case in cases}.values())
-    pythons = _pythons(cases)
+    pythons = _pythons(cases, devices, here=spec.devices == (LOCAL,))
     named = {python.path for python in pythons}
+    choices = [
+        CaseChoice(
+            case.model,
+            case.variant,
+            case.engine,
+            case.delegate,
+            case.threads,
+            case.python_path if case.python_path in named else None,
+            case.cpus,
+        )
+        for case in cases
+    ]
     return replace(
         spec,
         engines=tuple(engines),
@@ -179,31 +203,42 @@ def _as_stored(spec: Spec, cases: Sequence[CaseResult]) -> Spec:
         cpus=tuple(dict.fromkeys(case.cpus for case in cases if case.cpus is not None)),
         pythons=pythons,
         signature=cases[0].signature,
-        only=tuple(
-            CaseChoice(
-                case.model,
-                case.variant,
-                case.engine,
-                case.delegate,
-                case.threads,
-                case.python_path if case.python_path in named else None,
-                case.cpus,
-            )
-            for case in cases
-        ),
+        # Once, by its text (a delegate's options make it unhashable): all devices measured the same.
+        only=tuple({repr(choice): choice for choice in choices}.values()),
     )
 
 
-def _pythons(cases: Sequence[CaseResult]) -> tuple[PythonTarget, ...]:
-    """Return the Pythons that a person had chosen: several of them, or one with a name; else the default is meant."""
-    found = dict.fromkeys(PythonTarget(case.python_path or "", case.python_name) for case in cases)
-    if len(found) == 1 and next(iter(found)).name is None:
-        return ()
-    for python in found:
-        if not Path(python.path).exists():
+def _pythons(cases: Sequence[CaseResult], devices: Sequence[str], *, here: bool) -> tuple[PythonTarget, ...]:
+    """Return the Pythons that a person had chosen; nothing where the devices' own ones are meant.
+
+    Raises:
+        UsageError: one of this machine is not there any more, or several devices ran under unlike ones.
+    """
+    found: dict[str, dict[PythonTarget, None]] = {}
+    for case in cases:
+        found.setdefault(case.device, {})[PythonTarget(case.python_path or "", case.python_name)] = None
+    chosen: set[tuple[PythonTarget, ...]] = set()
+    for name, pythons in found.items():
+        by_path = not (here or name == LOCAL) and name in devices
+        chosen.add(() if _is_own(list(pythons), by_path=by_path) else tuple(pythons))
+    if len(chosen) > 1:
+        raise UsageError(f"{' and '.join(found)} ran under Pythons of other paths; choose one of them with --device, "
+                         "or the Pythons with --python")  # fmt: skip
+    (listed,) = chosen
+    for python in listed:
+        if here and not Path(python.path).exists():
             raise UsageError(f"{python.path}: this Python measured the stored run and is not there any more; name one "
                              "with --python")  # fmt: skip
-    return tuple(found)
+    return listed
+
+
+def _is_own(pythons: Sequence[PythonTarget], *, by_path: bool) -> bool:
+    """Tell whether a device chose its Python itself: a single one without a name, where ``device setup`` makes it.
+
+    Its path tells nothing (not ``by_path``) of this machine, nor of a device that is not measured on now.
+    """
+    (first, *others) = pythons
+    return not others and first.name is None and (not by_path or first.path.endswith(f"/{DEFAULT_PYTHON}"))
 
 
 def interleave(
@@ -214,21 +249,31 @@ def interleave(
     out: Path | None,
     noise: float | None = None,
     device: Device | None = None,
+    open_device: OpenDevice | None = None,
     progress: Progress | None = None,
 ) -> tuple[RunChange, StoredRun]:
     """Measure both sides in turns, store that as a run below ``out`` (None: do not), and return what changed.
 
-    Where no images were classified now, accuracy is that of the two stored runs, if both sides are such.
+    It is measured on ``device``, else on those that ``spec`` names, which ``open_device`` opens. Where no images were
+    classified now, accuracy is that of the two stored runs, if both sides are such.
 
     Raises:
         UsageError, InputError: nothing was measured.
+        DeviceError: no device could be measured on; nothing was measured.
     """
-    run = run_spec(spec, out=out, device=device, progress=progress)
+    run = run_spec(spec, out=out, device=device, open_device=open_device, progress=progress)
     repeats = stored_repeats(out, *environments(run.record).values()).records if out is not None else ()
     found = changes_in_turns(run, base_name=base.name, new_name=new.name, repeats=repeats, noise=noise)
-    missing = tuple(case.case_id for case in base.cases if case.case_id not in {item.case_id for item in found.cases})
+    devices = dict.fromkeys(case.device for case in run.record.cases)
+    compared = {item.case_id for item in found.cases}
+    missing = tuple(case.case_id for case in base.cases if case.device in devices and case.case_id not in compared)
     stored = f", stored as {run.record.run_id}" if run.folder else ""
-    notes = (f"measured in turns now{stored}", *_one_sided(base, named_alike(base, new)), *found.notes)
+    notes = (
+        f"measured in turns now{stored}",
+        *_other_devices(base if base.cases else new, list(devices)),
+        *_one_sided(base, named_alike(base, new)),
+        *found.notes,
+    )
     found = replace(found, missing=missing if new.run else (), notes=notes)
     if spec.data is None and base.run is not None and new.run is not None:
         cases = tuple(_with_stored_answers(case, base.run, new.run) for case in found.cases)
@@ -241,6 +286,15 @@ def _one_sided(base: Side, new: Side) -> list[str]:
     only = [(name, "base") for name in base.files if name not in new.files]
     only += [(name, "new side") for name in new.files if name not in base.files]
     return [f"{'/'.join(name)}: only the {side} has it, so it was not measured" for name, side in only]
+
+
+def _other_devices(stored: Side, devices: Sequence[str]) -> list[str]:
+    """Return a line where it was measured on other devices than then, or not on all of them."""
+    then = list(dict.fromkeys(case.device for case in stored.cases))
+    other, left_out = ([name for name in one if name not in two] for one, two in ((devices, then), (then, devices)))
+    if not then or not (other or left_out):
+        return []
+    return [f"measured now on {', '.join(devices)}, {stored.name} on {', '.join(then)}"]
 
 
 def _with_stored_answers(change: CaseChange, base: StoredRun, new: StoredRun) -> CaseChange:

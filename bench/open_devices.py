@@ -34,7 +34,8 @@ def device_opener(
         from .devices.opening import open_device
 
         def on_wait(waiting: Waiting) -> None:
-            tell(f"{text}: {waiting.reason}; trying again in {waiting.wait_s:.1g} s")
+            name = "" if "://" in text else f"{text}: "  # an address is in the reason
+            tell(f"{name}{waiting.reason}; trying again in {waiting.wait_s:.1g} s")
 
         return open_device(text, load_config(config), purpose=purpose, cache_bytes=cache_bytes, on_wait=on_wait)
 
@@ -55,3 +56,5 @@ def opened_devices(texts: Sequence[str], open_device: OpenDevice) -> Iterator[Se
             stack.callback(device.close)
             found.append(device)
         yield found
+        for device in found:
+            device.tidy()

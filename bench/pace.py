@@ -49,3 +49,8 @@ class Pace:
 def rate_words(per_s: float | None) -> str:
     """Return ``, 12.5/s``, nothing where that is unknown."""
     return "" if per_s is None else f", {per_s:.3g}/s" if per_s < 100 else f", {per_s:.0f}/s"
+
+
+def sending_words(otherwise: str, done_bytes: int, total_bytes: int) -> str:
+    """Return ``sending 1.3 of 14.0 MB``, or what is shown otherwise where all of it is there."""
+    return otherwise if done_bytes >= total_bytes else f"sending {done_bytes / 1e6:.1f} of {total_bytes / 1e6:.1f} MB"

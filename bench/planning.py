@@ -93,9 +93,10 @@ def plan_device(spec: Spec, device: Device) -> DevicePlan:
         found = probe_runtime(device, python, spec.runtime, spec.settings.timeout_s)
         return runtimes.setdefault(python.path, found)
 
+    earlier = device.transfers()  # of a device that several runs share; else it is not connected to yet
     official = planned_there(spec_there(spec, device), device)
     there, python = official.spec, device.default_python()
-    watch = Watch(device)
+    watch = Watch(device, earlier)
     plan = replace(make_plan(there, device.name, python, probe), notes=official.notes)
     check_conditions(official.by_workers, device)
     return DevicePlan(device, watch, plan, device.environment(), runtimes)

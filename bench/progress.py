@@ -33,6 +33,9 @@ class Progress:
     def detail_count(self, done: int, total: int, per_s: float | None = None) -> None:
         """How far the current step is, in its own units (images, for instance), and how many of them a second."""
 
+    def sending(self, done_bytes: int, total_bytes: int) -> None:
+        """How far a file is that goes to a device for the current step; it is there when both are the same."""
+
     def tell(self, line: str) -> None:
         """Something that is worth a line of its own."""
 

@@ -32,10 +32,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--edgebench-budget", metavar="T", help="time for one run of all marked tests that share it (default 60s)"
     )
     group.addoption(
+        "--edgebench-device",
+        metavar="DEVICE",
+        help="measure on this device: a name of edgebench.toml or ssh://USER@HOST",
+    )
+    group.addoption(
         "--edgebench-undecided", choices=_UNDECIDED, help="what a limit that could not be decided does (pass, aloud)"
     )
     parser.addini("edgebench_undecided", "what a limit that could not be decided does: pass or fail", default="pass")
     parser.addini("edgebench_budget", "time for one run of all marked tests that share it", default="60s")
+    parser.addini("edgebench_device", "the device for all marked tests (default: this machine)", default="")
     parser.addini("edgebench_data", "images for all marked tests, as --data of edgebench run has it", default="")
 
 
@@ -53,10 +59,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "edgebench(model, engine, delegate, threads, max_p50_ms, max_peak_mb, max_size_mb, min_recall, min_balanced, "
-        "max_ratio, gate, data, budget, ...): measure a TFLite model and hold it to limits",
+        "max_ratio, gate, data, device, budget, ...): measure a TFLite model and hold it to limits",
     )
     if config.getini("edgebench_undecided") not in _UNDECIDED:
         raise pytest.UsageError(f"edgebench_undecided = {config.getini('edgebench_undecided')}: choose pass or fail")
+    device = config.getoption("--edgebench-device") or config.getini("edgebench_device")
+    if "," in device:
+        raise pytest.UsageError(f"--edgebench-device {device}: tests measure on one device; name one")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -72,18 +81,46 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Remember what the selected tests ask for, so that the first of them measures it for all."""
+    """Remember what the selected tests ask for, so that the first of them measures it for all; connect to devices."""
     from .errors import UsageError
 
-    if session.config.option.collectonly:
+    config = session.config
+    if config.option.collectonly:
         return
+    devices: dict[str | None, None] = {}
     for item in session.items:
-        if item.get_closest_marker(_MARK) is None:
-            continue
-        try:
-            _deferred(session.config).expect(_request(item))
-        except UsageError:
-            continue  # that test says so itself
+        if item.get_closest_marker(_MARK) is not None:
+            try:
+                asked = _request(item)
+            except UsageError:
+                continue  # that test says so itself
+            _deferred(config).expect(asked)
+            devices[asked.conditions.device] = None
+        elif "edgebench" in getattr(item, "fixturenames", ()):
+            devices[_defaults(config)["device"]] = None
+    if not _is_xdist_worker(config):
+        _connect(config, [device for device in devices if device is not None])
+
+
+def _connect(config: pytest.Config, devices: list[str]) -> None:
+    """Connect to devices now: one that is away ends the session with one line, rather than each test with its own."""
+    from .errors import EdgebenchError
+
+    try:
+        if devices:
+            _deferred(config).devices.connect(devices)
+        return
+    except EdgebenchError as error:
+        said = str(error)
+    raise pytest.UsageError(said)  # outside of the handler, whose error would be shown as well
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
+    """Name the devices in pytest-benchmark's files; of this machine they tell themselves."""
+    told = config.stash[_DEFERRED].told_devices() if _DEFERRED in config.stash else {}
+    if told:
+        machine_info["edgebench_devices"] = told
 
 
 @pytest.fixture
@@ -147,17 +184,26 @@ def _request(item: pytest.Item) -> Request:
 
 
 def _defaults(config: pytest.Config) -> dict[str, str | None]:
+    from .testing.devices import session_device
+
     budget = config.getoption("--edgebench-budget") or config.getini("edgebench_budget")
-    return {"budget": budget, "data": config.getini("edgebench_data") or None}
+    return {"budget": budget, "data": config.getini("edgebench_data") or None, "device": session_device(config)}
 
 
 def _deferred(config: pytest.Config) -> Deferred:
     from .testing.deferred import Deferred
+    from .testing.devices import session_devices
 
     if _DEFERRED not in config.stash:
         out = config.getoption("--edgebench-out")
-        config.stash[_DEFERRED] = Deferred(Path(out) if out else None, timed=not _disabled(config))
+        devices = session_devices(config)
+        config.add_cleanup(devices.close)
+        config.stash[_DEFERRED] = Deferred(devices, Path(out) if out else None, timed=not _disabled(config))
     return config.stash[_DEFERRED]
+
+
+def _is_xdist_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
 
 
 def _disabled(config: pytest.Config) -> bool:
@@ -170,7 +216,13 @@ def _measure(item: pytest.Item, request: Request) -> Measured:
     from .errors import UsageError
 
     deferred = _deferred(item.config)
-    if deferred.timed and hasattr(item.config, "workerinput"):
+    beside_others = _is_xdist_worker(item.config)
+    if beside_others and request.conditions.device is not None:
+        raise UsageError(
+            "edgebench: xdist runs tests in several processes, and a device is for one of them at a time; run these "
+            "tests with -n 0"
+        )
+    if beside_others and deferred.timed:
         raise UsageError(
             "edgebench: nothing is timed while xdist runs other tests at the same time; run these tests with -n 0, or "
             "with --benchmark-disable to check all but time"
@@ -186,11 +238,10 @@ def _reports_to_benchmark(item: pytest.Item) -> bool:
 
 def _report(request: pytest.FixtureRequest, measured: Measured) -> None:
     """Replay the samples into pytest-benchmark, where there is one case with samples to replay."""
-    from .records import Status
     from .testing.replay import WorkerClock, replay
 
     item = request.node
-    if len(measured.cases) != 1 or measured.case.status is Status.FAILED:
+    if len(measured.cases) != 1 or measured.case.failure is not None:
         item.fixturenames.remove("benchmark")
         return
     clock = WorkerClock()

@@ -92,15 +92,15 @@ def add_way_flags(what: argparse._ArgumentGroup) -> None:
         "--engine",
         action="append",
         metavar="NAME",
-        help="interpreter (default), compiled, or benchmark_model: the official tool on a device over SSH or adb, which "
-        "reports summaries",
+        help="interpreter (default), compiled, or benchmark_model: the official tool on a device over SSH or adb, "
+        "which reports summaries",
     )
     what.add_argument(
         "--delegate",
         action="append",
         metavar="NAME",
-        help="default (what the runtime does by itself), xnnpack, none, gpu (with --engine compiled or benchmark_model), "
-        "nnapi (with benchmark_model), external:PATH",
+        help="default (what the runtime does by itself), xnnpack, none, gpu (with --engine compiled or "
+        "benchmark_model), nnapi (with benchmark_model), external:PATH",
     )
     what.add_argument("--require-full", action="store_true", help="a delegate that leaves operators to the CPU fails")
     what.add_argument("--delegate-option", action="append", default=[], metavar="KEY=VALUE", help="for external")

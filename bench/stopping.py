@@ -133,3 +133,7 @@ class StoppableProgress(Progress):
     def detail_count(self, done: int, total: int, per_s: float | None = None) -> None:
         self._stop.check()
         self._progress.detail_count(done, total, per_s)
+
+    def sending(self, done_bytes: int, total_bytes: int) -> None:
+        self._stop.check()
+        self._progress.sending(done_bytes, total_bytes)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .device_record import MACHINE_FACTS, STATE_FACTS, block_reading, device_record, reading
-from .devices.base import Device
+from .devices.base import Device, Transfers
 from .errors import EdgebenchError
 from .firmware import Firmware, joined
 from .observer import Observer
@@ -29,8 +29,10 @@ class Watch(Observer):
 
     before: Reading | None = None
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, earlier: Transfers | None = None) -> None:
+        """``earlier`` is what went to the device before this run began."""
         self._device = device
+        self._earlier = earlier or Transfers(0, 0)
         self._firmware = Firmware(device)
         self._readings: list[Reading] = []
         self._machine: Facts = {}
@@ -81,8 +83,8 @@ class Watch(Observer):
             next((told for told in states if "cpu_clocks" in told), self._state),
             readings,
             address=self._device.address(),
-            bytes_sent=transfers.bytes_sent if transfers else None,
-            bytes_reused=transfers.bytes_reused if transfers else None,
+            bytes_sent=transfers.bytes_sent - self._earlier.bytes_sent if transfers else None,
+            bytes_reused=transfers.bytes_reused - self._earlier.bytes_reused if transfers else None,
             ready_to_first_result_ns=self._first_ns,
             unavailable={"ready_to_first_result_ns": _NO_RESULT} if self._first_ns is None else {},
         )

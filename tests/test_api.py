@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,6 +21,7 @@ from edgebench.progress import Progress
 from edgebench.records import Coverage, Delegate, DelegateKind, Engine, Status, Wait
 from edgebench.spec import DataSpec, Spec, WaitSpec
 from edgebench.store import StoredRun, to_json
+from fake_runs import Recording
 from harness import MODELS, SHORT, copies, model
 from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
@@ -409,6 +411,38 @@ def test_a_combination_that_cannot_be_is_a_warning(tmp_path: Path) -> None:
     record = run_spec(spec, device=device).record
     assert [case.case_id for case in record.cases] == ["float32/float32@fake/compiled.litert+gpu/t1"]
     assert record.warnings == ("engine interpreter has no GPU delegate: that combination was left out",)
+
+
+class Board(FakeDevice):
+    """Files go there in two pieces."""
+
+    def hear_sent(self, hear: Callable[[int, int], None]) -> None:
+        self.hear = hear
+
+    def place(self, path: Path) -> str:
+        self.hear(1, 2)
+        return super().place(path)
+
+
+class Watching(Recording):
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[tuple[int, int]] = []
+
+    def sending(self, done_bytes: int, total_bytes: int) -> None:
+        self.sent.append((done_bytes, total_bytes))
+
+
+def test_the_way_to_a_device_that_is_elsewhere_is_shown() -> None:
+    progress, here = Watching(), Watching()
+    board = Board({"float32": FakeModel()}, elsewhere=True)
+    run_spec(Spec(models=(model("float32"),), settings=SHORT), device=board, progress=progress)
+    assert progress.phases[0] == ["connecting", 1, 0]
+    assert set(progress.sent) == {(1, 2)}
+    run_spec(
+        Spec(models=(model("float32"),), settings=SHORT), device=FakeDevice({"float32": FakeModel()}), progress=here
+    )
+    assert here.phases[0][0] != "connecting"
 
 
 def test_blocks_and_budget_change_only_that() -> None:

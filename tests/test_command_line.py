@@ -22,6 +22,11 @@ from edgebench.run_cli import join_values
         (["run", "m", "--thredas=2"], "unrecognized arguments: --thredas=2; did you mean --threads?"),
         (["report", "x", "--formt", "md"], "unrecognized arguments: --formt md; did you mean --format?"),
         (["report", "x", "--zzzzz"], "unrecognized arguments: --zzzzz (see: edgebench report --help)"),
+        (
+            ["diagnose", "x", "--device", "pi"],
+            "unrecognized arguments: --device pi; this command works on this machine",
+        ),
+        (["selftest", "--device=pi"], "unrecognized arguments: --device=pi; this command works on this machine only"),
         (["report", "x", "y"], "unrecognized arguments: y (see: edgebench report --help)"),
     ],
 )

@@ -45,6 +45,18 @@ def test_images_a_second(per_s: float, shown: str) -> None:
     assert f"3/10 images, {shown}" in stream.getvalue()
 
 
+def test_a_file_on_its_way_is_shown_until_it_is_there() -> None:
+    stream = io.StringIO()
+    progress = ConsoleProgress(Console(file=stream, force_terminal=True, width=120))
+    progress.phase("measuring memory", 1)
+    progress.detail("case@pi")
+    progress.sending(1_300_000, 14_000_000)
+    assert stream.getvalue().rindex("measuring memory: ") < stream.getvalue().rindex("sending 1.3 of 14.0 MB")
+    progress.sending(14_000_000, 14_000_000)
+    assert stream.getvalue().rindex("case@pi") > stream.getvalue().rindex("sending")
+    progress.close()
+
+
 def test_nothing_refreshes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refreshing thread would take processor time from the measurement."""
     import threading

@@ -51,6 +51,17 @@ def test_each_device_keeps_to_a_line_with_its_name(width: int) -> None:
     beside.close()
 
 
+def test_a_file_on_its_way_is_shown_on_its_devices_line() -> None:
+    stream = io.StringIO()
+    beside = Beside(Console(file=stream, force_terminal=True, width=140), NAMES, bars=True, clock_s=lambda: 0.0)
+    play(beside.lines)
+    beside.lines[0].sending(1_300_000, 14_000_000)
+    assert "timing: sending 1.3 of 14.0 MB" in shown(stream)[0]
+    beside.lines[0].sending(14_000_000, 14_000_000)
+    assert f"timing: loading {CASE}"[:40] in shown(stream)[0]
+    beside.close()
+
+
 def test_without_a_terminal_each_phase_of_each_device_is_one_plain_line() -> None:
     stream = io.StringIO()
     progress = ConsoleProgress(Console(file=stream, force_terminal=False))

@@ -35,12 +35,18 @@ def test_others_are_opened_as_the_file_says(tmp_path: Path, monkeypatch: pytest.
     device_opener("a test", tmp_path / "other.toml", told.append, cache_bytes=5)("pi")
     assert (seen["text"], seen["devices"], seen["purpose"], seen["cache_bytes"]) == ("pi", ["pi"], "a test", 5)
     assert told == ["pi: no route to host; trying again in 4 s"]
+    device_opener("a test", tmp_path / "other.toml", told.append)("ssh://pi@board")
+    assert told[1:] == ["no route to host; trying again in 4 s"]
 
 
 class Closing(FakeDevice):
     def __init__(self) -> None:
         super().__init__({})
         self.closed = 0
+        self.tidied = 0
+
+    def tidy(self) -> None:
+        self.tidied += 1
 
     def close(self) -> None:
         self.closed += 1
@@ -58,6 +64,7 @@ def test_what_was_opened_is_closed_whatever_happens() -> None:
         assert list(found) == list(devices.values())
         assert [device.closed for device in devices.values()] == [0, 0]
     assert [device.closed for device in devices.values()] == [1, 1]
+    assert [device.tidied for device in devices.values()] == [1, 1]
     with pytest.raises(UsageError, match="--device three"), opened_devices(("one", "three"), opening):
         pass
     assert devices["one"].closed == 2

@@ -4,61 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 from edgebench.store import find_run, load
 from edgebench.testing.replay import MOST_ROUNDS
+from pytest_sessions import MODELS, SUITE, Folder
 
-ROOT = Path(__file__).resolve().parent.parent
-MODELS = ROOT / "tests" / "fixtures" / "models"
-SUITE = ROOT / "bench" / "suite"
-#: Installed, the entry point loads the plugin; to name it as well would register it twice.
-PLUGIN = [] if list(entry_points(group="pytest11", name="edgebench")) else ["-p", "edgebench.pytest_plugin"]
 with_xdist = pytest.mark.skipif(importlib.util.find_spec("xdist") is None, reason="pytest-xdist is not installed")
-
-
-class Folder:
-    """A user's project with models and tests of its own."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.mkdir()
-        (path / "pytest.ini").write_text("[pytest]\n")
-        models = path / "net"
-        models.mkdir()
-        for name in ("float32", "int8"):
-            shutil.copy(MODELS / f"{name}.tflite", models)
-
-    def test_file(self, text: str) -> None:
-        (self.path / "test_own.py").write_text(f"import pytest\n{text}")
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command: Sequence[str] = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "no:cacheprovider",
-            "-c",
-            "pytest.ini",
-            "--rootdir",
-            ".",
-            *PLUGIN,
-        ]
-        command = [*command, *arguments]
-        own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        return subprocess.run(command, cwd=self.path, capture_output=True, text=True, timeout=120, env=own)
-
-    def quick(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.run("--benchmark-disable", *arguments)
 
 
 @pytest.fixture
@@ -155,7 +112,12 @@ def test_a_damaged_model_is_one_failing_test(folder: Folder) -> None:
     ("arguments", "line"),
     [
         ([], "name the models: --models"),
-        (["--models", "net", "--device", "mars"], "--device mars: only local is known"),
+        (
+            ["--models", "net", "--device", "mars"],
+            "--device mars: no such device; there are: local, or write ssh://USER@HOST",
+        ),
+        (["--models", "net", "--device", "pi,mars"], "name one device, as 'pi' or 'ssh://pi@raspberrypi.local'"),
+        (["--models", "net", "--edgebench-device", "pi,mars"], "--edgebench-device pi,mars: tests measure on one devi"),
         (["--models", "net", "--threads", "two"], "--threads two: write whole numbers"),
         (["--models", "net", "--delegate", "warp"], "--delegate warp: choose"),
     ],
@@ -205,6 +167,19 @@ def test_a_broken_limit_fails_with_value_interval_limit_and_case(folder: Folder)
     assert "During handling" not in done.stdout
 
 
+def test_a_device_that_is_not_known_ends_the_session_once(folder: Folder) -> None:
+    folder.test_file(
+        "def test_other(): ...\n"
+        "@pytest.mark.edgebench('net/int8.tflite', device='mars')\ndef test_one(): ...\n"
+        "@pytest.mark.edgebench('net/float32.tflite', device='mars')\ndef test_two(): ...\n"
+    )
+    done = folder.quick()
+    assert (done.returncode, (done.stdout + done.stderr).count("mars")) == (pytest.ExitCode.USAGE_ERROR, 1)
+    assert "ERROR: --device mars: no such device" in done.stderr
+    assert "no tests ran" in done.stdout
+    assert "1 passed" in folder.quick("-k", "other").stdout
+
+
 @pytest.mark.parametrize(
     ("marker", "line"),
     [
@@ -217,6 +192,7 @@ def test_a_broken_limit_fails_with_value_interval_limit_and_case(folder: Folder)
         ("'net/int8.tflite', max_ratio=('int4', 1)", "there is no variant int4 beside"),
         ("'net/int8.tflite', gate='p50 < 1'", "is written with <="),
         ("'net/int8.tflite', threads='two'", "must be a whole number"),
+        ("'net/int8.tflite', device='a,b'", "name one device"),
         ("'net/int8.tflite', 'net/float32.tflite'", "takes one model"),
     ],
 )

@@ -101,6 +101,7 @@ def test_whatever_tells_of_progress_hears_of_it() -> None:
         progress.phase("timing", 3)
         progress.detail("a")
         progress.detail_count(1, 2)
+        progress.sending(1, 2)
         progress.left(TimeSpan(1.0, 2.0))
         progress.advance()
         progress.skip(2)
@@ -112,6 +113,7 @@ def test_whatever_tells_of_progress_hears_of_it() -> None:
         ("phase", "x", 1),
         ("detail", "a"),
         ("detail_count", 1, 2),
+        ("sending", 1, 2),
         ("left", None),
         ("advance",),
         ("skip", 1),

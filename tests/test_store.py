@@ -61,6 +61,7 @@ from edgebench.records import (
 )
 from edgebench.rule import Criterion, Measure, Rule
 from edgebench.store import StoredRun, find_run, from_dict, load, new_run_id, prepare_out, save, to_json, write_page
+from edgebench.sustained_records import HeatStart, Pace, Sustained, Trend, Windows
 
 GOLDEN = Path(__file__).resolve().parent / "fixtures" / "golden" / "run-v1.json"
 SETTINGS = Settings(0, 1, 2, 3, 4, 5, 6, 7.5, 3, 9, 0.02, 10**9)
@@ -133,6 +134,20 @@ FULL = CaseResult(
         (Throughput(2, 1, 3.5, 3.0, 4.0, 1.5, 1.25, 1.75),),
         (Throughput(1, 2, unavailable={"items_per_s": "too few"}),),
         {"idle-gap": "no time"},
+    ),
+    cpus="big",
+    cpu_numbers=(2, 3),
+    sustained=Sustained(
+        60_000_000_000,
+        1,
+        Windows((1,), (10,), (2.5,), (3.5,), (48.5,), (1_500_000_000,), (False,)),
+        59,
+        58,
+        HeatStart(40.0, 39.0, 5, True, {"x": "y"}),
+        Trend(Pace.SLOWS, 1.5, 2.5, 2, 3, (4,), 1.5, 1.25, 1.75, 7, 2.25, 40.0, 60.0, 1.5e9, 1.0e9, {"x": "y"}),
+        (Finding(Code.THROTTLED, Severity.SUSPECT, "hot", "cool"),),
+        "the worker died",
+        {"celsius": "not told"},
     ),
     device_parity=DeviceParity(
         "x86_64, ai-edge-litert 2",

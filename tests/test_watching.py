@@ -55,13 +55,21 @@ def test_a_board_is_told_before_during_and_after(tmp_path: Path) -> None:
     assert (found.bytes_sent, found.bytes_reused) == (None, None)
 
 
-def test_what_was_sent_is_told(tmp_path: Path) -> None:
+def test_what_was_sent_for_this_run_is_told(tmp_path: Path) -> None:
+    """A device that is used for several runs counts over all of them."""
+
     class Remote(FakeDevice):
         def transfers(self) -> Transfers:
-            return Transfers(bytes_sent=7, bytes_reused=9)
+            return Transfers(bytes_sent=7 * self.asked["load"], bytes_reused=9 * self.asked["load"])
 
-    found = device_of(run_spec(spec_of(tmp_path, ONE_BLOCK), device=Remote(MODELS)).record)
-    assert (found.bytes_sent, found.bytes_reused) == (7, 9)
+    device, sent = Remote(MODELS), []
+    for _ in range(2):
+        before = device.asked["load"]
+        found = device_of(run_spec(spec_of(tmp_path, ONE_BLOCK), device=device).record)
+        loads = device.asked["load"] - before
+        assert (found.bytes_sent, found.bytes_reused) == (7 * loads, 9 * loads)
+        sent.append(found.bytes_sent)
+    assert sent[0] == sent[1] != 0
 
 
 def test_the_firmware_is_asked_between_bursts_alone(tmp_path: Path) -> None:

@@ -196,8 +196,8 @@ def _judge(gate: Gate, case: CaseChange, label: str | None) -> Judgement:
         why = case.new.failure.message if case.new.failure else "no reason recorded"
         return replace(blank, outcome=GateOutcome.FAIL, reason=f"the case failed: {why}")
     if gate.metric in VARYING and any(is_summary(side) for side in (case.new, case.base)):
-        return replace(blank, value=own_figure(case.new, gate.metric, label) if gate.kind is GateKind.ABSOLUTE else None,
-                       reason=SUMMARIES)  # fmt: skip
+        shown = own_figure(case.new, gate.metric, label) if gate.kind is GateKind.ABSOLUTE else None
+        return replace(blank, value=shown, reason=SUMMARIES)
     if gate.kind is GateKind.ABSOLUTE:
         return _absolute(blank, case, label)
     if change is None or change.value is None:

@@ -62,11 +62,9 @@ def _both(told: Statistics | None, result: Statistics | None) -> Statistics | No
     counts = {side.count for side in (told, result)} - {None}
     if len(counts) > 1:
         raise ProtocolError(f"the result file is of {result.count} runs, the log of {told.count}")
-    if told.mean_ns is not None and result.mean_ns is not None:
-        if abs(told.mean_ns - result.mean_ns) > max(_SAME_NS, _SAME * told.mean_ns):
-            raise ProtocolError(
-                f"the result file's average is {result.mean_ns / 1e6:g} ms, the log's {told.mean_ns / 1e6:g} ms"
-            )
+    one_ns, other_ns = told.mean_ns, result.mean_ns
+    if one_ns is not None and other_ns is not None and abs(one_ns - other_ns) > max(_SAME_NS, _SAME * one_ns):
+        raise ProtocolError(f"the result file's average is {other_ns / 1e6:g} ms, the log's {one_ns / 1e6:g} ms")
     return replace(told, **_known(result))
 
 

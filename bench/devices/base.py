@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +176,9 @@ class Device(ABC):
         """Return where it is reached, ``user@host:port`` or a serial, None for this machine."""
         return None
 
+    def hear_sent(self, hear: Callable[[int, int], None]) -> None:  # noqa: B027 - nothing goes to this machine
+        """From now on call ``hear(bytes, of)`` while a file is sent there: how far it is, and its size."""
+
     def transfers(self) -> Transfers | None:
         """Return what went there so far, None where nothing has to."""
         return None
@@ -187,6 +190,9 @@ class Device(ABC):
             DeviceLost: it cannot be reached, for as long as was tried.
             DeviceRefused: it says no.
         """
+
+    def tidy(self) -> None:  # noqa: B027 - likewise
+        """Remove what a run need not leave there. Called at its end, before :meth:`close`."""
 
     def close(self) -> None:  # noqa: B027 - likewise
         """End the connection, where there is one. May be called twice."""

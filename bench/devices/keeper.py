@@ -28,6 +28,8 @@ _MAX_NOISE_BYTES = 1 << 20
 PING_S = 15.0
 #: A keeper is a Python without anything heavy: seconds on the slowest board.
 START_S = 60.0
+#: Who stops a run does not wait for a device that does not answer.
+_ABORT_S = 2.0
 _CHUNK_BYTES = 1 << 18
 #: Chunks between two looks whether the disk there still takes them.
 _CHUNKS_A_LOOK = 32
@@ -237,7 +239,9 @@ class KeeperClient:
             try:
                 self.ask("ping", 4 * PING_S)
             except (DeviceLost, DeviceRefused):
-                return
+                # One that is busy for longer answers later, and must hear from us then; one that is gone never does.
+                if self._lost:
+                    return
 
 
 class Refused(DeviceRefused):
@@ -267,6 +271,7 @@ class KeeperLink(WorkerLink):
         self._limit_bytes: int | None = None
         # One byte for each line and one for the end: whoever waits for several workers can select on it.
         self._bell, self._rings = os.pipe()
+        self._ringing = threading.Lock()
 
     def request(self, command: str, timeout_s: float, **fields: Any) -> dict[str, Any]:
         self.send(command, **fields)
@@ -299,8 +304,15 @@ class KeeperLink(WorkerLink):
             if self._ended is None and not self._lost:
                 self._keeper.ask("close_worker", worker=self._number)
         self._keeper.forget(self._number)
-        os.close(self._bell)
-        os.close(self._rings)
+        with self._ringing:
+            bell, rings = self._bell, self._rings
+            self._bell = self._rings = -1
+        os.close(bell)
+        os.close(rings)
+
+    def abort(self) -> None:
+        with suppress(DeviceLost, DeviceRefused):
+            self._keeper.ask("kill_worker", _ABORT_S, worker=self._number)
 
     def hear(self, head: Message, payload: bytes) -> None:
         """Take what the worker wrote, or that it ended. Called in the connection's thread."""
@@ -321,8 +333,9 @@ class KeeperLink(WorkerLink):
         self._ring()
 
     def _ring(self) -> None:
-        with suppress(OSError):  # it was closed meanwhile
-            os.write(self._rings, b"\n")
+        with self._ringing:  # another file may have the descriptor's number once it is closed
+            if self._rings >= 0:
+                os.write(self._rings, b"\n")
 
     def _line(self, command: str, timeout_s: float) -> bytes:
         deadline = time.monotonic() + timeout_s

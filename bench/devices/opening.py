@@ -51,8 +51,7 @@ def open_device(
     settings = RemoteSettings(
         folder=table.folder or DEFAULT_FOLDER,
         python=table.python,
-        cache_bytes=cache_bytes
-        or (parse_size(table.cache, f"[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES),
+        cache_bytes=_cache_bytes(name, table, config) if cache_bytes is None else cache_bytes,
         purpose=purpose,
     )
     from .ssh import SshTransport
@@ -77,6 +76,20 @@ def find_device(text: str, config: Config | None) -> tuple[str, RemoteTable]:
     if text in hosts:
         return text, RemoteTable(SshSettings.from_address(text))
     raise UsageError(_unknown(text, [LOCAL, *tables, *hosts]))
+
+
+def name_of_device(text: str, config: Config | None) -> str:
+    """Return the device part of case ids of the device that a text names.
+
+    Raises:
+        UsageError: there is no such device, or its settings are wrong.
+    """
+    return LOCAL if text == LOCAL else find_device(text, config)[0]
+
+
+def _cache_bytes(name: str, table: RemoteTable, config: Config | None) -> int:
+    file = f"{config.path}: " if config is not None and config.path is not None else ""
+    return parse_size(table.cache, f"{file}[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES
 
 
 def device_name(ssh: SshSettings) -> str:

@@ -197,8 +197,8 @@ def _open_pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 
 def telling_line(text: str) -> str:
     """Return the last line that a worker wrote on its standard error which is no mere information."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("INFO:", "VERBOSE:", "WARNING:"))]
+    lines = ["".join(letter for letter in line if letter.isprintable()).strip() for line in text.splitlines()]
+    telling = [line for line in lines if line and not line.startswith(("INFO:", "VERBOSE:", "WARNING:"))]
     return telling[-1][:200] if telling else ""
 
 

@@ -31,6 +31,9 @@ from .transport import Transport
 #: Below the home folder there, unless the device's settings name another one.
 DEFAULT_FOLDER = ".cache/edgebench"
 DEFAULT_CACHE_BYTES = 2_000_000_000
+#: The Python that ``device setup`` makes, in the folder that everything lies in.
+DEFAULT_PYTHON = "env/bin/python3"
+_EVICT_S = 10.0
 _ENVIRONMENT_FIELDS = (
     "hostname",
     "system",
@@ -133,6 +136,14 @@ class RemoteDevice(Device):
         self._placed.clear()
         self.connect()
 
+    def tidy(self) -> None:
+        if self._keeper is not None and self._placed:
+            with suppress(DeviceLost, DeviceRefused):  # the next run has the same limit, or its own
+                self._keeper.ask("evict", _EVICT_S, limit_bytes=self.settings.cache_bytes, ended=True)
+
+    def hear_sent(self, hear: Callable[[int, int], None]) -> None:
+        self._on_sent = lambda _name, done, total: hear(done, total)
+
     def close(self) -> None:
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
@@ -183,7 +194,7 @@ class RemoteDevice(Device):
         return time.monotonic_ns()
 
     def default_python(self) -> str:
-        return f"{self.root}/env/bin/python3"
+        return f"{self.root}/{DEFAULT_PYTHON}"
 
     def environment(self) -> Environment:
         if self._environment is None:

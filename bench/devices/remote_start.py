@@ -12,25 +12,31 @@ from .zipapp import worker_archive
 
 #: What a login shell prints comes before this line.
 MARK = "edgebench-begins-here"
+#: Stands for the Python of the environment there, which may be the only one, and on no PATH.
+_OWN = "the-environments-own"
 _SEARCH = rf"""
 echo; echo {MARK}
 echo "home=$HOME"
 uname -m 2>/dev/null | sed 's/^/machine=/'
+case $1 in /*) folder=$1 ;; *) folder=$HOME/$1 ;; esac
+shift
 for name in "$@"; do
+  case $name in {_OWN}) name=$folder/env/bin/python3 ;; "~/"*) name=$HOME/${{name#"~/"}} ;; esac
   found=$(command -v "$name" 2>/dev/null) || continue
   version=$("$found" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
   echo "python=$version $found"
   case $version in 2.*|3.[0-7]) ;; *) break ;; esac
 done
 """
-_NAMES = ("python3", *(f"python3.{minor}" for minor in range(14, 7, -1)))
+_NAMES = ("python3", *(f"python3.{minor}" for minor in range(14, 7, -1)), _OWN)
 _OLDEST = (3, 8)
 _WRITE = r"""
 umask 077
 mkdir -p "$1" || exit 1
-cat > "$2.part" || exit 1
-[ "$(wc -c < "$2.part")" -eq "$3" ] || { echo "only $(wc -c < "$2.part") of $3 bytes arrived" >&2; exit 1; }
-mv "$2.part" "$2"
+part="${2%.pyz}-$$.pyz.part"
+cat > "$part" || exit 1
+[ "$(wc -c < "$part")" -eq "$3" ] || { echo "only $(wc -c < "$part") of $3 bytes arrived" >&2; exit 1; }
+mv "$part" "$2"
 """
 _SIZE = rf"""
 echo; echo {MARK}
@@ -55,7 +61,7 @@ def find_python(transport: Transport, wanted: str | None, folder: str) -> There:
         DeviceLost: the connection went.
     """
     names = (wanted,) if wanted else _NAMES
-    done = transport.run(["sh", "-c", _SEARCH, "sh", *names], timeout_s=_STEP_S)
+    done = transport.run(["sh", "-c", _SEARCH, "sh", folder.removeprefix("~/"), *names], timeout_s=_STEP_S)
     lines = after_mark(done.stdout)
     told = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("python="))
     if done.status != 0 or "home" not in told:

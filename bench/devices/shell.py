@@ -48,7 +48,7 @@ _NO_KEEPER = "nothing there can be asked: without a Python of its own the device
 
 
 class ShellDevice(Device):
-    """Another way to use a device that is reached through a transport. Where it has a Python, its helper tells truth."""
+    """Another way to use a device that is reached through a transport. Where it has a Python, its helper is asked."""
 
     elsewhere = True
 

@@ -116,7 +116,7 @@ def _no_address(error: socket.gaierror, hop: Hop) -> DeviceError:
 def _no_connection(error: OSError, hop: Hop) -> DeviceError:
     reason = error.strerror or str(error)
     if isinstance(error, ConnectionRefusedError):
-        return DeviceLost(f"{hop.prefix}: nothing listens at {hop.place} yet, or it has no SSH server: {reason}")
+        return DeviceLost(f"{hop.prefix}: nothing listens at {hop.place} yet, or it has no SSH server")
     if isinstance(error, ConnectionResetError | BrokenPipeError):
         return DeviceLost(f"{hop.prefix}: {_CLOSED}")
     if isinstance(error, PermissionError):

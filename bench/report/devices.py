@@ -158,7 +158,7 @@ def _lines(record: RunRecord, device: DeviceRecord) -> list[str]:
     here = device.environment
     name = f" {clean(device.name)}" if len(record.devices) > 1 or device.address is not None else ""
     board = clean(device.board_model or here.cpu_model or here.machine)
-    soc = f" ({clean(device.soc)})" if device.soc else ""
+    soc = f" ({clean(device.soc)})" if device.soc and device.soc != device.board_model else ""
     kind = "emulated" if device.emulated else "virtual machine" if device.virtual else ""
     ruled = f"governor {', '.join(governors(device))}" if governors(device) else ""
     what = [f"{board}{soc}", kind, cores(device.cores, here.cpus_logical) or "", ruled]
@@ -167,19 +167,20 @@ def _lines(record: RunRecord, device: DeviceRecord) -> list[str]:
         return [f"Device{name}: {', '.join(part for part in what if part)}; no temperature or clock told; "
                 f"{'; '.join(state)}."]  # fmt: skip
     what += [clean(here.system), clean(here.kernel), *runtimes(record, device)]
-    sent = [] if device.address is None else _sent(device)
-    return [f"Device{name}: {', '.join(part for part in what if part)}.", f"  {'; '.join([*state, *sent])}."]
+    lines = [f"Device{name}: {', '.join(part for part in what if part)}.", f"  {'; '.join(state)}."]
+    return [*lines, *_way_there(device)]
 
 
-def _sent(device: DeviceRecord) -> list[str]:
-    """Return what had to go there, and how long the first result took, as far as they are known."""
-    found = []
+def _way_there(device: DeviceRecord) -> list[str]:
+    """Return what it took to measure elsewhere: bytes, and the time to the first result."""
+    said = []
     if device.bytes_sent is not None:
-        there = f", {megabytes(device.bytes_reused)} were there" if device.bytes_reused else ""
-        found.append(f"{megabytes(device.bytes_sent)} MB sent{there}")
-    if device.ready_to_first_result_ns is not None:
-        found.append(f"first result after {seconds(device.ready_to_first_result_ns)}")
-    return found
+        there = device.bytes_reused
+        before = f", {megabytes(there)} MB were there already" if there else ""
+        said.append(f"{megabytes(device.bytes_sent)} MB sent{before}")
+    if device.address is not None and device.ready_to_first_result_ns is not None:
+        said.append(f"ready to first result {seconds(device.ready_to_first_result_ns)}")
+    return [f"  {'; '.join(said)}."] if said else []
 
 
 def _state(device: DeviceRecord) -> list[str]:

@@ -72,7 +72,8 @@ def _machine(examination: Examination, width: int | None) -> str:
         known.append(f"{megabytes(snapshot['memory_available_bytes'])} MB of memory free")
     if facts.get("virtual", {}).get("found"):
         known.append("a virtual machine")
-    return _wrapped(f"Machine: {', '.join(clean(str(text)) for text in known if text)}.", width, "", "  ")
+    told = dict.fromkeys(clean(str(text)) for text in known if text)
+    return _wrapped(f"Machine: {', '.join(told)}.", width, "", "  ")
 
 
 def _gpus(gpus: GpuReport, width: int | None) -> str:

@@ -18,9 +18,7 @@ _MEDICAL = (
     "Not a medical device. Accuracy here describes image files of one data set; "
     "it must not be used for diagnosis or any decision about a patient."
 )
-_GENERAL = (
-    "These figures hold for this machine, these files and these versions. Measure again on the device that will ship."
-)
+_GENERAL = "These figures hold for {where}, these files and these versions. Measure again on the device that will ship."
 _NO_TEST = "Smallest and largest as measured: no difference between rows has been tested for significance."
 _ANSWERS_TESTED = (
     "Right answers: compared with the baseline's image by image, by class, images of one lesion together where lesions "
@@ -39,9 +37,15 @@ def question(record: RunRecord) -> str:
     return f"Which variant of {joined(models, 2)} should run {where}?"
 
 
+def _where(record: RunRecord) -> str:
+    if len(record.devices) > 1:
+        return "these devices"
+    return "this device" if record.devices and record.devices[0].address is not None else "this machine"
+
+
 def notice(record: RunRecord) -> str:
     """Return the limit of use that every report must show."""
-    limit = _MEDICAL if has_accuracy(record) else _GENERAL
+    limit = _MEDICAL if has_accuracy(record) else _GENERAL.format(where=_where(record))
     return f"{_GENERATED} {limit}" if record.data is not None and record.data.generated else limit
 
 

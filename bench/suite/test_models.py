@@ -10,6 +10,8 @@ from edgebench.plan import ModelVariant, find_variants, left_out
 from edgebench.records import Engine
 from edgebench.spec import parse_choice, parse_delegate, parse_threads
 from edgebench.testing import Measure
+from edgebench.testing.devices import session_config, session_device
+from edgebench.testing.marked import one_device
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -17,8 +19,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     config = metafunc.config
     if not config.getoption("--models"):
         raise pytest.UsageError("name the models: --models models/net, or --models net.tflite")
-    if config.getoption("--device") != "local":
-        raise pytest.UsageError(f"--device {config.getoption('--device')}: only local is known")
     try:
         found = [case for model in config.getoption("--models") for case in _cases(config, model)]
     except EdgebenchError as error:
@@ -27,8 +27,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _cases(config: pytest.Config, model: str) -> list[object]:
-    shared = {name: config.getoption(f"--{name}") for name in ("data", "python", "budget", "blocks")}
+    shared = {name: config.getoption(f"--{name}") for name in ("data", "python", "budget", "blocks", "device")}
     asked = {name: value for name, value in shared.items() if value is not None}
+    where = _where(config)
     variants, rejected = _variants(model)
     found: list[object] = [
         _case(error.path, f"{Path(error.path).name}-unreadable", {**asked, "model": error.path}) for error in rejected
@@ -40,11 +41,22 @@ def _cases(config: pytest.Config, model: str) -> list[object]:
                     continue
                 for threads in parse_threads(config.getoption("--threads")):
                     how = "" if engine == "interpreter" else f"{engine}-"
-                    name = f"{item.model}/{item.variant}-{how}{delegate}-t{threads}"
+                    name = f"{item.model}/{item.variant}{where}-{how}{delegate}-t{threads}"
                     place = f"{item.model}/{item.variant}={item.file.path}"
                     ways = {"engine": engine, "delegate": delegate, "threads": threads}
                     found.append(_case(name, name, {**asked, **ways, "model": place}))
     return found
+
+
+def _where(config: pytest.Config) -> str:
+    """Return what a test's name says of the device: of this machine nothing."""
+    device = one_device(config.getoption("--device") or session_device(config))
+    if device is None:
+        return ""
+    from edgebench.config import load_config
+    from edgebench.devices.opening import name_of_device
+
+    return f"@{name_of_device(device, load_config(session_config(config)))}"
 
 
 def _variants(model: str) -> tuple[list[ModelVariant], list[ModelError]]:

@@ -11,6 +11,7 @@ from ..plan import ModelVariant, find_variants
 from ..records import CaseResult, Engine, Settings
 from ..spec import (
     DEFAULT_SETTINGS,
+    LOCAL,
     CaseChoice,
     DataSpec,
     Spec,
@@ -20,6 +21,7 @@ from ..spec import (
     parse_python,
 )
 from ..store import StoredRun
+from .devices import SessionDevices
 from .marked import Conditions, Request
 from .measured import Measured
 
@@ -40,8 +42,12 @@ ONCE = Settings(
 
 @dataclass
 class Deferred:
-    """Requests of a session and what has been measured for them. ``out`` is where runs are stored, None for nowhere."""
+    """Requests of a session and what has been measured for them, on this machine or one of ``devices``.
 
+    ``out`` is where runs are stored, None for nowhere.
+    """
+
+    devices: SessionDevices
     out: Path | None = None
     timed: bool = True
     _waiting: dict[Conditions, list[Request]] = field(default_factory=dict)
@@ -77,6 +83,22 @@ class Deferred:
                 lines.append(f"stored in {run.folder}")
         return lines
 
+    def told_devices(self) -> dict[str, dict[str, str]]:
+        """Return what each other device is that something was measured on, by name; what is unknown is left out."""
+        found = {}
+        for run in (item.run for item in self._done.values() if isinstance(item, Measured)):
+            for device in run.record.devices:
+                if device.name != LOCAL:
+                    told = {
+                        "board": device.board_model,
+                        "machine": device.environment.machine,
+                        "cpu": device.environment.cpu_model,
+                        "system": device.environment.system,
+                        "kernel": device.environment.kernel,
+                    }
+                    found[device.name] = {key: value for key, value in told.items() if value is not None}
+        return found
+
     def _measure(self, requests: list[Request]) -> None:
         chosen: dict[Request, list[CaseChoice]] = {}
         wanted: dict[Request, list[CaseChoice]] = {}
@@ -105,6 +127,7 @@ class Deferred:
             self._done[request] = Measured(tuple(_found(run.record.cases, choices)), run)
 
     def _run(self, choices: list[CaseChoice], models: tuple[str, ...], conditions: Conditions) -> StoredRun:
+        from ..analysis.endings import stopped_by_hand
         from ..api import run_spec
 
         spec = Spec(
@@ -112,14 +135,16 @@ class Deferred:
             engines=tuple(dict.fromkeys(choice.engine for choice in choices)),
             delegates=tuple({repr(choice.delegate): choice.delegate for choice in choices}.values()),
             threads=tuple(dict.fromkeys(choice.threads for choice in choices)),
-            pythons=(parse_python(conditions.python),) if conditions.python else (),
+            pythons=(parse_python(conditions.python, here=conditions.device is None),) if conditions.python else (),
             data=_data(conditions),
             settings=bounded_settings(DEFAULT_SETTINGS, conditions.budget, conditions.blocks) if self.timed else ONCE,
             command=("pytest",),
             only=tuple(choices),
+            devices=(conditions.device or LOCAL,),
         )
-        run = run_spec(spec, out=self.out)
-        if run.record.interrupted:
+        device = None if conditions.device is None else self.devices.get(conditions.device)
+        run = run_spec(spec, out=self.out, device=device)
+        if stopped_by_hand(run.record):
             raise KeyboardInterrupt
         return run
 

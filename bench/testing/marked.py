@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..errors import UsageError
 from ..nearest import nearest
+from ..spec import LOCAL
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What all cases of one run share: tests with the same conditions are measured together."""
+    """What all cases of one run share: tests with the same conditions are measured together.
+
+    ``device`` names another device than this machine, as ``--device`` does.
+    """
 
     data: str | None = None
     metadata: str | None = None
@@ -23,6 +27,7 @@ class Conditions:
     python: str | None = None
     budget: str | None = None
     blocks: int | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,10 @@ _PLAIN_LIMITS = ("max_p50_ms", "max_p90_ms", "max_peak_mb", "max_size_mb", "min_
 KNOWN = (*_WAYS, *_PLAIN_LIMITS, "min_recall", "max_ratio", "gate", *_CONDITIONS)
 
 
-def make_request(given: Mapping[str, Any], *, budget: str | None = None, data: str | None = None) -> Request:
-    """Return the request that the marker's or the fixture's keywords make; ``budget`` and ``data`` are the session's.
+def make_request(
+    given: Mapping[str, Any], *, budget: str | None = None, data: str | None = None, device: str | None = None
+) -> Request:
+    """Return the request that the marker's or the fixture's keywords make; the others are the session's.
 
     Raises:
         UsageError: an unknown keyword, or a value of the wrong kind.
@@ -81,17 +88,25 @@ def make_request(given: Mapping[str, Any], *, budget: str | None = None, data: s
     threads = given.get("threads", 1)
     if not isinstance(threads, int) or isinstance(threads, bool):
         raise UsageError(f"edgebench(threads={threads!r}): must be a whole number; give each count a test of its own")
-    conditions = Conditions(
-        **{"budget": budget, "data": data} | {name: given[name] for name in _CONDITIONS if name in given}
-    )
+    shared = {"budget": budget, "data": data, "device": device}
+    conditions = Conditions(**shared | {name: given[name] for name in _CONDITIONS if name in given})
     return Request(
         model=str(model),
         engine=str(given.get("engine", "interpreter")),
         delegate=str(given.get("delegate", "default")),
         threads=threads,
-        conditions=conditions,
+        conditions=replace(conditions, device=one_device(conditions.device)),
         limits=_limits(given),
     )
+
+
+def one_device(text: object) -> str | None:
+    """Return what names a device, None for this machine. Raises UsageError where it is no text, or names several."""
+    if text is None or text == LOCAL:
+        return None
+    if not isinstance(text, str) or "," in text:
+        raise UsageError(f"edgebench(device={text!r}): name one device, as 'pi' or 'ssh://pi@raspberrypi.local'")
+    return text
 
 
 def _limits(given: Mapping[str, Any]) -> Limits:

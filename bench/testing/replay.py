@@ -52,6 +52,7 @@ def extra_info(case: CaseResult) -> dict[str, Any]:
     memory, accuracy, delegation, ratio = case.memory, case.accuracy, case.delegation, case.comparison
     found: dict[str, Any] = {
         "case": case.case_id,
+        "device": case.device,
         "model_sha256": case.file.sha256,
         "size_bytes": case.file.size_bytes,
         "runtime": f"{case.runtime.package} {case.runtime.version}" if case.runtime else None,

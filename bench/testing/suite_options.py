@@ -10,7 +10,7 @@ _OPTIONS: tuple[tuple[str, dict[str, object]], ...] = (
     ("--engine", {"default": "interpreter", "metavar": "NAME[,NAME]", "help": "interpreter, compiled"}),
     ("--delegate", {"default": "default", "metavar": "NAME[,NAME]", "help": "default, xnnpack, none, gpu"}),
     ("--threads", {"default": "1", "metavar": "N[,N]", "help": "thread counts"}),
-    ("--device", {"default": "local", "metavar": "DEVICE", "help": "where to run: local"}),
+    ("--device", {"metavar": "DEVICE", "help": "where to run: local, a name of edgebench.toml, or ssh://USER@HOST"}),
     ("--python", {"metavar": "PATH", "help": "run workers under this Python"}),
     ("--budget", {"metavar": "T", "help": "time for the run of all selected cases (60s)"}),
     ("--blocks", {"type": int, "metavar": "N", "help": "exactly N blocks of fresh workers, for a quick look"}),

@@ -52,6 +52,7 @@ def make_environment(root: str, request: Dict[str, Any]) -> Dict[str, Any]:
             _unpack(str(wheel["path"]), packages, new)
         with open(os.path.join(new, MANIFEST), "w", encoding="utf-8") as file:
             json.dump(request["manifest"], file, indent=1)
+        os.sync()  # a loss of power must not leave a whole-looking one with empty files
         _swap(new, place, old)
     except OSError as error:
         raise _refused(error, root) from error

@@ -23,14 +23,16 @@ from .governor import GovernorSwitch
 from .keeper_files import FileStore
 from .keeper_governor import recover_governor, restore_governor, set_governor
 from .keeper_lock import DeviceLock
+from .keeper_orphans import end_orphans
 from .keeper_wire import MARK, Message, Unframer, frame, write_all
-from .keeper_workers import Children, end_leftovers, own_archive, worker_environment
+from .keeper_workers import Children, own_archive, worker_environment
 from .noise import probe
 from .refusal import Refusal, one_line
 
 #: Longer than a network's short absence, shorter than anybody waits for a board that its last run left locked.
 PATIENCE_S = 60
 _READ_BYTES = 1 << 18
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM)
 
 Answer = Dict[str, Any]
 Command = Callable[["Keeper", Message], Answer]
@@ -117,8 +119,9 @@ def _hello(keeper: Keeper, _request: Message) -> Answer:
 
 def _take_lock(keeper: Keeper, request: Message) -> Answer:
     keeper.lock.take(dict(request["holder"]))
+    end_orphans(os.path.dirname(own_archive()))
     remove_old_archives(keeper.root)
-    return {"ended": end_leftovers(keeper.scratch)}
+    return {}
 
 
 def _holder(keeper: Keeper, _request: Message) -> Answer:
@@ -162,7 +165,7 @@ def _end_file(keeper: Keeper, _request: Message) -> Answer:
 
 
 def _evict(keeper: Keeper, request: Message) -> Answer:
-    return keeper.files.evict(int(request["limit_bytes"]))
+    return keeper.files.evict(int(request["limit_bytes"]), ended=bool(request.get("ended")))
 
 
 def _usage(keeper: Keeper, _request: Message) -> Answer:
@@ -263,14 +266,16 @@ def _cpu_model() -> Optional[str]:
 
 def main(root: str) -> None:
     """Serve until the input ends, then leave nothing running and nothing changed."""
+    os.umask(0o077)
     requests, answers = os.dup(0), os.dup(1)
     os.dup2(2, 1)
     try:
         keeper = Keeper(root, requests, answers)
     except OSError as error:
-        write_all(answers, MARK + frame({"fatal": "%s: cannot be used: %s" % (root, error.strerror or error)}))
-        sys.exit(1)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM):
+        _give_up(answers, "%s: cannot be used: %s" % (root, error.strerror or error))
+    except Refusal as refusal:
+        _give_up(answers, str(refusal))
+    for number in _ENDINGS:
         signal.signal(number, _end)
     signal.alarm(PATIENCE_S)
     try:
@@ -278,9 +283,21 @@ def main(root: str) -> None:
     except (OSError, ValueError):
         pass  # the controller is gone, or is none
     finally:
-        signal.alarm(0)
+        _end_no_more()
         keeper.close()
 
 
+def _give_up(answers: int, line: str) -> NoReturn:
+    write_all(answers, MARK + frame({"fatal": line}))
+    sys.exit(1)
+
+
 def _end(_number: int, _frame: object) -> NoReturn:
+    _end_no_more()
     raise SystemExit(1)
+
+
+def _end_no_more() -> None:
+    """Be deaf to whoever asks once more: that must not keep this process from putting things back."""
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)

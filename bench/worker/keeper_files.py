@@ -24,18 +24,20 @@ class FileStore:
     """The files below ``root``, and the one that is being sent."""
 
     def __init__(self, root: str) -> None:
+        """Make the folders.
+
+        Raises:
+            Refusal: ``not-ours``, where ``root`` has somebody else's things under our names.
+            OSError: they cannot be made.
+        """
         self.root = root
         self._used: List[str] = []
         self._part: Optional[_Part] = None
         self._trouble: Optional[Refusal] = None
-        for folder in (root, os.path.join(root, _FILES), os.path.join(root, _PARTS)):
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-        marker = os.path.join(root, MARKER)
-        if not os.path.exists(marker):
-            with open(marker, "w", encoding="ascii") as file:
-                file.write(
-                    "edgebench keeps what it needs on this device here; remove it with: edgebench device clean\n"
-                )
+        os.makedirs(root, mode=0o700, exist_ok=True)
+        _mark(root)  # first: what is made after it is ours, whenever this process ends
+        for folder in (_FILES, _PARTS):
+            os.makedirs(os.path.join(root, folder), mode=0o700, exist_ok=True)
 
     def path(self, digest: str) -> str:
         """Return where a file lies, or would."""
@@ -52,8 +54,10 @@ class FileStore:
         path = self.path(digest)
         self._used.append(digest)
         if os.path.exists(path):
-            os.utime(path)  # what was used last is removed last
-            return {"path": path}
+            if os.path.getsize(path) == size_bytes:
+                os.utime(path)  # what was used last is removed last
+                return {"path": path}
+            os.unlink(path)  # the power went before all of it was on the disk
         self._close()
         part = os.path.join(self.root, _PARTS, digest)
         have = os.path.getsize(part) if os.path.exists(part) else 0
@@ -100,14 +104,17 @@ class FileStore:
         if self._trouble is not None:
             raise self._trouble
 
-    def evict(self, limit_bytes: int) -> Dict[str, Any]:
-        """Remove the files that were not used for longest until all take at most so much; those in use stay."""
+    def evict(self, limit_bytes: int, ended: bool = False) -> Dict[str, Any]:
+        """Remove the files that were not used for longest until all take at most so much.
+
+        Those in use stay, unless the run that uses them has ``ended``.
+        """
         entries = sorted(self._entries(), key=lambda entry: entry[2])
         total, removed = sum(size for _, size, _ in entries), 0
         for path, size, _ in entries:
             if total <= limit_bytes:
                 break
-            if os.path.basename(path) in self._used:
+            if os.path.basename(path) in self._used and not ended:
                 continue
             os.unlink(path)
             total, removed = total - size, removed + size
@@ -176,10 +183,29 @@ class _Part:
 
     def close(self) -> str:
         try:
+            # A name must not outlive a loss of power that its content does not: nobody hashes it again.
+            self._file.flush()
+            os.fsync(self._file.fileno())
             self._file.close()
         except OSError:  # a full disk: the buffer's rest is lost, and the hash tells
             return "incomplete"
         return self._hash.hexdigest()
+
+
+def _mark(root: str) -> None:
+    """Write down that the folder is ours, unless that stands there."""
+    marker = os.path.join(root, MARKER)
+    if os.path.exists(marker):
+        return
+    others = sorted(name for name in os.listdir(root) if name in _OURS)
+    if others:
+        raise Refusal(
+            "not-ours",
+            "%s has something of others called %s, which would get lost; name another folder, or a new one inside of it"
+            % (root, " and ".join(others)),
+        )
+    with open(marker, "w", encoding="ascii") as file:
+        file.write("edgebench keeps what it needs on this device here; remove it with: edgebench device clean\n")
 
 
 def _is_ours(name: str) -> bool:

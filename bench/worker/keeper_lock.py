@@ -15,6 +15,8 @@ from typing import Any, Dict, Optional
 from .refusal import Refusal
 
 _NAME = "edgebench.lock"
+#: Anybody can put something into a temporary folder: a link to a file of ours, which would be emptied, or a pipe.
+_WARILY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 #: It has workers to kill before it ends.
 _END_S = 10.0
 
@@ -49,7 +51,9 @@ class DeviceLock:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
-                raise Refusal("in-use", "it is in use %s" % _who(self.holder())) from None
+                raise Refusal(
+                    "in-use", "it is in use %s; try again when that has ended" % _who(self.holder())
+                ) from None
             if self._is(descriptor):
                 self._descriptor = descriptor
                 self._write(holder)
@@ -60,7 +64,7 @@ class DeviceLock:
     def holder(self) -> Optional[Dict[str, Any]]:
         """Return who holds the lock now, as that run wrote it down; None where it is free."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY)
+            descriptor = os.open(self.path, os.O_RDONLY | _WARILY)
         except OSError:
             return None
         try:
@@ -96,7 +100,7 @@ class DeviceLock:
     def _opened(self) -> int:
         for flags in (os.O_RDWR, os.O_RDWR | os.O_CREAT, os.O_RDONLY):
             try:
-                descriptor = os.open(self.path, flags | os.O_CLOEXEC, 0o666)
+                descriptor = os.open(self.path, flags | _WARILY, 0o666)
             except FileNotFoundError:
                 continue
             except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import tempfile
 import time
 from typing import IO, Any, Callable, Dict, List, Optional
 
+from .keeper_orphans import die_with
 from .keeper_wire import Message, write_all
 from .refusal import Refusal
 
@@ -22,7 +24,6 @@ _READ_BYTES = 1 << 16
 #: How often the memory of a worker is looked at while it may grow.
 WATCH_S = 0.015
 _CLOSE_WAIT_S = 2.0
-_NOTE = re.compile(r"worker-(\d+)\Z")
 
 
 class Child:
@@ -41,6 +42,7 @@ class Child:
                 stderr=self._stderr if self._stderr is not None else subprocess.DEVNULL,
                 bufsize=0,
                 start_new_session=True,
+                preexec_fn=functools.partial(die_with, os.getpid()),  # safe: the keeper has one thread
                 cwd=folder,
                 env=environment,
             )
@@ -118,7 +120,6 @@ class Children:
         child = Child([python, "-u", self._archive], environment, self._folder)
         self._started += 1
         self._children[self._started] = child
-        remember(self._folder, child.pid)
         return {"worker": self._started, "pid": child.pid}
 
     def outputs(self) -> Dict[int, int]:
@@ -150,7 +151,6 @@ class Children:
             return
         del self._children[number]
         status = child.close()
-        forget(self._folder, child.pid)
         ended: Message = {"worker": number, "ended": True, "status": status, "words": child.last_words()}
         if child.used_bytes is not None:
             ended["used_bytes"] = child.used_bytes
@@ -168,7 +168,6 @@ class Children:
         child = self._children.pop(number, None)
         if child is not None:
             child.close()
-            forget(self._folder, child.pid)
 
     def kill(self, number: int) -> None:
         """Kill one worker at once; that it has ended is then told as always."""
@@ -182,63 +181,9 @@ class Children:
             child.kill()
         deadline = time.monotonic() + _CLOSE_WAIT_S
         for child in self._children.values():
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 child._process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                continue
-            forget(self._folder, child.pid)
         self._children.clear()
-
-
-def remember(folder: str, pid: int) -> None:
-    """Write down which process a worker is: a keeper that is killed cannot end it, but the next one can."""
-    try:
-        with open(_note(folder, pid), "w", encoding="ascii") as file:
-            file.write(_began(pid))
-    except OSError:
-        pass  # a full disk: it is not found again then
-
-
-def forget(folder: str, pid: int) -> None:
-    """Remove the note about a worker that has ended."""
-    with contextlib.suppress(OSError):
-        os.unlink(_note(folder, pid))
-
-
-def end_leftovers(folder: str) -> int:
-    """Kill the workers that a killed keeper has left there, and return how many. Other processes of their ids stay."""
-    ended = 0
-    for name in os.listdir(folder):
-        found = _NOTE.match(name)
-        if found is None:
-            continue
-        pid = int(found.group(1))
-        try:
-            with open(_note(folder, pid), encoding="ascii") as file:
-                began = file.read()
-            if began and began == _began(pid):
-                os.killpg(pid, signal.SIGKILL)
-                ended += 1
-        except OSError:
-            pass
-        forget(folder, pid)
-    return ended
-
-
-def _note(folder: str, pid: int) -> str:
-    return os.path.join(folder, "worker-%d" % pid)
-
-
-def _began(pid: int) -> str:
-    """Return when a process began, in ticks since the boot, with the boot's name; empty where that cannot be read."""
-    try:
-        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as file:
-            # The program's name in brackets may hold spaces and brackets of its own.
-            ticks = file.read().rpartition(")")[2].split()[19]
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return "%s %s" % (ticks, file.read().strip())
-    except (OSError, IndexError):
-        return ""
 
 
 def worker_environment(folder: str) -> Dict[str, str]:

@@ -287,7 +287,7 @@ def test_a_log_that_ends_early_has_fewer_figures_and_no_other_ones(name: str) ->
 
 def test_a_log_cut_anywhere_is_understood_or_an_error() -> None:
     for text in (samples.WHOLE, samples.LITERT, samples.PROFILE, samples.PYTHON_JSON):
-        for end in range(len(text)):
+        for end in range(0, len(text), 3):
             try:
                 assert parse_log(text[:end]).text == text[:end]
             except ProtocolError:

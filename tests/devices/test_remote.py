@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,16 @@ def test_a_worker_that_hangs_is_killed(device: RemoteDevice) -> None:
     assert not _runs(pid)
 
 
+def test_a_worker_can_be_killed_while_another_thread_waits_for_it(device: RemoteDevice) -> None:
+    with device.start_worker(sys.executable) as worker:
+        os.kill(int(worker.request("hello", 60)["pid"]), signal.SIGSTOP)
+        timer = threading.Timer(0.1, worker.abort)
+        timer.start()
+        with pytest.raises(WorkerDied, match="ended by SIGKILL"):
+            worker.request("memory", 60)
+        timer.join()
+
+
 def test_a_worker_that_holds_too_much_memory_is_killed(device: RemoteDevice) -> None:
     with device.start_worker(sys.executable) as worker:
         worker.request("hello", 60)
@@ -186,6 +198,40 @@ def test_a_damaged_part_is_sent_anew(open_there: MakeDevice, there: Board, tmp_p
     assert Path(device.push(path)).read_bytes() == path.read_bytes()
 
 
+def test_what_stays_there_is_bounded_though_nothing_new_was_sent(
+    open_there: MakeDevice, there: Board, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(name.encode() * 1_000)
+    first = open_there()
+    first.push(tmp_path / "a")
+    first.push(tmp_path / "b")
+    first.close()
+    second = open_there(RemoteSettings(cache_bytes=1_500))
+    second.push(tmp_path / "b")
+    second.reconnect()
+    assert len(list((there.root / "files").iterdir())) == 2
+    second.push(tmp_path / "b")
+    second.tidy()
+    second.close()
+    assert [path.name for path in (there.root / "files").iterdir()] == [file_digest(tmp_path / "b")]
+    third = open_there(RemoteSettings(cache_bytes=0))
+    third.push(tmp_path / "b")
+    third.tidy()
+    third.tidy()
+    third.close()
+    third.tidy()
+    assert list((there.root / "files").iterdir()) == []
+
+
+def test_how_far_a_file_is_can_be_heard(device: RemoteDevice, tmp_path: Path) -> None:
+    heard: list[tuple[int, int]] = []
+    device.hear_sent(lambda done, total: heard.append((done, total)))
+    (tmp_path / "file").write_bytes(b"x" * 600_000)
+    device.push(tmp_path / "file")
+    assert heard == [(262_144, 600_000), (524_288, 600_000), (600_000, 600_000)]
+
+
 def test_files_used_last_stay_where_room_is_short(open_there: MakeDevice, there: Board, tmp_path: Path) -> None:
     device = open_there(RemoteSettings(cache_bytes=2_500))
     old, kept, new = (tmp_path / name for name in ("old", "kept", "new"))
@@ -247,24 +293,43 @@ def test_it_ends_in_the_middle_of_a_killed_keeper(device: RemoteDevice, open_the
     open_there().connect()
 
 
-def test_a_worker_that_hangs_when_its_keeper_is_killed_is_ended_by_the_next_one(
-    device: RemoteDevice, open_there: MakeDevice, there: Board
-) -> None:
+def test_a_busy_worker_does_not_outlive_a_keeper_that_was_killed(device: RemoteDevice) -> None:
     worker = device.start_worker(sys.executable)
     pid = int(worker.request("hello", 60)["pid"])
-    os.kill(pid, signal.SIGSTOP)
+    os.kill(pid, signal.SIGSTOP)  # it does not see the end of its input
     os.kill(int(device.keeper.ask("hello")["pid"]), signal.SIGKILL)
-    stranger = subprocess.Popen(["sleep", "60"], start_new_session=True)
-    (there.root / "scratch" / f"worker-{stranger.pid}").write_text("1 another", encoding="ascii")
-    try:
-        open_there().connect()
-        _wait_until(lambda: not _runs(pid))
-        assert stranger.poll() is None
-        assert list((there.root / "scratch").glob("worker-*")) == []
-    finally:
-        stranger.kill()
-        stranger.wait()
+    _wait_until(lambda: not _runs(pid))
     worker.close()
+
+
+def test_workers_that_a_killed_keeper_has_left_all_the_same_are_ended(there: Board, open_there: MakeDevice) -> None:
+    looking = open_there(locks=False)
+    kept = looking.start_worker(sys.executable)
+    kept.request("hello", 60)
+    (archive,) = there.root.glob("worker-*.pyz")
+    words = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with (
+        subprocess.Popen([*words, str(archive)], start_new_session=True) as left,
+        subprocess.Popen([*words, str(there.home / archive.name)], start_new_session=True) as others,
+    ):
+        _wait_until(lambda: archive.name.encode() in Path(f"/proc/{left.pid}/cmdline").read_bytes())
+        open_there().connect()
+        assert left.wait(60) == -signal.SIGKILL
+        assert others.poll() is None
+        others.kill()
+    kept.request("hello", 60)
+    kept.close()
+
+
+def test_what_it_changed_is_put_back_though_it_is_told_to_end_twice(device: RemoteDevice, there: Board) -> None:
+    """A worker that takes its time to die leaves room for the second signal."""
+    device.start_worker(sys.executable)
+    pid = int(device.keeper.ask("hello")["pid"])
+    for _ in range(20):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    _wait_until(lambda: not _runs(pid))
+    assert "edgebench.lock" not in there.left()
 
 
 def test_nothing_is_left_after_cleaning(device: RemoteDevice, there: Board) -> None:
@@ -287,6 +352,34 @@ def test_a_folder_that_is_not_ours_is_not_removed(open_there: MakeDevice, there:
     with pytest.raises(DeviceRefused, match="nothing is removed there"):
         device.keeper.ask("clean")
     assert (there.home / "photos" / "one.jpg").exists()
+
+
+@pytest.mark.parametrize("name", ["env", "files", "scratch"])
+def test_a_folder_that_has_others_things_under_our_names_is_not_taken(
+    open_there: MakeDevice, there: Board, name: str
+) -> None:
+    others = there.home / "ssd" / name / "mine"
+    others.parent.mkdir(parents=True)
+    others.write_text("mine", encoding="utf-8")
+    with pytest.raises(DeviceRefused, match=rf"ssd has something of others called {name}, .*name another folder"):
+        open_there(RemoteSettings(folder="ssd")).connect()
+    assert [path.name for path in there.home.rglob("*") if path.is_file() and path.suffix != ".pyz"] == ["mine"]
+
+
+def test_a_file_that_a_loss_of_power_has_emptied_is_sent_anew(
+    open_there: MakeDevice, there: Board, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"content")
+    first = open_there()
+    Path(first.push(file)).write_bytes(b"")
+    first.close()
+    assert Path(open_there().push(file)).read_bytes() == b"content"
+
+
+def test_only_the_user_can_read_what_lies_there(device: RemoteDevice, there: Board) -> None:
+    device.place(Path(model("float32")))
+    assert {oct(path.stat().st_mode & 0o077) for path in (there.root, *there.root.rglob("*"))} == {"0o0"}
 
 
 def test_others_files_in_the_folder_stay(open_there: MakeDevice, there: Board) -> None:
@@ -331,18 +424,22 @@ def test_a_login_shell_that_talks(open_there: MakeDevice, there: Board) -> None:
 def test_a_board_without_a_usable_python(
     open_there: MakeDevice, there: Board, tmp_path: Path, scripts: dict[str, str], line: str
 ) -> None:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name in ("sh", "cat", "mkdir", "mv", "wc", "uname", "sed"):
-        for place in ("/bin", "/usr/bin"):
-            if Path(place, name).exists() and not (programs / name).exists():
-                (programs / name).symlink_to(Path(place, name))
+    programs = _only_programs(there, tmp_path)
     for name, text in scripts.items():
         (programs / name).write_text(text, encoding="utf-8")
         (programs / name).chmod(0o755)
-    there.environment["PATH"] = str(programs)
     with pytest.raises(DeviceRefused, match=line):
         open_there().connect()
+
+
+def test_the_environment_there_may_have_the_only_python(open_there: MakeDevice, there: Board, tmp_path: Path) -> None:
+    first = open_there()
+    first.connect()
+    first.close()
+    (there.root / "env" / "bin").mkdir(parents=True)
+    (there.root / "env" / "bin" / "python3").symlink_to(sys.executable)
+    _only_programs(there, tmp_path)
+    assert open_there().keeper.ask("hello")["python"] == sys.version.split()[0]
 
 
 def test_an_old_python_there_runs_keeper_and_workers(open_there: MakeDevice, tflite_python: str) -> None:
@@ -365,6 +462,13 @@ def test_a_folder_that_cannot_be_made(open_there: MakeDevice, there: Board) -> N
 def test_a_python_that_was_named_and_is_none(open_there: MakeDevice) -> None:
     with pytest.raises(DeviceRefused, match=r"/no/python is no Python 3.8 or newer there"):
         open_there(RemoteSettings(python="/no/python")).connect()
+
+
+def test_a_python_below_the_home_folder(open_there: MakeDevice, there: Board) -> None:
+    (there.home / "my bin").mkdir()
+    (there.home / "my bin" / "python").symlink_to(sys.executable)
+    hello = open_there(RemoteSettings(python="~/my bin/python")).keeper.ask("hello")
+    assert hello["executable"] == str(there.home / "my bin" / "python")
 
 
 def test_it_is_tried_again_while_it_cannot_be_reached(there: Board) -> None:
@@ -393,6 +497,18 @@ def test_what_will_not_change_is_not_tried_again() -> None:
     with pytest.raises(DeviceError, match="wrong key"):
         RemoteDevice("there", refuse).connect()
     assert len(tries) == 1
+
+
+def _only_programs(there: Board, folder: Path) -> Path:
+    """Give the board a PATH of few programs, without Python, and return its one folder."""
+    programs = folder / "bin"
+    programs.mkdir()
+    for name in ("sh", "cat", "mkdir", "mv", "wc", "uname", "sed"):
+        for place in ("/bin", "/usr/bin"):
+            if Path(place, name).exists() and not (programs / name).exists():
+                (programs / name).symlink_to(Path(place, name))
+    there.environment["PATH"] = str(programs)
+    return programs
 
 
 def _runs(pid: int) -> bool:

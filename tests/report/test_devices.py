@@ -93,17 +93,27 @@ def test_a_record_without_devices_says_nothing() -> None:
     assert "Device" not in render_table(four_variants()).replace("Same for all: device", "")
 
 
-def test_a_board_in_two_lines() -> None:
-    first, second = device_lines(of(board()))
+def test_a_board_in_three_lines() -> None:
+    first, second, third = device_lines(of(board()))
     assert first == (
         "Device ssh://pi@box: Raspberry Pi 4 Model B Rev 1.2 (brcm,bcm2711), 4 × 1.50 GHz, governor ondemand, "
         "Debian GNU/Linux 12 (bookworm), 6.1.0-28-amd64."
     )
     assert second == (
         "  cpu-thermal 48.0 → 84.0 (highest) → 70.0 °C; clock 1.50 GHz; measured clock 1.50 → 0.60 (lowest) → 1.50 "
-        "GHz; THROTTLING during the run: clock capped, throttled; at least 2990 MB free; load 0.5 → 0.5; "
-        "12.3 MB sent."
+        "GHz; THROTTLING during the run: clock capped, throttled; at least 2990 MB free; load 0.5 → 0.5."
     )
+    assert third == "  12.3 MB sent."
+
+
+def test_what_it_took_to_measure_elsewhere() -> None:
+    there = replace(board(), bytes_sent=0, bytes_reused=2_850_000, ready_to_first_result_ns=14_690_000_000)
+    assert device_lines(of(there))[2] == "  0 MB sent, 2.85 MB were there already; ready to first result 14.69 s."
+    assert len(device_lines(of(replace(there, bytes_sent=None, ready_to_first_result_ns=None)))) == 2
+
+
+def test_a_board_that_is_called_like_its_chip_is_named_once() -> None:
+    assert "(" not in device_lines(of(replace(board(), soc=board().board_model)))[0].partition(",")[0]
 
 
 def test_a_virtual_machine_in_one_line() -> None:
@@ -176,7 +186,7 @@ def test_several_devices_stand_side_by_side() -> None:
         "Before, during and after, ssh://pi@box",
         "Before, during and after, local",
     ]
-    assert len(device_lines(record)) == 3
+    assert len(device_lines(record)) == 4
 
 
 def test_many_zones_are_cut_and_said_to_be() -> None:

@@ -83,3 +83,19 @@ def test_a_folder_where_nothing_can_be_locked(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(Refusal, match=r"edgebench\.lock: cannot be opened: Not a directory"):
         DeviceLock(os.fspath(tmp_path / "file")).take(HOLDER)
+
+
+def test_a_link_that_somebody_has_put_there_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine", encoding="utf-8")
+    victim.chmod(0o600)
+    (tmp_path / "edgebench.lock").symlink_to(victim)
+    with pytest.raises(Refusal, match=r"edgebench\.lock: cannot be opened"):
+        DeviceLock(str(tmp_path)).take(HOLDER)
+    assert victim.read_text(encoding="utf-8") == "mine"
+    assert victim.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pipe_that_somebody_has_put_there_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "edgebench.lock")
+    assert DeviceLock(str(tmp_path)).holder() is None
