@@ -141,6 +141,7 @@ def _combined(
     runtimes: Mapping[PythonTarget, RuntimeInfo],
 ) -> list[Case]:
     by_workers = [engine for engine in spec.engines if engine is not Engine.BENCHMARK_MODEL]
+    ways: list[tuple[PythonTarget, Engine, str, str | None]]
     ways = [(python, engine, runtimes[python].name, spec.runtime) for python in pythons for engine in by_workers]
     if len(by_workers) < len(spec.engines):
         ways.append((PythonTarget(""), Engine.BENCHMARK_MODEL, _OFFICIAL_RUNTIME, None))

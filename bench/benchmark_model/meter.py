@@ -31,6 +31,7 @@ from ..findings import Code, verdict_of
 from ..outcome import Outcome
 from ..records import DelegateKind, RuntimeInfo, Settings
 from ..stopping import Stop
+from ..summaries import SUMMARIES
 from ..worker.affinity import choose
 from ..worker.refusal import Refusal
 from . import limits
@@ -138,7 +139,7 @@ class BenchmarkModelMeter:
             unread=None if told else next(iter(before.get("unavailable", {}).values()), None),
         )
         findings = silence(findings_of(evidence), self._settings.silenced)
-        unchecked = {**unchecked_of(evidence), **{code.value: limits.SUMMARIES for code in _OF_SAMPLES}}
+        unchecked = {**unchecked_of(evidence), **{code.value: SUMMARIES for code in _OF_SAMPLES}}
         outcome.update(findings=findings, verdict=verdict_of(findings), unchecked=unchecked)
 
     def _places(self, outcome: Outcome) -> Places:

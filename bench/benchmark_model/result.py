@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 from ..analysis.latency import MIN_SAMPLES
 from ..errors import ProtocolError
@@ -72,7 +73,7 @@ def _filled(told: Footprint, result: Footprint) -> Footprint:
     return replace(told, **_known(result))
 
 
-def _known(figures: Statistics | Footprint) -> dict[str, float]:
+def _known(figures: Statistics | Footprint) -> dict[str, Any]:
     values = {item.name: getattr(figures, item.name) for item in fields(figures)}
     return {name: value for name, value in values.items() if value is not None}
 
@@ -87,7 +88,7 @@ def latency_of(log: BenchmarkLog) -> Latency:
     if found is None or not found.count or found.mean_ns is None or found.min_ns is None:
         raise ProtocolError(f"{NAME} ended without statistics of its runs")
     told = {"p50_ns": found.median_ns, "p95_ns": found.p95_ns}
-    percentiles: dict[str, float] = {}
+    percentiles: dict[str, Any] = {}
     unavailable = {} if found.stdev_ns is not None else {"stdev_ns": _NOT_REPORTED}
     for name, needed in MIN_SAMPLES.items():
         value = told.get(name)
@@ -121,7 +122,7 @@ def memory_of(log: BenchmarkLog) -> Memory:
     names = ("rss_before_load_bytes", "rss_after_load_bytes", "rss_after_first_bytes", "pss_bytes", "uss_bytes",
              "anonymous_bytes")  # fmt: skip
     unavailable = dict.fromkeys(names, _NOT_REPORTED)
-    told = {
+    told: dict[str, Any] = {
         "peak_rss_bytes": found.peak_bytes,
         "grown_at_init_bytes": found.init_growth_bytes,
         "grown_bytes": found.overall_growth_bytes,

@@ -54,7 +54,9 @@ class Told:
 
     def extend(self, **more: Any) -> None:
         """Add items to the lists of what is said of delegates, each once."""
-        grown = {name: tuple(dict.fromkeys((*getattr(self.delegates, name), item))) for name, item in more.items()}
+        grown: dict[str, Any] = {
+            name: tuple(dict.fromkeys((*getattr(self.delegates, name), item))) for name, item in more.items()
+        }
         self.delegates = replace(self.delegates, **grown)
 
 
