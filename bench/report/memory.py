@@ -43,12 +43,14 @@ def memory_section(table: Table, *, whole: bool) -> Section | None:
     other = _other_definitions(table, cases)
     defined = "; ".join(f"{title(heads)}: {meaning}" for _, heads, meaning in shown)
     about = "Of a clean worker process that only loads and runs the model."
+    if all(memory.definition is not None for memory in memories):
+        about, defined = "", ""
     return Section(
         "memory",
         "Memory, MB",
         about if whole else "",
         grids,
-        (*absences.lines(), *(() if whole else (f"{defined}.",)), *other),
+        (*absences.lines(), *(() if whole or not defined else (f"{defined}.",)), *other),
     )
 
 
@@ -78,7 +80,7 @@ def memory_terms(table: Table) -> list[tuple[str, str]]:
     return [
         (f"memory, {title(heads)}", meaning)
         for field, heads, meaning in PARTS
-        if any(_has(memory, field) for memory in memories)
+        if any(_has(memory, field) for memory in memories if memory.definition is None)
     ]
 
 
@@ -88,7 +90,8 @@ def title(heads: tuple[str, str]) -> str:
 
 
 def _has(memory: Memory, field: str) -> bool:
-    return getattr(memory, field) is not None or field in memory.unavailable
+    # Another program has no such steps at all.
+    return getattr(memory, field) is not None or (field in memory.unavailable and memory.definition is None)
 
 
 def _text(row: Row, field: str, heads: tuple[str, str], absences: Absences) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..operators import OperatorProfile, TypeTime
 from ..records import CaseResult
+from ..summaries import is_summary
 from .profile import microseconds, node_cell, runs_on, share_cells, too_quick, without_common_folders
 from .sections import Section, cases_named, grouped
 from .tables import Row, Table
@@ -37,12 +38,12 @@ def operators_section(table: Table, *, whole: bool) -> Section | None:
     shown = _shown(cases, _TYPES_SHOWN)
     heads = [("variant", ""), ("operator", "type"), ("on", ""), ("count", ""), ("share", "%"), ("range", "%")]
     lines = [*_reported(table, cases), *_too_quick(table), *_unavailable(table, cases)]
-    if not whole:
+    if not whole and _has_ranges(cases):
         lines += [f"{term}: {meaning}." for term, meaning in TERMS]
     return Section(
         "operators",
         "Where the time goes",
-        "" if all(case.operators is None or case.operators.reported_by for case in cases) else _ABOUT,
+        _ABOUT if _has_ranges(cases) else "",
         grouped(table, heads, lambda row: _type_rows(row, shown)),
         tuple(lines),
     )
@@ -62,7 +63,8 @@ def slowest_nodes(table: Table) -> Section | None:
 
 def operator_terms(table: Table) -> list[tuple[str, str]]:
     """Return (term, meaning) for the section where there is one."""
-    return list(TERMS) if profiled_cases(table) else []
+    cases = profiled_cases(table)
+    return list(TERMS) if cases and _has_ranges(cases) else []
 
 
 def profiled_cases(table: Table) -> list[CaseResult]:
@@ -115,6 +117,11 @@ def _node_rows(row: Row, shown: int) -> list[tuple[str, ...]]:
         )
         for item, output in zip(ranked, outputs, strict=True)
     ]
+
+
+def _has_ranges(cases: Sequence[CaseResult]) -> bool:
+    """Return whether any profile, had or missed, is one of ours: another program's tells neither ranges nor XNNPACK."""
+    return not all(is_summary(case) for case in cases)
 
 
 def _reported(table: Table, cases: Sequence[CaseResult]) -> list[str]:

@@ -18,9 +18,11 @@ from edgebench.benchmark_model.meter import meter_device
 from edgebench.devices.local import LocalDevice
 from edgebench.devices.remote import RemoteDevice, RemoteSettings
 from edgebench.devices.shell import ShellDevice
+from edgebench.dry_run import dry_run
 from edgebench.errors import DeviceLost, DeviceRefused, UsageError
 from edgebench.findings import Verdict
 from edgebench.records import Coverage, Delegate, DelegateKind, Engine, Status
+from edgebench.report.dry_run import render_dry_run
 from edgebench.run_cli import exit_code
 from edgebench.spec import Spec
 from edgebench.store import RAW_LOG_FILE, StoredRun, load
@@ -353,6 +355,23 @@ def test_on_this_machine_there_is_no_such_engine(tmp_path: Path) -> None:
     ):
         run_spec(spec, device=LocalDevice())
     assert meter_device(LocalDevice()) is None
+
+
+def test_a_dry_run_starts_nothing(phone: Phone, tmp_path: Path) -> None:
+    device = phone.device()
+    tool = write_tool(tmp_path / "tool", Build(fault="crash"))
+    spec = Spec(
+        (str(FLOAT32), f"m/other={FLOAT32}"),
+        engines=(Engine.BENCHMARK_MODEL,),
+        settings=SHORT,
+        benchmark_model=str(tool),
+    )
+    found = dry_run(spec, tmp_path / "results", device)
+    device.close()
+    assert [len(group) for group in found.groups] == [1, 1]
+    assert list(found.parts) == ["running benchmark_model"]
+    assert "running benchmark_model" in render_dry_run(found)
+    assert not (phone.root / "files").exists()
 
 
 def test_what_a_phone_tells_without_python(phone: Phone) -> None:
