@@ -99,7 +99,7 @@ def plan_device(spec: Spec, device: Device) -> DevicePlan:
     watch = Watch(device, earlier)
     plan = replace(make_plan(there, device.name, python, probe), notes=official.notes)
     check_conditions(official.by_workers, device)
-    return DevicePlan(device, watch, plan, device.environment(), runtimes)
+    return DevicePlan(device, watch, plan, device.environment(), {**runtimes, **official.runtimes})
 
 
 def plan_without(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..devices.remote import file_digest
 from ..devices.remote_start import MARK, after_mark
 from ..devices.shell import ShellDevice
 from ..errors import UsageError
 from ..images.files import user_path
+from ..records import RuntimeInfo
 
 #: Below the device's folder, where ``device setup`` and people put it.
 THERE = "benchmark_model"
@@ -35,6 +37,19 @@ class Binary:
 
     path: str
     version: str
+
+    def runtime(self, machine: str) -> RuntimeInfo:
+        """Return it as a record has runtimes; ``machine`` is the device's processor."""
+        return RuntimeInfo("tflite", THERE, self.version, "none", "none", machine)
+
+
+def local_version(path: Path) -> str:
+    """Return which binary a file of this machine is."""
+    return _version(file_digest(path))
+
+
+def _version(sha256: str) -> str:
+    return f"sha256:{sha256[:_HASH_SHOWN]}"
 
 
 def local_binary(text: str) -> Path:
@@ -74,8 +89,8 @@ def binary_place(device: ShellDevice, binary: Path | None) -> Binary:
         DeviceError: the device cannot be reached, or nothing can be written there.
     """
     if binary is not None:
-        path = device.place(binary)
-        return Binary(path, f"sha256:{path.rpartition('/')[2][:_HASH_SHOWN]}")
+        path = device.place_program(binary)
+        return Binary(path, local_version(binary))
     path = f"{device.files.root}/{THERE}"
     done = device.shell().run(["sh", "-c", _FIND, "sh", path], timeout_s=_STEP_S)
     said = after_mark(done.stdout)
@@ -84,4 +99,4 @@ def binary_place(device: ShellDevice, binary: Path | None) -> Binary:
             f"{device.name} has no benchmark_model; name the binary for its system and processor with "
             "--benchmark-model FILE"
         )
-    return Binary(path, f"sha256:{said[-1][:_HASH_SHOWN]}" if len(said[-1]) == 64 else said[-1])
+    return Binary(path, _version(said[-1]) if said[-1] != "unknown" else said[-1])

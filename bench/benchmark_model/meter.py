@@ -29,7 +29,7 @@ from ..errors import (
 )
 from ..findings import Code, verdict_of
 from ..outcome import Outcome
-from ..records import DelegateKind, RuntimeInfo, Settings
+from ..records import DelegateKind, Settings
 from ..stopping import Stop
 from ..summaries import SUMMARIES
 from ..worker.affinity import choose
@@ -149,9 +149,7 @@ class BenchmarkModelMeter:
         numbers = cpus_there(device, case.cpus)
         outcome.update(
             cpu_numbers=tuple(numbers),
-            runtime=RuntimeInfo(
-                "tflite", "benchmark_model", binary.version, "none", "none", device.environment().machine
-            ),
+            runtime=binary.runtime(device.environment().machine),
         )
         library = case.delegate.library
         if case.delegate.kind is DelegateKind.EXTERNAL and library and Path(library).is_file():
@@ -185,21 +183,22 @@ class _CaseRun:
         command = command_line(purpose, Asked(case.delegate, case.threads, case.signature), self.settings, self.places)
         limit_s = self.settings.timeout_s + longest_s(purpose, self.settings)
         script = ["sh", "-c", _RUN, "sh", f"{limit_s:.0f}", *command]
+        begun_ns = self.device.clock_ns()
         done = self.device.shell().run(script, timeout_s=limit_s + _GRACE_S)
+        took_s = (self.device.clock_ns() - begun_ns) / 1e9
         text = done.stdout.decode("utf-8", "replace").replace("\r\n", "\n").partition(f"\n{MARK}\n")[2]
         self.outcome.raw_log += f"=== {case.case_id}, {purpose.value}: {shlex.join(command)}\n{text}"
         self.outcome.raw_log += f"=== ended with exit code {done.status}\n\n"
-        return self._told(done.status, text, limit_s)
+        return self._told(done.status, text, limit_s if took_s >= limit_s else None)
 
     def clean(self) -> None:
         """Remove what a run leaves there."""
         self.device.files.remove(self.places.result.rpartition("/")[0])
 
-    def _told(self, status: int, text: str, limit_s: float) -> BenchmarkLog:
-        if status in (_KILLED, _TIMED_OUT):
-            raise WorkerTimeout(
-                f"benchmark_model did not end within {limit_s:.0f} s, or ran out of memory, and was killed"
-            )
+    def _told(self, status: int, text: str, limit_s: float | None) -> BenchmarkLog:
+        """Return what a process told that ended; ``limit_s`` is its time where that was over."""
+        if status in (_KILLED, _TIMED_OUT) and limit_s is not None:
+            raise WorkerTimeout(f"benchmark_model did not end within {limit_s:.0f} s and was killed")
         if status in _NOT_FOUND:
             raise RuntimeRefused(f"benchmark_model cannot be run there: {_last_line(text)}", "no-engine")
         if status > 128:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..devices.base import Device
 from ..errors import UsageError
-from ..records import Engine, Settings
+from ..records import Engine, RuntimeInfo, Settings
 from . import limits
 
 if TYPE_CHECKING:
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Official:
-    """A Spec as a device can measure it; ``by_workers`` is what workers there have to see to; ``notes`` tell people."""
+    """A Spec as a device can measure it; ``by_workers`` is what workers there have to see to; ``notes`` tell people.
+
+    ``runtimes`` has the tool's binary as a run remembers runtimes, by their Python's path, which this one has not.
+    """
 
     spec: Spec
     by_workers: Spec
     notes: tuple[str, ...] = ()
+    runtimes: Mapping[str, RuntimeInfo] = field(default_factory=dict)
 
 
 @contextmanager
@@ -55,7 +59,7 @@ def planned_there(spec: Spec, device: Device, *, ask: bool = True) -> Official:
     """
     if Engine.BENCHMARK_MODEL not in spec.engines:
         return Official(spec, spec)
-    from .binary import binary_place, check_fits, local_binary
+    from .binary import Binary, binary_place, check_fits, local_binary, local_version
     from .meter import cpus_there, meter_device
 
     there = meter_device(device)
@@ -65,14 +69,19 @@ def planned_there(spec: Spec, device: Device, *, ask: bool = True) -> Official:
         others = replace(spec, engines=tuple(item for item in spec.engines if item is not Engine.BENCHMARK_MODEL),
                          benchmark_model=None)  # fmt: skip
         return Official(others, others, (f"{limits.NO_TRANSPORT.split(';')[0]}: those cases were left out",))
+    runtimes: dict[str, RuntimeInfo] = {}
     if ask:
+        machine = there.environment().machine
         if spec.benchmark_model is None:
-            binary_place(there, None)
+            binary = binary_place(there, None)
         else:
-            check_fits(local_binary(spec.benchmark_model), there.environment().machine)
+            path = local_binary(spec.benchmark_model)
+            check_fits(path, machine)
+            binary = Binary(str(path), local_version(path))
+        runtimes[""] = binary.runtime(machine)
         for choice in spec.cpus:
             cpus_there(there, choice)
-    return Official(spec, replace(spec, cpus=()) if limits.is_alone(spec) else spec)
+    return Official(spec, replace(spec, cpus=()) if limits.is_alone(spec) else spec, runtimes=runtimes)
 
 
 def official_meter(

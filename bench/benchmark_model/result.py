@@ -27,7 +27,7 @@ _NODES = {
     DelegateKind.DEFAULT: _XNNPACK,
     DelegateKind.XNNPACK: _XNNPACK,
     DelegateKind.NONE: _XNNPACK,
-    DelegateKind.GPU: re.compile(r"Gpu|Metal|OpenCL|WebGpu", re.IGNORECASE),
+    DelegateKind.GPU: re.compile(r"Gpu|Metal|OpenCL|LITERT_|MlDrift", re.IGNORECASE),
     DelegateKind.NNAPI: re.compile(r"Nnapi", re.IGNORECASE),
 }
 _PROVIDERS = {DelegateKind.XNNPACK: "XNNPACK", DelegateKind.GPU: "GPU", DelegateKind.NNAPI: "NNAPI",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..device_record import MACHINE_FACTS, STATE_FACTS
 from ..errors import DeviceRefused, WorkerDied
 from ..records import Environment, GovernorChange
 from .base import Device, Transfers, WorkerLink
@@ -79,12 +80,20 @@ class ShellDevice(Device):
         return self._files
 
     def place(self, path: Path) -> str:
-        """Send a file unless it is there; it may be run there. Raises DeviceLost, DeviceRefused, OSError."""
+        """Send a file unless it is there, through the helper program where there is one."""
+        if self._has_helper():
+            return self._device.place(path)
         files, told = self.files, path.stat()
         key = (str(path), told.st_mtime_ns, told.st_size)
         if key not in self._placed:
             self._placed[key] = files.push(path, file_digest(path))
         return self._placed[key]
+
+    def place_program(self, path: Path) -> str:
+        """Send a file that is to be run there. Raises DeviceLost, DeviceRefused, OSError."""
+        place = self.place(path)
+        self.files.allow_running(place)
+        return place
 
     def start_worker(self, python: str) -> WorkerLink:  # noqa: ARG002
         raise WorkerDied(f"{self.name} is used without Python here, so it runs no workers")
@@ -141,10 +150,14 @@ class ShellDevice(Device):
         return alike
 
     def machine(self) -> Mapping[str, Any]:
-        return self._device.machine() if self._has_helper() else _nothing("machine")
+        if self._has_helper():
+            return self._device.machine()
+        told = _nothing(MACHINE_FACTS)
+        model = _first(self._facts(), "model")
+        return told if model is None else {**told, "board_model": model}
 
     def state(self) -> Mapping[str, Any]:
-        return self._device.state() if self._has_helper() else _nothing("state")
+        return self._device.state() if self._has_helper() else _nothing(STATE_FACTS)
 
     def firmware(self) -> Mapping[str, Any]:
         return self._device.firmware() if self._has_helper() else {"unavailable": {}}
@@ -228,7 +241,5 @@ def _whole(text: str | None) -> int:
     return int(text) if text and text.isdecimal() else 0
 
 
-def _nothing(what: str) -> dict[str, Any]:
-    from ..device_record import MACHINE_FACTS, STATE_FACTS
-
-    return {"unavailable": dict.fromkeys(MACHINE_FACTS if what == "machine" else STATE_FACTS, _NO_KEEPER)}
+def _nothing(names: Sequence[str]) -> dict[str, Any]:
+    return {"unavailable": dict.fromkeys(names, _NO_KEEPER)}

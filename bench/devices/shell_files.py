@@ -33,7 +33,7 @@ size=$(wc -c < "$1") || exit 1
 hash=$3
 if command -v sha256sum >/dev/null 2>&1; then hash=$(sha256sum < "$1" | cut -c1-64); fi
 if [ "$size" -ne "$4" ] || [ "$hash" != "$3" ]; then rm -f "$1"; echo damaged; exit 0; fi
-chmod 700 "$1" && mv "$1" "$2" && echo kept
+mv "$1" "$2" && echo kept
 """
 _READ = rf"""
 echo; echo {MARK}
@@ -71,7 +71,7 @@ class ShellFiles:
         return self._root
 
     def push(self, path: Path, sha256: str) -> str:
-        """Send a file unless it is there, and return its path there, where it may be run.
+        """Send a file unless it is there, and return its path there.
 
         It is known by its hash where the device can compute one, else by its size.
 
@@ -101,6 +101,12 @@ class ShellFiles:
         if done.status != 0 or not mark:
             raise self._refused(f"{path} cannot be read there", done)
         return content
+
+    def allow_running(self, path: str) -> None:
+        """Make a file of ours one that may be run. Raises DeviceLost, DeviceRefused."""
+        done = self._run('chmod 700 "$1"', path)
+        if done.status != 0:
+            raise self._refused(f"{path} cannot be made a program there", done)
 
     def make_folder(self, path: str) -> None:
         """Make a folder there, for us alone. Raises DeviceLost, DeviceRefused."""

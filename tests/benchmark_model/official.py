@@ -165,12 +165,12 @@ def _run(build: Build, known: Mapping[str, str], size: int, say: _Sayer) -> None
         say.info(f"Running benchmark for at least {count} iterations and at least 0 seconds but terminate if exceeding "
                  f"{known['max_secs']} seconds.")  # fmt: skip
         tail = f" p5={low} median={int(average) - 1} p95={high - 1}" if build.percentiles else ""
-        first = high if number == "warm" else low
+        begun = high if number == "warm" else low
         if count == 1:
             say.info(f"count=1 curr={average:g}{tail}\n")
         else:
-            say.info(f"count={count} first={first} curr={low} min={low} max={high} avg={average:.6g} std=7{tail}\n")
-    first = mean + 30 if warmups == 1 else high
+            say.info(f"count={count} first={begun} curr={low} min={low} max={high} avg={average:.6g} std=7{tail}\n")
+    first = mean + 30 if warmups == 1 else float(high)
     say.info(f"Inference timings in us: Init: 3337, First inference: {first:g}, Warmup (avg): {mean + 30:.6g}, "
              f"Inference (avg): {mean:.6g}")  # fmt: skip
     say.info("Memory footprint delta from the start of the tool (MB): init=2.43359 overall=8.67578")

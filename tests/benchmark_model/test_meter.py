@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from devices.local_transport import LocalTransport
-from edgebench.api import run_spec
+from edgebench.api import resume_run, run_spec
 from edgebench.benchmark_model.meter import meter_device
 from edgebench.devices.local import LocalDevice
 from edgebench.devices.remote import RemoteDevice, RemoteSettings
 from edgebench.devices.shell import ShellDevice
 from edgebench.dry_run import dry_run
-from edgebench.errors import DeviceLost, DeviceRefused, UsageError
+from edgebench.errors import DeviceLost, DeviceRefused, StoreError, UsageError
 from edgebench.findings import Verdict
 from edgebench.records import Coverage, Delegate, DelegateKind, Engine, Status
 from edgebench.report.dry_run import render_dry_run
@@ -325,6 +325,37 @@ def test_a_lost_connection_costs_the_case_under_way(run: Run, phone: Phone, monk
     (said,) = stored.record.warnings
     assert said.startswith("phone: the connection was lost while running benchmark_model")
     assert stored.raw_log.count(", times: ") == 2
+
+
+def test_a_run_that_was_cut_off_is_gone_on_with(
+    run: Run, phone: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was measured is kept word for word; the binary must be the one that began."""
+    plain = LocalTransport.run
+    broken = [True]
+
+    def cut(self: LocalTransport, command: Any, **options: Any) -> Any:
+        if broken and "--num_threads=2" in command:
+            raise DeviceLost("phone: the connection was lost")
+        return plain(self, command, **options)
+
+    monkeypatch.setattr(LocalTransport, "run", cut)
+    stored = run(threads=(1, 2), out=tmp_path / "results")
+    assert [case.latency is not None for case in stored.record.cases] == [True, False]
+    assert {case.status for case in stored.record.cases} == {Status.INTERRUPTED}
+    assert stored.folder is not None
+    broken.clear()
+    tool = tmp_path / "tool"
+    content = tool.read_text(encoding="utf-8")
+    tool.write_text(f"{content}# another build\n", encoding="utf-8")
+    with pytest.raises(StoreError, match="the runtime's version was sha256:"):
+        resume_run(str(stored.folder), tmp_path / "results", device=phone.device())
+    tool.write_text(content, encoding="utf-8")
+    whole = resume_run(str(stored.folder), tmp_path / "results", device=phone.device())
+    assert [case.status for case in whole.record.cases] == [Status.OK, Status.OK]
+    assert whole.raw_log.startswith(stored.raw_log.partition("=== ended")[0])
+    assert (stored.folder / RAW_LOG_FILE).read_text(encoding="utf-8") == whole.raw_log
+    assert whole.raw_log.count(", times: ") == 2
 
 
 def test_with_another_engine_its_cases_stand_beside(run: Run, tmp_path: Path) -> None:
