@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _STAMPS = (
+    # A mail, or a comment that quotes a log.
+    re.compile(r"> ?"),
     # A runner of CI jobs.
     re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z?\s"),
     # logcat -v threadtime, time and brief, with or without a date; also as documents shorten it: "... tflite  : ".

@@ -54,6 +54,8 @@ class _Reader:
             if rule.begin.match(text) is None:
                 continue
             found = rule.whole.fullmatch(text)
+            if found is None and not rule.must:
+                break
             if found is None:
                 raise ProtocolError(f"not understood, {line.quoted}")
             rule.take(self._told, found, line)
@@ -127,7 +129,7 @@ class _Block:
     def fully_accelerated(self) -> bool | None:
         """Whether delegates took every node, whatever they ran on."""
         found = self.text("Fully accelerated")
-        return None if found is None else found == "True"
+        return None if found is None else found.lower() == "true"
 
     @property
     def warmup(self) -> Statistics | None:

@@ -35,6 +35,8 @@ _PROVIDERS = {DelegateKind.XNNPACK: "XNNPACK", DelegateKind.GPU: "GPU", Delegate
 #: A delegate's node as a whole, and an operator inside XNNPACK.
 _DELEGATED = re.compile(r"TfLite\w*Delegate\w*|DELEGATE")
 _INSIDE = "Delegate/"
+#: The tensors that an operator writes, and its index.
+_OUTPUTS = re.compile(r"\[(.+)\](?::\w+)?")
 
 
 def merged(log: BenchmarkLog, result: BenchmarkResult | None) -> BenchmarkLog:
@@ -220,7 +222,7 @@ def _is_main(part: ProfilePart) -> bool:
 def _operator(place: int, part: ProfilePart, share: float, run_us: float) -> OperatorTime:
     node = part.nodes[place]
     delegated = node.name.startswith(_INSIDE) or _DELEGATED.fullmatch(node.node_type) is not None
-    named = node.name.rpartition(":")[0].strip("[]") if not delegated else ""
+    outputs = _OUTPUTS.fullmatch(node.name)
     return OperatorTime(
         key=OperatorKey(0, delegated, 0, place, node.node_type),
         time_us=share * run_us,
@@ -229,7 +231,7 @@ def _operator(place: int, part: ProfilePart, share: float, run_us: float) -> Ope
         share=share,
         share_low=share,
         share_high=share,
-        output_names=(named,) if named else (),
+        output_names=tuple(outputs[1].split(", ")) if outputs else (),
     )
 
 

@@ -65,11 +65,12 @@ Take = Callable[[Told, "re.Match[str]", Line], None]
 
 @dataclass(frozen=True)
 class Rule:
-    """A kind of line: one that begins like this has to look like this as a whole."""
+    """A kind of line: one that begins like this has to look like this as a whole, or else is none (not ``must``)."""
 
     begin: re.Pattern[str]
     whole: re.Pattern[str]
     take: Take
+    must: bool = True
 
 
 def _memory(**fields: int | None) -> dict[str, Any]:
@@ -211,9 +212,9 @@ def _named(told: Told, found: re.Match[str], line: Line) -> None:
         told.tool = Tool.LITERT
 
 
-def _rule(begin: str, rest: str, take: Take) -> Rule:
-    """Return a rule: a line that begins with ``begin`` must go on with ``rest``."""
-    return Rule(re.compile(begin), re.compile(begin + rest), take)
+def _rule(begin: str, rest: str, take: Take, *, must: bool = True) -> Rule:
+    """Return a rule: a line that begins with ``begin`` goes on with ``rest``."""
+    return Rule(re.compile(begin), re.compile(begin + rest), take, must)
 
 
 _N = f"({NUMBER})"
@@ -264,18 +265,22 @@ RULES: tuple[Rule, ...] = (
         r"(?: for (.*?))?\.?",
         _replaced,
     ),
-    _rule(r"Created TensorFlow Lite (?=(?:\S+ )?delegate for)", r"(?:(\S+) )?delegate for (\S+?)\.?", _created),
-    _rule(r"(?=\S+ acceleration is unsupported on this platform)", r"(\S+) acceleration .*", _absent),
+    _rule(
+        r"Created TensorFlow Lite (?=(?:\S+ )?delegate for)", r"(?:(\S+) )?delegate for (\S+?)\.?", _created, must=False
+    ),
+    _rule(r"(?=\S+ acceleration is unsupported on this platform)", r"(\S+) acceleration .*", _absent, must=False),
     _rule(
         r"(?=(?:First )?\d+ operations will run on the GPU)",
         r"(?:First )?(\d+) operations will run on the GPU, and the remaining (\d+)(?: operations will run)?"
         r" on the CPU\.?",
         _divided,
+        must=False,
     ),
     _rule(
         r"No operations will run on the GPU",
         r", and all (\d+) operations will run on the CPU\.?",
         _none_on_gpu,
+        must=False,
     ),
     _rule(r"(?:Following|Next) operations are not supported by GPU delegate", r".*", _refusing),
     _rule(r"(?=[A-Z][A-Z0-9_]+(?: \S+)?: \S)", r"([A-Z][A-Z0-9_]+(?: \S+)?): (.*)", _unsupported),
@@ -285,5 +290,5 @@ RULES: tuple[Rule, ...] = (
     _rule(r"(?==+ BENCHMARK RESULTS =+$)", r".*", _litert),
     _rule(r"(?=BENCHMARK RESULTS$)", r".*", _python),
     _rule(r"Signature name:", r"\s*(.*)", _signature),
-    _rule(_FIGURE, r"\s+(\S+)(?: (ms|MB/s|MB))?(?: \((\d+) runs\))?", _named),
+    _rule(_FIGURE, rf"\s+({NUMBER}|(?i:true|false))(?: (ms|MB/s|MB))?(?: \((\d+) runs?\))?", _named),
 )

@@ -212,6 +212,11 @@ def test_flags_that_the_tool_does_not_know_and_its_errors() -> None:
     assert parse_log("Benchmarking failed.\n").errors == ("Benchmarking failed.",)
 
 
+def test_words_about_delegates_that_are_new_are_no_results() -> None:
+    text = samples.CPU + "INFO: Created TensorFlow Lite delegate for GPU (of a new kind).\n"
+    assert parse_log(text).delegates == parse_log(samples.CPU).delegates
+
+
 def threadtime(line: str) -> str:
     return f"05-31 10:38:42.583 22206 22206 I tflite  : {line}"
 
@@ -232,11 +237,15 @@ def ci(line: str) -> str:
     return f"2024-05-31T10:38:42.5830000Z {line}"
 
 
+def quoted(line: str) -> str:
+    return f"> {line}".rstrip(" ")
+
+
 def coloured(line: str) -> str:
     return f"\x1b[32m{line}\x1b[0m\r"
 
 
-PREFIXES: tuple[Callable[[str], str], ...] = (threadtime, brief, apple, absl, ci, coloured)
+PREFIXES: tuple[Callable[[str], str], ...] = (threadtime, brief, apple, absl, ci, quoted, coloured)
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)

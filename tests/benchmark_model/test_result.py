@@ -117,6 +117,13 @@ def test_shares_add_up_to_the_time_of_a_run(name: str) -> None:
     assert (found.plain_us, found.reported_by) == (70_000.0, "benchmark_model")
 
 
+def test_operators_are_known_by_the_tensors_that_they_write() -> None:
+    text = samples.PROFILE.replace("[M/Softmax]:2", "[a, b]:2").replace("[M/Conv2d_0/Relu6]:0", "LiteRT::Run[sync]/0")
+    found = operators_of(parse_log(text), MS)
+    assert found is not None
+    assert [item.output_names for item in found.operators] == [(), (), ("a", "b")]
+
+
 def test_a_delegates_own_node_is_not_the_cpus() -> None:
     told = parse_log(samples.PROFILE.replace("                SOFTMAX", "    TfLiteGpuDelegateV2"))
     found = operators_of(told, MS)
