@@ -12,6 +12,7 @@ The tree::
     ├── TrainingError               a training or an export that began and could not go on   exit code 3
     ├── DeviceError                 a board or phone that cannot be measured on            exit code 3
     │   ├── DeviceRefused           it says no and will again: wrong key, no Python, in use ...
+    │   │   └── DeviceUnknown       no machine has that name
     │   └── DeviceLost              the way there is cut, or not there yet: tried again, with a bound
     ├── WaitUnavailable             a wait that cannot be measured for a case: becomes the reason why it is absent
     └── WorkerError                 the measuring process failed: becomes that case's result, exit code 3
@@ -99,6 +100,12 @@ class DeviceRefused(DeviceError):
     """The device says no, and would say so again: a wrong key, no Python, another run on it."""
 
     code = "device-refused"
+
+
+class DeviceUnknown(DeviceRefused):
+    """No machine has that name. Of a device that was there before it means that it has not booted yet."""
+
+    code = "device-unknown"
 
 
 class DeviceLost(DeviceError):

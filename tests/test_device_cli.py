@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from devices.local_transport import LocalTransport
+from devices.local_transport import LocalTransport, at_once
 from edgebench import doctor
 from edgebench.cli import main
 from edgebench.devices import opening
@@ -32,7 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
         if text != "pi":
             raise UsageError(f"--device {text}: no such device")
-        return RemoteDevice("pi", connect, reach=lambda once: once(), locks=locks)
+        return RemoteDevice("pi", connect, reach=at_once, locks=locks)
 
     monkeypatch.setattr(opening, "open_device", open_device)
     monkeypatch.setattr(doctor, "NOISE_NS", 20_000_000)

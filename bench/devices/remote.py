@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import DeviceLost, DeviceRefused, WorkerDied
+from ..errors import DeviceError, DeviceLost, DeviceRefused, DeviceUnknown, WorkerDied
 from ..records import Environment, GovernorChange
 from .base import Device, Transfers, WorkerLink
 from .governor import change_of, left_note, refuse_trouble
 from .keeper import KeeperClient, NotStarted, Sent
 from .remote_start import find_python, why_not_started, write_archive
-from .retry import connect
+from .retry import Reach, connect
 from .transport import Transport
 
 #: Below the home folder there, unless the device's settings name another one.
@@ -73,11 +73,11 @@ class RemoteDevice(Device):
         connect: Callable[[], Transport],
         settings: RemoteSettings | None = None,
         *,
-        reach: Callable[[Callable[[], Transport]], Transport] = connect,
+        reach: Reach = connect,
         locks: bool = True,
         on_sent: Callable[[str, int, int], None] | None = None,
     ) -> None:
-        """``connect`` makes a connection, ``reach`` tries it as often as it takes.
+        """``connect`` makes a connection, ``reach`` tries that, and to start a keeper, as often as it takes.
 
         ``locks``: nobody else may measure there meanwhile.
 
@@ -88,6 +88,7 @@ class RemoteDevice(Device):
         self._before = Sent()
         self._connect = connect
         self._reach = reach
+        self._also: tuple[type[DeviceError], ...] = ()
         self._locks = locks
         self._on_sent = on_sent
         self._transport: Transport | None = None
@@ -105,14 +106,15 @@ class RemoteDevice(Device):
     def transport(self) -> Transport:
         """The connection. Raises DeviceLost, DeviceRefused where there can be none."""
         if self._transport is None:
-            self._transport = self._reach(self._connect)
+            self._transport = self._reach(self._connect, also=self._also)
         return self._transport
 
     @property
     def keeper(self) -> KeeperClient:
         """The keeper there. Raises DeviceLost, DeviceRefused where there can be none."""
         if self._keeper is None:
-            self._keeper = self._started()
+            # One that shuts down accepts a connection and drops it: to start the keeper is tried again, too.
+            self._keeper = self._reach(self._started, also=self._also)
         return self._keeper
 
     @property
@@ -134,6 +136,7 @@ class RemoteDevice(Device):
     def reconnect(self) -> None:
         self.close()
         self._placed.clear()
+        self._also = (DeviceUnknown,)  # a name that was known belongs to a board that boots
         self.connect()
 
     def tidy(self) -> None:
@@ -251,7 +254,7 @@ class RemoteDevice(Device):
             self._on_sent(self.name, done, total)
 
     def _started(self) -> KeeperClient:
-        transport = self.transport
+        transport = self._transport = self._transport or self._connect()
         keeper = KeeperClient(transport.address)
         try:
             there = find_python(transport, self.settings.python, self.settings.folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from ..errors import DeviceError, DeviceLost
 
@@ -30,6 +30,13 @@ class Waiting:
     attempt: int
     wait_s: float
     left_s: float
+
+
+class Reach(Protocol):
+    """What tries an attempt as often as it takes: :func:`connect`, with all but the errors decided."""
+
+    def __call__(self, attempt: Callable[[], _T], *, also: tuple[type[DeviceError], ...] = ()) -> _T:
+        """Return what the attempt returns."""
 
 
 def connect(

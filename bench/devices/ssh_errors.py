@@ -8,15 +8,10 @@ import socket
 import asyncssh
 from asyncssh import SSHKey
 
-from ..errors import DeviceError, DeviceLost, DeviceRefused
+from ..errors import DeviceError, DeviceLost, DeviceRefused, DeviceUnknown
 from .ssh_hop import Hop
 from .ssh_keys import Keys
 from .ssh_known_hosts import fingerprint
-
-
-class UnknownHost(DeviceRefused):
-    """No machine has that name. Of a board that was there before it means that it has not booted yet."""
-
 
 #: What sshd says in place of its version when it wants no more connections at the moment.
 BUSY_WORDS = ("MaxStartups", "Not allowed at this time")
@@ -77,7 +72,7 @@ def _beyond_jump(error: asyncssh.ChannelOpenError, hop: Hop) -> DeviceError:
     if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
         return DeviceRefused(f"{hop.prefix}: the jump host before it forwards nothing to {hop.place}: {reason}")
     if "not known" in reason or "No address" in reason:
-        return UnknownHost(f"{hop.prefix}: the jump host before it knows no {hop.host}: {reason}")
+        return DeviceUnknown(f"{hop.prefix}: the jump host before it knows no {hop.host}: {reason}")
     return DeviceLost(f"{hop.prefix}: the jump host before it cannot reach {hop.place}: {reason}")
 
 
@@ -108,7 +103,7 @@ def _greeted(greeting: str, hop: Hop) -> DeviceError:
 def _no_address(error: socket.gaierror, hop: Hop) -> DeviceError:
     if error.errno == socket.EAI_AGAIN:
         return DeviceLost(f"{hop.prefix}: the name {hop.host} cannot be looked up at the moment: {error.strerror}")
-    return UnknownHost(
+    return DeviceUnknown(
         f"{hop.prefix}: there is no machine called {hop.host}: {error.strerror}; is it on, and spelled so?"
     )
 

@@ -34,7 +34,7 @@ def render_check(found: Check, *, width: int | None = None, now: datetime | None
     rows = [
         ("device", f"{found.device} ({found.address})"),
         ("machine", _machine(found)),
-        ("folder", f"{found.root}: {_mb(found.used_bytes)}, {found.free_bytes / 1e9:.1f} GB free"),
+        ("folder", f"{found.root}: {_mb(found.used_bytes)}, {_room(found.free_bytes)} free"),
         ("environment", _environment(found, now or datetime.now(timezone.utc))),
         ("in use", _holder(found.holder) if found.holder is not None else "no"),
     ]
@@ -89,6 +89,11 @@ def _span(seconds: float) -> str:
         if seconds >= length:
             return count(int(seconds // length), name)
     return count(int(seconds), "second")
+
+
+def _room(size_bytes: float) -> str:
+    """Return the free room of a disk with its unit."""
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"
 
 
 def _mb(size_bytes: float) -> str:

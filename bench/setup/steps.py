@@ -181,7 +181,15 @@ def _is_same(found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool
 
 
 def _board_line(board: Board) -> str:
-    free = f", {board.free_bytes / 1e9:.1f} GB free" if board.free_bytes is not None else ""
+    free_bytes = board.free_bytes
+    room = (
+        ""
+        if free_bytes is None
+        else f"{free_bytes / 1e9:.1f} GB"
+        if free_bytes >= 1e9
+        else f"{free_bytes / 1e6:.0f} MB"
+    )
+    free = f", {room} free" if room else ""
     return f"{board.address}: {board.name or board.system}, {board.machine}{free}"
 
 

@@ -74,9 +74,11 @@ class Keeper:
 
     def close(self) -> None:
         """End the workers and put back what was changed. May be called twice."""
-        self.workers.kill_all()
-        while self.at_end:
-            self.at_end.pop()()
+        try:
+            self.workers.kill_all()
+        finally:  # whatever that meets: a governor must not stay
+            while self.at_end:
+                self.at_end.pop()()
 
     def _handle(self, message: Message, payload: bytes) -> None:
         if "to" in message:
@@ -279,11 +281,13 @@ def main(root: str) -> None:
         signal.signal(number, _end)
     signal.alarm(PATIENCE_S)
     try:
-        keeper.serve()
+        try:
+            keeper.serve()
+        finally:
+            _end_no_more()
     except (OSError, ValueError):
         pass  # the controller is gone, or is none
     finally:
-        _end_no_more()
         keeper.close()
 
 

@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 from typing import List
-
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends. Called in a new child, before it runs its program."""
-    with contextlib.suppress(OSError, AttributeError):  # another kernel: the next keeper ends it
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before it was asked for
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def end_orphans(folder: str) -> int:

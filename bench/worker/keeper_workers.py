@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 import signal
@@ -12,7 +11,6 @@ import tempfile
 import time
 from typing import IO, Any, Callable, Dict, List, Optional
 
-from .keeper_orphans import die_with
 from .keeper_wire import Message, write_all
 from .refusal import Refusal
 
@@ -42,7 +40,6 @@ class Child:
                 stderr=self._stderr if self._stderr is not None else subprocess.DEVNULL,
                 bufsize=0,
                 start_new_session=True,
-                preexec_fn=functools.partial(die_with, os.getpid()),  # safe: the keeper has one thread
                 cwd=folder,
                 env=environment,
             )

@@ -6,11 +6,19 @@ import os
 import shlex
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from edgebench.devices.transport import Finished, OnOutput, Stream, Transport
-from edgebench.errors import DeviceLost
+from edgebench.errors import DeviceError, DeviceLost
+
+_T = TypeVar("_T")
+
+
+def at_once(attempt: Callable[[], _T], *, also: tuple[type[DeviceError], ...] = ()) -> _T:
+    """Try once: a test's device is there, or is not."""
+    return attempt()
 
 
 class LocalTransport(Transport):

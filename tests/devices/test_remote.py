@@ -28,7 +28,7 @@ from edgebench.errors import (
 )
 from harness import model
 
-from devices.local_transport import LocalTransport
+from devices.local_transport import LocalTransport, at_once
 
 MakeDevice = Callable[..., RemoteDevice]
 
@@ -69,7 +69,7 @@ def open_there(there: Board) -> Iterator[MakeDevice]:
     opened: list[RemoteDevice] = []
 
     def make(settings: RemoteSettings | None = None, *, locks: bool = True) -> RemoteDevice:
-        device = RemoteDevice("there", there.connect, settings, reach=lambda attempt: attempt(), locks=locks)
+        device = RemoteDevice("there", there.connect, settings, reach=at_once, locks=locks)
         opened.append(device)
         return device
 
@@ -227,9 +227,9 @@ def test_what_stays_there_is_bounded_though_nothing_new_was_sent(
 def test_how_far_a_file_is_can_be_heard(device: RemoteDevice, tmp_path: Path) -> None:
     heard: list[tuple[int, int]] = []
     device.hear_sent(lambda done, total: heard.append((done, total)))
-    (tmp_path / "file").write_bytes(b"x" * 600_000)
+    (tmp_path / "file").write_bytes(b"x" * 2_500_000)
     device.push(tmp_path / "file")
-    assert heard == [(262_144, 600_000), (524_288, 600_000), (600_000, 600_000)]
+    assert heard == [(1_048_576, 2_500_000), (2_097_152, 2_500_000), (2_500_000, 2_500_000)]
 
 
 def test_files_used_last_stay_where_room_is_short(open_there: MakeDevice, there: Board, tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ import asyncssh
 import pytest
 from edgebench.devices.ssh import SshTransport
 from edgebench.devices.ssh_address import SshAddress
-from edgebench.devices.ssh_errors import UnknownHost, explain
+from edgebench.devices.ssh_errors import explain
 from edgebench.devices.ssh_hop import resolve
 from edgebench.devices.ssh_keys import Keys
 from edgebench.devices.ssh_settings import SshSettings
-from edgebench.errors import DeviceError, DeviceLost, DeviceRefused
+from edgebench.errors import DeviceError, DeviceLost, DeviceRefused, DeviceUnknown
 
 from .native_sshd import NativeSshd
 from .ssh_client import Connect, settings, write_config
@@ -495,7 +495,7 @@ def test_nothing_listens_there_yet(ssh_home: Path) -> None:
     [
         (
             socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
-            UnknownHost,
+            DeviceUnknown,
             "there is no machine called board",
         ),
         (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), DeviceLost, "cannot be looked up at the moment"),
@@ -525,7 +525,7 @@ def test_what_the_system_says_is_told_apart(
     ("code", "reason", "kind", "words"),
     [
         (1, "open failed", DeviceRefused, "forwards nothing to board:22: open failed"),
-        (2, "Name or service not known", UnknownHost, "knows no board: Name or service not known"),
+        (2, "Name or service not known", DeviceUnknown, "knows no board: Name or service not known"),
         (2, "Connection refused", DeviceLost, "cannot reach board:22: Connection refused"),
     ],
 )

@@ -68,7 +68,8 @@ def test_a_device_that_is_ready() -> None:
 
 
 def test_what_is_missing_or_broken_says_what_to_do() -> None:
-    none = render_check(replace(FOUND, manifest=None), now=NOW)
+    none = render_check(replace(FOUND, manifest=None, free_bytes=25_000_000), now=NOW)
+    assert "MB, 25 MB free\n" in none
     assert "environment  none; make it with: edgebench device setup pi\n" in none
     broken = render_check(replace(FOUND, problem="its Python, /usr/bin/python3.9, is not there any more"), now=NOW)
     assert "is not there any more; make it anew with: edgebench device setup pi\n" in broken

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from devices.local_transport import LocalTransport
+from devices.local_transport import LocalTransport, at_once
 from edgebench.devices.remote import RemoteDevice, RemoteSettings
 
 OpenThere = Callable[..., RemoteDevice]
@@ -24,7 +24,7 @@ def open_there(tmp_path: Path) -> Iterator[OpenThere]:
         def connect() -> LocalTransport:
             return LocalTransport(home, {"TMPDIR": str(temporary)})
 
-        opened.append(RemoteDevice("there", connect, settings, reach=lambda once: once(), locks=locks))
+        opened.append(RemoteDevice("there", connect, settings, reach=at_once, locks=locks))
         return opened[-1]
 
     yield make
