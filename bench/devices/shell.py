@@ -183,19 +183,27 @@ class ShellDevice(Device):
         return Transfers(helper.bytes_sent + own.bytes_sent, helper.bytes_reused + own.bytes_reused)
 
     def reconnect(self) -> None:
-        self.close()
-        self._ready()
+        self._forget()
+        if self._helped:
+            self._device.reconnect()
+        else:
+            self._device.close()
+            self._ready()
 
     def release(self) -> None:
         """Let others measure there; the connection stays. May be called twice."""
         self._lock.release()
 
     def close(self) -> None:
+        self._forget()
+        self._device.close()
+
+    def _forget(self) -> None:
+        """Forget what belongs to a connection."""
         self._before = self._counted()
         self._files = None
         self._placed.clear()
         self._lock.release()
-        self._device.close()
 
     def _counted(self) -> Transfers:
         if self._files is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from devices.local_transport import LocalTransport
+from devices.local_transport import LocalTransport, at_once
 from edgebench.api import resume_run, run_spec
 from edgebench.benchmark_model.meter import meter_device
 from edgebench.devices.local import LocalDevice
@@ -59,7 +59,7 @@ class Phone:
         return self.transports[-1]
 
     def device(self, **options: Any) -> RemoteDevice:
-        return RemoteDevice("phone", self.connect, RemoteSettings(**options), reach=lambda attempt: attempt())
+        return RemoteDevice("phone", self.connect, RemoteSettings(**options), reach=at_once)
 
     @property
     def root(self) -> Path:
@@ -362,9 +362,7 @@ def test_with_another_engine_its_cases_stand_beside(run: Run, tmp_path: Path) ->
     """A board with a Python runs both; only what was measured in turns is compared."""
     board = Phone(_folder(tmp_path / "board"))
     board.environment.pop("PATH")
-    device = RemoteDevice(
-        "board", board.connect, RemoteSettings(python=sys.executable), reach=lambda attempt: attempt()
-    )
+    device = RemoteDevice("board", board.connect, RemoteSettings(python=sys.executable), reach=at_once)
     python = json.dumps(sys.executable).strip('"')
     stored = run(
         device=device,
