@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypeVar
 
 from . import __version__
+from .benchmark_model.planning import used_by
 from .changes import RunChange
 from .comparing import compare_stored
 from .condition_settings import condition_settings
@@ -138,13 +139,15 @@ def resume_run(
         return _measure(job, kept, page_images, redact_page)
 
 
-def _opened(
-    spec: Spec, given: Sequence[Device], open_device: OpenDevice | None
-) -> AbstractContextManager[Sequence[Device]]:
+@contextmanager
+def _opened(spec: Spec, given: Sequence[Device], open_device: OpenDevice | None) -> Iterator[Sequence[Device]]:
     """Give the devices to measure on; those that are opened here are closed again."""
-    if given:
-        return nullcontext(given)
-    return opened_devices(spec.devices, open_device or device_opener("edgebench.run"))
+    opener = open_device or device_opener("edgebench.run")
+    with (
+        nullcontext(given) if given else opened_devices(spec.devices, opener) as opened,
+        used_by(spec, opened) as found,
+    ):
+        yield found
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,7 @@ def _prepare(spec: Spec, plans: Sequence[DevicePlan], progress: Progress) -> _Jo
             sustain_ns=spec.sustain_ns,
             stop=stop,
             host_turn=turn,
+            benchmark_model=spec.benchmark_model,
         )
         return DeviceRun(planned, runner, evaluator, stop, begin=lambda: decoding.here(told))
 
@@ -339,6 +343,7 @@ def _gathered(job: _Job, run_id: str, created_utc: str, interrupted: bool) -> St
         _record(job, run_id, created_utc, interrupted),
         samples_frame([(outcome.case.case_id, outcome.log) for outcome in outcomes]),
         predictions_frame([(outcome.case.case_id, outcome.scored) for outcome in outcomes if outcome.scored]),
+        raw_log="".join(outcome.raw_log for outcome in outcomes),
     )
 
 
@@ -367,6 +372,7 @@ def _device_notes(runs: Sequence[DeviceRun]) -> Iterator[str]:
     for run in runs:
         whose = f"{run.name}: " if len(runs) > 1 else ""
         yield from (f"{whose}{note}" for note in dict.fromkeys(run.runner.conditions.notes))
+        yield from (f"{run.name}: {note}" for note in run.planned.plan.notes)
         yield from run.restored.losses
         if run.dropped is not None:
             yield f"{run.name}: dropped out, so its cases are not finished: {run.dropped}"
@@ -411,6 +417,7 @@ def run(
     cool_timeout: str | None = None,
     set_governor: str | None = None,
     device: str | Sequence[str] = LOCAL,
+    benchmark_model: str | Path | None = None,
     settings: Settings = DEFAULT_SETTINGS,
     out: str | Path | None = None,
     page_images: bool = True,
@@ -435,6 +442,8 @@ def run(
         sustain: how long to keep each case under load after timing ("10m"), to see its latency over time; None: not.
         device: what to measure on, each with all of it and all at the same time: ``local`` (this machine), a name of
             ``edgebench.toml``, ``ssh://USER@HOST`` or ``adb://SERIAL``.
+        benchmark_model: the binary of engine ``benchmark_model`` for the device, a file of this machine; None: the one
+            that lies in the device's folder.
         data: ``folder:DIR``, ``ham10000:DIR`` or ``phantom`` to measure accuracy too; ``images:DIR`` (no labels) to see
             how far variants agree.
         split: which part of the cards' splits to evaluate: test (the default where a card has one), validation,
@@ -512,6 +521,7 @@ def run(
         ),
         sustain_ns=None if sustain is None else parse_duration_ns(sustain, "sustain"),
         devices=devices,
+        benchmark_model=None if benchmark_model is None else str(benchmark_model),
     )
     folder = Path(out) if out is not None else None
     return run_spec(spec, out=folder, page_images=page_images, redact_page=redact_page)

@@ -17,7 +17,7 @@ from .errors import UsageError
 Completer = Callable[..., Iterable[str]]
 
 _SOURCES = ("folder:", "ham10000:", "images:", "phantom")
-_DELEGATES = ("default", "xnnpack", "none", "gpu", "external:")
+_DELEGATES = ("default", "xnnpack", "none", "gpu", "nnapi", "external:")
 _NORMALIZATIONS = ("-1..1", "0..1", "0..255", "imagenet")
 _RESIZES = ("stretch", "crop", "pad")
 _GRAYSCALE = ("skip", "convert")

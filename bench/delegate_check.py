@@ -21,12 +21,15 @@ def check_delegate(delegate: Delegate, delegation: Delegation | None, *, require
         return
     name = delegate.kind.value
     if delegation.coverage is Coverage.NOTHING:
-        raise RuntimeRefused(f"delegate {name} took none of the {delegation.total_nodes} nodes", "delegate-idle")
+        nodes = "nodes" if delegation.total_nodes is None else f"{delegation.total_nodes} nodes"
+        raise RuntimeRefused(f"delegate {name} took none of the {nodes}", "delegate-idle")
     if not require_full:
         return
     if delegation.coverage is Coverage.PARTIAL:
+        counts = delegation.delegated_nodes, delegation.total_nodes
+        taken = "a part of the nodes" if None in counts else f"{counts[0]} of {counts[1]} nodes"
         raise RuntimeRefused(
-            f"delegate {name} took {delegation.delegated_nodes} of {delegation.total_nodes} nodes and left "
+            f"delegate {name} took {taken} and left "
             f"{left_to_cpu(delegation)} to the CPU; leave --require-full out to measure it so",
             "delegate-partial",
         )

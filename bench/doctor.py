@@ -213,7 +213,7 @@ def _try_python(device: Device, python: PythonTarget, model: str) -> PythonRepor
 def _try_runtime(device: Device, python: str, runtime: str, model: str, greeted: WorkerLink) -> tuple[Trial, ...]:
     """Try everything that a runtime may have; the worker that has loaded it is good for the first trial."""
     trials: list[Trial] = []
-    for engine in Engine:
+    for engine in (Engine.INTERPRETER, Engine.COMPILED):
         for delegate in DelegateKind:
             if delegate is DelegateKind.EXTERNAL or left_out(engine, Delegate(delegate)):
                 continue  # a library of the user's own, which is not here to try; or a combination that cannot be

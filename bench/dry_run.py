@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .benchmark_model.command import Purpose, longest_s
+from .benchmark_model.planning import planned_there, used_by
 from .blocks import MAX_GROUP
 from .conditions import check_conditions
 from .devices.base import Device
@@ -19,6 +21,7 @@ from .repeats import stored_repeats
 from .rounds import BURST_NS, MIN_ROUNDS, WARM_LIMIT, per_block
 from .runner import MEMORY_TIME_NS, probe_runtime
 from .spec import Spec
+from .summaries import is_official
 from .sustain import longest_rest_ns
 
 #: What a worker takes to start before its model is loaded, from a server with a warm disk to a small board.
@@ -74,14 +77,20 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
     Raises:
         UsageError, InputError: the run could not begin.
     """
-    there = spec_there(spec, device)
+    with used_by(spec, [device]) as (used,):
+        return _dry_run(spec, out, used)
+
+
+def _dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
+    official = planned_there(spec_there(spec, device), device)
+    there = official.spec
     plan = make_plan(
         there,
         device.name,
         device.default_python(),
         lambda python: probe_runtime(device, python, spec.runtime, spec.settings.timeout_s),
     )
-    conditions = check_conditions(there, device)
+    conditions = (*check_conditions(official.by_workers, device), *official.notes)
     variants = list({case.variant.file.path: case.variant for case in plan.cases}.values())
     images = Evaluator(spec.data, variants=variants).listed if spec.data else None
     environment = device.environment()
@@ -91,9 +100,16 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
         for case in plan.cases
     )
     cores = environment.cpus_allowed or environment.cpus_logical or 1
-    groups = tuple(_groups(cases))
-    parts = {"checking, measuring memory": _sum(_checking(case) for case in cases)}
-    parts["timing"] = timing(spec.settings, cases, groups)
+    by_workers = [case for case in cases if not is_official(case.case.engine)]
+    alone = [case for case in cases if is_official(case.case.engine)]
+    groups = tuple(_groups(by_workers))
+    parts = {}
+    if by_workers:
+        parts["checking, measuring memory"] = _sum(_checking(case) for case in by_workers)
+        parts["timing"] = timing(spec.settings, by_workers, groups)
+    if alone:
+        parts["running benchmark_model"] = _sum(_official(spec, case) for case in alone)
+    groups += tuple((case.case.case_id,) for case in alone)
     unsaid = []
     if spec.waits is not None:
         unsaid.append("what a user waits for: its time depends on the model")
@@ -108,6 +124,15 @@ def dry_run(spec: Spec, out: Path, device: Device) -> DryRun:
         else:
             unsaid.append("classifying images: no stored run has measured all these cases")
     return DryRun(spec, cases, groups, plan.rejected, images, parts, tuple(unsaid), conditions)
+
+
+def _official(spec: Spec, planned: PlannedCase) -> TimeSpan:
+    """Return what the official tool takes for a case: a process for its times, and a short one for all else each."""
+    settings = spec.settings
+    purposes = [Purpose.TIMES, Purpose.MEMORY, *([Purpose.OPERATORS] if spec.profile else [])]
+    starts = _started(planned).times(len(purposes))
+    least_s = (settings.warmup_time_ns + settings.min_time_ns) / 1e9
+    return starts + TimeSpan(least_s, max(least_s, sum(longest_s(purpose, settings) for purpose in purposes)))
 
 
 def known_cases(cases: Iterable[Case], out: Path, here: Environment) -> dict[str, tuple[CaseResult, str]]:

@@ -151,6 +151,8 @@ class JournalObserver(Observer):
             if outcome.scored.validation is not None:
                 entry["validation_scores"] = encode_array(outcome.scored.validation.scores)
             written.scored = True
+        if outcome.raw_log:
+            entry["raw_log"] = outcome.raw_log
         self._journal.append(entry)
 
     def groups_made(self, groups: Sequence[Sequence[Outcome]]) -> None:
@@ -275,6 +277,7 @@ def _restore_case(entry: Entry, by_id: Mapping[str, Outcome], evaluator: Evaluat
     outcome = by_id[result.case_id]
     outcome.result = result
     outcome.done.add(str(entry["phase"]))
+    outcome.raw_log = str(entry.get("raw_log", ""))
     if "reading" in entry:
         outcome.reading = _reading(entry["reading"])
     if "scores" in entry and evaluator is not None and outcome.reading is not None:

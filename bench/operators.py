@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -88,7 +88,8 @@ class OperatorProfile:
     """Which operators a model's time goes to. They are shares of a profiled run, never latencies.
 
     ``invoke_us`` is the mean profiled run of the graph, ``operators_us`` what of it was spent in operators, and
-    ``plain_us`` the median run without the profiler, taken in turns with the profiled ones.
+    ``plain_us`` the median run without the profiler, taken in turns with the profiled ones. ``reported_by`` names the
+    program whose profile it is, None for ours: then a run without it was another process, and shares have no range.
     """
 
     operators: tuple[OperatorTime, ...]
@@ -98,6 +99,7 @@ class OperatorProfile:
     operators_us: float
     plain_us: float
     notes: tuple[str, ...]
+    reported_by: str | None = field(default=None, kw_only=True)
 
     @property
     def tells_shares(self) -> bool:

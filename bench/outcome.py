@@ -23,7 +23,8 @@ class Outcome:
     ``states`` has the snapshots (:mod:`edgebench.worker.truth`) before the first and after the last burst of each
     block, ``machine`` the lasting facts, ``unread`` why the latest of these that is missing could not be read.
     ``coolings`` has by block how the device was let cool before. ``baseline`` is the case that it is compared with,
-    None for a baseline itself. ``done`` are the phases that it has been through.
+    None for a baseline itself. ``done`` are the phases that it has been through. ``raw_log`` is what another program
+    that measured the case has written.
     """
 
     case: Case
@@ -39,6 +40,7 @@ class Outcome:
     reading: Reading | None = None
     scored: Scored | None = None
     done: set[str] = field(default_factory=set)
+    raw_log: str = ""
 
     @property
     def alive(self) -> bool:

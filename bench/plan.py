@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from .benchmark_model import limits
 from .card import CARD_NAME, Card, read_card
 from .changes import BASE_MARK
 from .errors import ModelError, UsageError, WorkerError
 from .model_file import read_model_file
 from .records import CaseResult, Delegate, DelegateKind, Engine, Failure, ModelFile, RuntimeInfo, Status
 from .spec import CaseChoice, PythonTarget, Spec
+from .summaries import is_official
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,19 @@ class Case:
 class Plan:
     """Cases to run, models that cannot be measured with the reason, and each case's baseline by id.
 
-    ``paired``: baselines are older selves, and what differs between them is the question.
+    ``paired``: baselines are older selves, and what differs between them is the question. ``notes`` say what of a Spec
+    was left out on this device.
     """
 
     cases: tuple[Case, ...]
     rejected: tuple[ModelError, ...] = ()
     baselines: Mapping[str, str] = field(default_factory=dict)
     paired: bool = False
+    notes: tuple[str, ...] = ()
 
 
+#: What ids call the runtime that was built into the official tool.
+_OFFICIAL_RUNTIME = "tflite"
 ProbeRuntime = Callable[[PythonTarget], RuntimeInfo]
 
 
@@ -112,7 +118,7 @@ def make_plan(spec: Spec, device: str, default_python: str, probe: ProbeRuntime)
     variants, rejected = find_variants(spec.models)
     if not variants:
         raise rejected[0] if len(rejected) == 1 else _all_rejected(rejected)
-    pythons = spec.pythons or (PythonTarget(default_python),)
+    pythons = () if limits.is_alone(spec) else spec.pythons or (PythonTarget(default_python),)
     runtimes = {python: _probe(probe, python) for python in pythons}
     cases = _chosen(_combined(spec, device, variants, pythons, runtimes), spec.only)
     if not cases:
@@ -134,14 +140,18 @@ def _combined(
     pythons: Sequence[PythonTarget],
     runtimes: Mapping[PythonTarget, RuntimeInfo],
 ) -> list[Case]:
+    by_workers = [engine for engine in spec.engines if engine is not Engine.BENCHMARK_MODEL]
+    ways: list[tuple[PythonTarget, Engine, str, str | None]]
+    ways = [(python, engine, runtimes[python].name, spec.runtime) for python in pythons for engine in by_workers]
+    if len(by_workers) < len(spec.engines):
+        ways.append((PythonTarget(""), Engine.BENCHMARK_MODEL, _OFFICIAL_RUNTIME, None))
     return [
         _named(
-            Case("", variant, device, engine, delegate, threads, spec.signature, python, spec.runtime, cpus),
-            runtimes[python].name,
+            Case("", variant, device, engine, delegate, threads, spec.signature, python, wanted, cpus),
+            runtime,
         )
         for variant in variants
-        for python in pythons
-        for engine in spec.engines
+        for python, engine, runtime, wanted in ways
         for delegate in spec.delegates
         for threads in spec.threads
         for cpus in spec.cpus or (None,)
@@ -235,7 +245,7 @@ def left_out(engine: Engine, delegate: Delegate) -> str | None:
         return "engine compiled takes no external delegate; use --engine interpreter"
     if engine is Engine.INTERPRETER and delegate.kind is DelegateKind.GPU:
         return "engine interpreter has no GPU delegate; use --engine compiled"
-    return None
+    return limits.left_out(engine, delegate)
 
 
 def left_out_reasons(spec: Spec) -> tuple[str, ...]:
@@ -245,7 +255,7 @@ def left_out_reasons(spec: Spec) -> tuple[str, ...]:
 
 
 def choose_baselines(cases: Sequence[Case], wanted: str | None) -> dict[str, str]:
-    """Return the id of the baseline for the id of each other case.
+    """Return the id of the baseline for the id of each other case that can be compared.
 
     A model's baseline is its first case of the variant ``wanted``, else its first float32 case, else its first case.
 
@@ -256,8 +266,9 @@ def choose_baselines(cases: Sequence[Case], wanted: str | None) -> dict[str, str
         names = ", ".join(dict.fromkeys(case.variant.variant for case in cases))
         raise UsageError(f"--baseline {wanted}: no such variant (there are: {names})")
     chosen: dict[str, str] = {}
-    for model in dict.fromkeys(case.variant.model for case in cases):
-        members = [case for case in cases if case.variant.model == model]
+    compared = [case for case in cases if not is_official(case.engine)]
+    for model in dict.fromkeys(case.variant.model for case in compared):
+        members = [case for case in compared if case.variant.model == model]
         named = [case for case in members if case.variant.variant == wanted]
         float32 = [case for case in members if case.variant.file.scheme == "float32"]
         baseline = (named or float32 or members)[0]

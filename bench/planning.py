@@ -6,6 +6,7 @@ import functools
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from .benchmark_model.planning import planned_there
 from .conditions import check_conditions
 from .device_run import DevicePlan
 from .devices.base import Device
@@ -93,11 +94,12 @@ def plan_device(spec: Spec, device: Device) -> DevicePlan:
         return runtimes.setdefault(python.path, found)
 
     earlier = device.transfers()  # of a device that several runs share; else it is not connected to yet
-    there, python = spec_there(spec, device), device.default_python()
+    official = planned_there(spec_there(spec, device), device)
+    there, python = official.spec, device.default_python()
     watch = Watch(device, earlier)
-    plan = make_plan(there, device.name, python, probe)
-    check_conditions(there, device)
-    return DevicePlan(device, watch, plan, device.environment(), runtimes)
+    plan = replace(make_plan(there, device.name, python, probe), notes=official.notes)
+    check_conditions(official.by_workers, device)
+    return DevicePlan(device, watch, plan, device.environment(), {**runtimes, **official.runtimes})
 
 
 def plan_without(
@@ -120,7 +122,8 @@ def plan_without(
             raise StoreError(f"{python.path} is another Python than then")
         return runtimes[python.path]
 
-    plan = make_plan(spec_there(spec, device), device.name, next(iter(runtimes), ""), remembered)
+    official = planned_there(spec_there(spec, device), device, ask=False)
+    plan = make_plan(official.spec, device.name, next(iter(runtimes), ""), remembered)
     environment = then.environment if then is not None else None
     return DevicePlan(device, Watch(device), plan, environment, runtimes, refusal)
 

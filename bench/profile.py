@@ -29,6 +29,7 @@ _PRECISION = 0.02
 NOT_PROFILED = {
     DelegateKind.EXTERNAL: "only default, xnnpack and none can be profiled",
     DelegateKind.GPU: "a profile is of the CPU's operators",
+    DelegateKind.NNAPI: "only engine benchmark_model has it",
 }
 
 

@@ -30,10 +30,11 @@ SCHEMA_VERSION = 2
 
 
 class Engine(str, Enum):
-    """The API that runs the model."""
+    """What runs the model: an API of the runtime's, or TFLite's official tool."""
 
     INTERPRETER = "interpreter"
     COMPILED = "compiled"
+    BENCHMARK_MODEL = "benchmark_model"
 
 
 class DelegateKind(str, Enum):
@@ -43,6 +44,7 @@ class DelegateKind(str, Enum):
     XNNPACK = "xnnpack"
     NONE = "none"
     GPU = "gpu"
+    NNAPI = "nnapi"
     EXTERNAL = "external"
 
 
@@ -154,6 +156,10 @@ class Memory:
     n processes as 1/n, ``uss_bytes`` counts only pages that no other process shares, ``anonymous_bytes`` those that
     no file backs (heap, stacks, packed weights). ``repeats`` are of further clean processes, where the case took turns
     with its older self.
+
+    Where another program measured its own process, ``definition`` says what ``peak_rss_bytes`` is there.
+    ``grown_at_init_bytes`` and ``grown_bytes`` are what that peak grew by since the program's start, until the model
+    was initialised and until the last run.
     """
 
     rss_before_load_bytes: int | None = None
@@ -165,6 +171,9 @@ class Memory:
     anonymous_bytes: int | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
     repeats: tuple[MemoryRepeat, ...] = ()
+    definition: str | None = None
+    grown_at_init_bytes: int | None = None
+    grown_bytes: int | None = None
 
     @property
     def model_adds_bytes(self) -> int | None:
@@ -179,6 +188,7 @@ class Latency:
     """Summary of the steady samples (warm-up excluded). A percentile that the count cannot support is ``None``.
 
     ``intervals`` maps a percentile's name to its 95 % interval (low, high) over blocks, where blocks allow one.
+    ``summary_of`` names the program that reported these figures and kept no samples, None where there are samples.
     """
 
     count: int
@@ -193,6 +203,7 @@ class Latency:
     blocks: int = 1
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    summary_of: str | None = None
 
 
 class Difference(str, Enum):

@@ -67,6 +67,12 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
         "--device-cache", metavar="SIZE", help="models and images kept on a device take at most so much (2GB)"
     )
     add_way_flags(what)
+    what.add_argument(
+        "--benchmark-model",
+        metavar="FILE",
+        help="for --engine benchmark_model: its binary for the device, which is sent there (default: the one in the "
+        "device's folder)",
+    )
     what.add_argument("--baseline", metavar="VARIANT", help="compare with this variant (default: float32)")
     accuracy = run.add_argument_group("accuracy")
     add_image_flags(accuracy)
@@ -82,12 +88,19 @@ def add_run(commands: argparse._SubParsersAction[Any]) -> None:
 
 def add_way_flags(what: argparse._ArgumentGroup) -> None:
     """Add the flags that say by what a model is run."""
-    what.add_argument("--engine", action="append", metavar="NAME", help="interpreter (default), compiled")
+    what.add_argument(
+        "--engine",
+        action="append",
+        metavar="NAME",
+        help="interpreter (default), compiled, or benchmark_model: the official tool on a device over SSH or adb, "
+        "which reports summaries",
+    )
     what.add_argument(
         "--delegate",
         action="append",
         metavar="NAME",
-        help="default (what the runtime does by itself), xnnpack, none, gpu (with --engine compiled), external:PATH",
+        help="default (what the runtime does by itself), xnnpack, none, gpu (with --engine compiled or "
+        "benchmark_model), nnapi (with benchmark_model), external:PATH",
     )
     what.add_argument("--require-full", action="store_true", help="a delegate that leaves operators to the CPU fails")
     what.add_argument("--delegate-option", action="append", default=[], metavar="KEY=VALUE", help="for external")
@@ -345,6 +358,7 @@ def spec_of(options: argparse.Namespace, given: Sequence[str], models: Sequence[
         waits=_wait_spec(options),
         profile=options.profile,
         sustain_ns=None if options.sustain is None else parse_duration_ns(options.sustain, "--sustain"),
+        benchmark_model=getattr(options, "benchmark_model", None),
         settings=Settings(
             seed=options.seed,
             min_runs=min(DEFAULT_SETTINGS.min_runs, options.max_runs) if options.min_runs is None else options.min_runs,

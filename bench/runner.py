@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
+from .benchmark_model.planning import official_meter
 from .blocks import BlockTimer, summarise
 from .classify import Classifier
 from .conditions import DeviceConditions
@@ -31,6 +32,7 @@ from .records import DelegateKind, Delegation, Failure, Memory, MemoryRepeat, Ru
 from .session import ImageNeeds, Session
 from .spec import PythonTarget, WaitSpec
 from .stopping import Stop
+from .summaries import is_official
 from .sustain import SustainMeter
 from .waits.meter import WaitMeter
 
@@ -60,6 +62,7 @@ class Runner:
         host_turn: AbstractContextManager[object] | None = None,
         sustain_ns: int | None = None,
         cool_down: Callable[[], None] | None = None,
+        benchmark_model: str | None = None,
     ) -> None:
         """``host`` is what a device that is elsewhere must agree with; None: this machine.
 
@@ -93,6 +96,7 @@ class Runner:
             if sustain_ns
             else None
         )
+        self._official = official_meter(device, plan, settings, benchmark_model, profile=profile, stop=stop)
         by_id = {outcome.case.case_id: outcome for outcome in self.outcomes}
         for case_id, baseline_id in plan.baselines.items():
             by_id[case_id].baseline = by_id[baseline_id]
@@ -115,11 +119,16 @@ class Runner:
 
     def _measure(self, timed: Timed) -> None:
         try:
-            self._each("checking, measuring memory", self.outcomes, self._inspect)
+            workers = self._by_workers()
+            self._each("checking, measuring memory", workers, self._inspect)
             self._repeat_memory()
             self._decode_images()
             self._compare_with_host()
-            self._time(timed)
+            if workers:
+                self._time(timed)
+            if self._official is not None:
+                cases = [outcome for outcome in self.outcomes if is_official(outcome.case.engine) and outcome.alive]
+                self._each("running benchmark_model", cases, self._in_turn(self._official.measure))
             if self._waits is not None:
                 self._each("measuring what a user waits for", self._alive(), self._in_turn(self._waits.measure))
             if self._sustain is not None:
@@ -128,7 +137,7 @@ class Runner:
                 self._each("profiling operators", self._alive(), self._in_turn(self._profile.measure))
             if self._evaluator is not None:
                 self._classify(self._evaluator)
-            for outcome in self._alive():
+            for outcome in self._left():
                 outcome.update(status=Status.OK)
         except KeyboardInterrupt:
             self.interrupted()
@@ -150,7 +159,7 @@ class Runner:
         self._give_up(failure)
 
     def _give_up(self, failure: Failure) -> None:
-        for outcome in self._alive():
+        for outcome in self._left():
             if outcome.result.status is not Status.OK:
                 outcome.update(status=Status.INTERRUPTED, failure=failure)
 
@@ -170,7 +179,7 @@ class Runner:
             cooler=self.conditions.cooler,
             turn=self._own_turn,
         )
-        timer.run(self.outcomes, self._observer, timed)
+        timer.run(self._by_workers(), self._observer, timed)
         self._observer.timing_done(self.outcomes)
 
     def _in_turn(self, action: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
@@ -180,7 +189,15 @@ class Runner:
 
         return act
 
+    def _by_workers(self) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if not is_official(outcome.case.engine)]
+
     def _alive(self) -> list[Outcome]:
+        """Return the cases that are measured by workers and go well."""
+        return [outcome for outcome in self._by_workers() if outcome.alive]
+
+    def _left(self) -> list[Outcome]:
+        """Return the cases that go well."""
         return [outcome for outcome in self.outcomes if outcome.alive]
 
     def _each(self, phase: str, outcomes: list[Outcome], action: Callable[[Outcome], None]) -> None:

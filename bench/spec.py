@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
+from .benchmark_model import limits
 from .errors import UsageError
 from .findings import Code
 from .images.cache import GrayscalePolicy
@@ -132,7 +133,8 @@ class Spec:
     older build of the same variants: each case then takes turns with its own older self, which is its baseline.
     ``profile`` asks for each case's operators too, after timing; ``sustain_ns`` keeps each case under load so long.
     ``cpus`` is empty for workers on any CPU. ``devices`` are texts that each name a device to measure all of it on:
-    ``local``, a name of ``edgebench.toml`` or an address.
+    ``local``, a name of ``edgebench.toml`` or an address. ``benchmark_model`` is the tool's binary for them, a file of
+    this machine; None for the one that lies on each device.
     """
 
     models: tuple[str, ...]
@@ -153,6 +155,7 @@ class Spec:
     cpus: tuple[str, ...] = ()
     devices: tuple[str, ...] = (LOCAL,)
     sustain_ns: int | None = None
+    benchmark_model: str | None = None
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -170,6 +173,7 @@ class Spec:
         _check_settings(self.settings)
         _check_data(self.data)
         _check_waits(self.waits)
+        limits.check(self)
 
 
 def _check_data(data: DataSpec | None) -> None:

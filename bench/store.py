@@ -33,7 +33,9 @@ PREDICTIONS_FILE = "predictions.parquet"
 PAGE_FILE = "report.html"
 #: A run that is under way, or was cut off, has a folder of its id and this, with its journal alone.
 UNFINISHED = ".unfinished"
-OWN_FILES = frozenset({RUN_FILE, SAMPLES_FILE, PREDICTIONS_FILE, PAGE_FILE, JOURNAL_FILE})
+#: What another program that measured cases has written, word for word.
+RAW_LOG_FILE = "benchmark_model.log"
+OWN_FILES = frozenset({RUN_FILE, SAMPLES_FILE, PREDICTIONS_FILE, PAGE_FILE, JOURNAL_FILE, RAW_LOG_FILE})
 #: How the names of run folders begin.
 STAMP = re.compile(r"\d{8}-\d{6}-")
 _SAMPLE_COLUMNS = ("case", "block", "round", "start_ns", "latency_ns", "warmup")
@@ -48,12 +50,15 @@ class StoredRun:
 
     ``samples`` has case, block, round, start_ns, latency_ns and warmup; ``predictions`` has case, image_id,
     lesion_id, label and one ``score:<label>`` column per class, or is None where no images were classified.
+    ``raw_log`` is what another program that measured cases has written; a run that was loaded has it in its folder
+    alone.
     """
 
     record: RunRecord
     samples: pd.DataFrame
     predictions: pd.DataFrame | None
     folder: Path | None = None
+    raw_log: str = ""
 
 
 def new_run_id(models: Iterable[str], now: datetime | None = None) -> str:
@@ -96,6 +101,8 @@ def save(run: StoredRun, out: Path, *, journal: Path | None = None, replacing: P
         run.samples.to_parquet(partial / SAMPLES_FILE, index=False)
         if run.predictions is not None:
             run.predictions.to_parquet(partial / PREDICTIONS_FILE, index=False)
+        if run.raw_log:
+            (partial / RAW_LOG_FILE).write_text(run.raw_log, encoding="utf-8", errors="replace")
         if journal is not None:
             _keep(journal, partial / JOURNAL_FILE)
         if replacing is not None:

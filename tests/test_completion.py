@@ -173,9 +173,7 @@ def test_lists_that_are_written_out_are_those_of_the_program() -> None:
     """They are copies, so that completion need not import what knows them."""
     from edgebench_training.cli import _VARIANTS
 
-    assert [name.rstrip(":") for name in completion._DELEGATES] == [
-        item.value for item in (DelegateKind.DEFAULT, DelegateKind.XNNPACK, DelegateKind.NONE, DelegateKind.GPU)
-    ] + ["external"]
+    assert [name.rstrip(":") for name in completion._DELEGATES] == [item.value for item in DelegateKind]
     assert set(completion._RESIZES) == {item.value for item in ResizeMode}
     assert set(completion._GRAYSCALE) == {item.value for item in GrayscalePolicy}
     assert ",".join(completion._VARIANTS) == _VARIANTS

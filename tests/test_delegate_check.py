@@ -5,7 +5,7 @@ from edgebench.delegate_check import check_delegate
 from edgebench.errors import RuntimeRefused
 from edgebench.records import Coverage, Delegate, DelegateKind, Delegation
 
-NAMED = (DelegateKind.XNNPACK, DelegateKind.GPU, DelegateKind.EXTERNAL)
+NAMED = (DelegateKind.XNNPACK, DelegateKind.GPU, DelegateKind.NNAPI, DelegateKind.EXTERNAL)
 
 
 def code_of(kind: DelegateKind, coverage: Coverage, *, require_full: bool) -> str | None:

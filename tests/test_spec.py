@@ -92,7 +92,7 @@ def test_threads_that_are_no_numbers(text: str) -> None:
         parse_threads(text)
 
 
-@pytest.mark.parametrize("kind", ["default", "xnnpack", "none", "gpu"])
+@pytest.mark.parametrize("kind", ["default", "xnnpack", "none", "gpu", "nnapi"])
 def test_plain_delegates(kind: str) -> None:
     delegate = parse_delegate(kind)
     assert (delegate.kind, delegate.library, delegate.options) == (DelegateKind(kind), None, {})
@@ -101,7 +101,7 @@ def test_plain_delegates(kind: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("npu", "choose default, xnnpack, none, gpu or external:PATH"),
+        ("npu", "choose default, xnnpack, none, gpu, nnapi or external:PATH"),
         ("gpu:lib.so", "only external takes a path"),
         ("", "choose default"),
         ("XNNPACK", "choose default"),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ..changes import Basis, CaseChange, Change, ChangeVerdict, Metric, RunChange
 from ..findings import Code, Severity, Verdict
 from ..records import CaseResult, RunRecord
+from ..summaries import SUMMARIES, is_summary
 from .answer_changes import answer_changes
 from .figures import MEMORY, PERCENTILES, VARYING, figure_of, reason_of
 from .matching import match_cases
@@ -210,6 +211,8 @@ def varying(metric: Metric, sides: Sides, noises: Noises) -> Change | None:
     if base is None or new is None:
         side, case = ("base", sides.base) if base is None else ("new", sides.new)
         return replace(change, unavailable={"value": f"{side}: {reason_of(case, metric)}"})
+    if is_summary(sides.base) or is_summary(sides.new):
+        return replace(change, unavailable={"value": SUMMARIES})
     if base <= 0 or new <= 0:
         return replace(change, unavailable={"value": _NOT_POSITIVE})
     if metric in PERCENTILES and not sides.sampled:

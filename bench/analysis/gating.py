@@ -26,8 +26,9 @@ from ..findings import Code, Verdict
 from ..gates import EVERY, Gate, GateKind
 from ..nearest import did_you_mean
 from ..records import Status
+from ..summaries import SUMMARIES, is_summary
 from .evidence import CONFIDENCE, Evidence, exactly
-from .figures import TIMES, figure_of, reason_of
+from .figures import TIMES, VARYING, figure_of, reason_of
 from .margins import MOST_TIMES, rounded_up, times_as_much
 from .own_figures import own_evidence, own_figure, own_reason
 
@@ -194,6 +195,9 @@ def _judge(gate: Gate, case: CaseChange, label: str | None) -> Judgement:
     if case.new.status is Status.FAILED:
         why = case.new.failure.message if case.new.failure else "no reason recorded"
         return replace(blank, outcome=GateOutcome.FAIL, reason=f"the case failed: {why}")
+    if gate.metric in VARYING and any(is_summary(side) for side in (case.new, case.base)):
+        shown = own_figure(case.new, gate.metric, label) if gate.kind is GateKind.ABSOLUTE else None
+        return replace(blank, value=shown, reason=SUMMARIES)
     if gate.kind is GateKind.ABSOLUTE:
         return _absolute(blank, case, label)
     if change is None or change.value is None:

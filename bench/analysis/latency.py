@@ -49,6 +49,7 @@ def summarise_latency(blocks: Sequence[np.ndarray[Any, Any]], warmup_count: int)
         blocks=len(measured),
         intervals=intervals,
         unavailable=unavailable,
+        summary_of=None,
         **percentiles,
     )
 

@@ -17,6 +17,7 @@ from enum import Enum
 from ..findings import Verdict
 from ..records import CaseResult, RunRecord, Status
 from ..rule import Rule
+from ..summaries import SUMMARIES, is_summary
 from .margins import Answer, Keeps, answers_to, together
 
 _USUAL_SCHEMES = ("float16", "dynamic", "int8", "int16x8")
@@ -148,6 +149,8 @@ def _left_out(case: CaseResult) -> str | None:
         return f"ended as {case.status.value}"
     if case.latency is None:
         return "not timed"
+    if is_summary(case):
+        return SUMMARIES
     if case.verdict is Verdict.INVALID:
         worst = next((item.reason for item in case.findings if not item.silenced), "see its findings")
         return f"verdict INVALID ({worst})"

@@ -18,7 +18,7 @@ Snapshot = Mapping[str, Any]
 StatePair = tuple[Snapshot, Snapshot]
 
 #: Delegates that somebody named. The default one is whatever the runtime does, so it cannot fall short.
-EXPLICIT = frozenset({DelegateKind.XNNPACK, DelegateKind.GPU, DelegateKind.EXTERNAL})
+EXPLICIT = frozenset({DelegateKind.XNNPACK, DelegateKind.GPU, DelegateKind.NNAPI, DelegateKind.EXTERNAL})
 #: Of what would disturb any measurement, what makes this one's figures another thing. The rest is advice before a
 #: measurement: whether short memory, a quota or boost did harm is seen between the snapshots and in the samples.
 STANDING = frozenset({Code.EMULATED, Code.BATTERY, Code.GOVERNOR, Code.CLOCK_CAPPED, Code.ASLR_OFF})
@@ -117,10 +117,9 @@ def _standing(evidence: Evidence) -> list[Finding]:
 def _partial(delegate: Delegate, delegation: Delegation | None) -> Finding | None:
     if delegation is None or delegate.kind not in EXPLICIT or delegation.coverage is not Coverage.PARTIAL:
         return None
-    reason = (
-        f"{delegate.kind.value} took {delegation.delegated_nodes} of {delegation.total_nodes} nodes; "
-        f"{left_to_cpu(delegation)} ran on the CPU's kernels"
-    )
+    counts = delegation.delegated_nodes, delegation.total_nodes
+    taken = "a part of the nodes" if None in counts else f"{counts[0]} of {counts[1]} nodes"
+    reason = f"{delegate.kind.value} took {taken}; {left_to_cpu(delegation)} ran on the CPU's kernels"
     hint = "change the model so that the delegate takes all of it; --require-full makes this an error"
     return Finding(Code.PARTIAL, Severity.SUSPECT, reason, hint)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..summaries import is_summary
 from .palette import NEUTRAL, colours, symbols
 from .recall import RecallTable
 from .summary import accuracy_key, front_rows
@@ -210,7 +211,7 @@ def size_bars(table: Table) -> Chart | None:
 
 def memory_bars(table: Table) -> Chart | None:
     """Return peak RSS per case, split into Python with the runtime and the rest; None without any."""
-    rows = [row for row in table.rows if row.cells["peak"].value is not None]
+    rows = [row for row in table.rows if row.cells["peak"].value is not None and not is_summary(row.case)]
     if not rows:
         return None
     names = [row.label for row in rows]

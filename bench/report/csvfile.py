@@ -65,6 +65,7 @@ def _row(record: RunRecord, case: CaseResult, labels: list[str]) -> dict[str, Va
     row |= {"runtime_import_ns": case.runtime_import_ns, "load_ns": case.load_ns}
     row |= {"first_inference_ns": case.first_inference_ns}
     row |= {f"latency_{name}": _number(case.latency, name) for name in _LATENCY}
+    row |= {"latency_summary_of": case.latency.summary_of if case.latency else None}
     row |= _intervals(case) | _compared(case)
     row |= {name: _number(case.memory, name) for name in _MEMORY}
     row |= {"delegate_coverage": case.delegation.coverage.value if case.delegation else None}

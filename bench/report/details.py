@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..records import CaseResult, TensorInfo
+from ..summaries import is_summary
 from .lines import operators
 from .naming import Names, cpus_words, delegate_name
 from .recall import RecallRow, RecallTable
@@ -18,7 +19,8 @@ _CONFUSIONS_LISTED = 15
 _CLASSES_LISTED = 60
 _ACCURACY_SINCE_2 = ("macro_precision", "weighted_precision", "ece", "brier")
 #: Records of the first schema say nothing of these, not even why.
-_MEMORY_SINCE_2 = ("model_adds_bytes", "pss_bytes", "uss_bytes", "anonymous_bytes")
+_MEMORY_SINCE_2 = ("model_adds_bytes", "pss_bytes", "uss_bytes", "anonymous_bytes", "grown_at_init_bytes",
+                   "grown_bytes")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def _engine(case: CaseResult) -> Pairs:
         pairs += [
             ("Runtime", clean(f"{runtime.package} {runtime.version}")),
             ("Python of the worker", clean(f"{runtime.python}, numpy {runtime.numpy}, {runtime.machine}")),
-        ]
+        ][: 1 if is_summary(case) else 2]
     if case.python_path:
         pairs.append(("Interpreter", clean(case.python_path)))
     return pairs
@@ -116,6 +118,8 @@ def _times(case: CaseResult) -> Pairs:
     if found is None:
         return pairs
     pairs.append(("Timed runs", f"{found.count:,}, after {found.warmup_count:,} of warm-up"))
+    if found.summary_of is not None:
+        pairs.append(("Reported by", clean(f"{found.summary_of}, without the samples")))
     for title, field in (("Smallest", "min_ns"), ("p50", "p50_ns"), ("p90", "p90_ns"), ("p95", "p95_ns"),
                          ("p99", "p99_ns"), ("Mean", "mean_ns"), ("Standard deviation", "stdev_ns")):  # fmt: skip
         value: float | None = getattr(found, field)
@@ -128,7 +132,7 @@ def _times(case: CaseResult) -> Pairs:
 def _memory(case: CaseResult) -> Pairs:
     if case.memory is None:
         return []
-    pairs = []
+    pairs = [("Definition", clean(case.memory.definition))] if case.memory.definition else []
     for title, field in (
         ("Before loading (Python and runtime)", "rss_before_load_bytes"),
         ("After loading", "rss_after_load_bytes"),
@@ -138,6 +142,8 @@ def _memory(case: CaseResult) -> Pairs:
         ("PSS, shared pages by their share", "pss_bytes"),
         ("USS, pages of its own", "uss_bytes"),
         ("Anonymous, backed by no file", "anonymous_bytes"),
+        ("Grown until the model was initialised", "grown_at_init_bytes"),
+        ("Grown until the last run", "grown_bytes"),
     ):
         value: int | None = getattr(case.memory, field)
         if value is None and field in _MEMORY_SINCE_2 and field not in case.memory.unavailable:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..analysis.endings import stopped_by_hand
 from ..records import CaseResult, Coverage, DelegateKind, Delegation, RunRecord, Status
+from ..summaries import SUMMARIES, is_summary
 from .conditions import condition_lines
 from .naming import Names, delegate_name, who
 from .tables import has_accuracy
@@ -136,6 +137,7 @@ def notes(record: RunRecord, names: Names) -> list[str]:
     found = [clean(text) for text in (*record.warnings, *condition_lines(record))]
     if stopped_by_hand(record):
         found.insert(0, "the run was interrupted: cases may be missing")
+    found += _summaries(record, names)
     said: dict[str, list[CaseResult]] = {}
     for case in record.cases:
         for text in dict.fromkeys(case.notes):
@@ -144,6 +146,15 @@ def notes(record: RunRecord, names: Names) -> list[str]:
         every = len(cases) == len(record.cases) > 1
         found.append(text if every else f"{joined(who(names.labels, cases, record.cases))}: {text}")
     return found
+
+
+def _summaries(record: RunRecord, names: Names) -> list[str]:
+    """Return the line on figures that another program reported, where there are any."""
+    cases = [case for case in record.cases if is_summary(case)]
+    if not cases:
+        return []
+    whose = "" if len(cases) == len(record.cases) else f"{joined(who(names.labels, cases, record.cases))}: "
+    return [f"{whose}{SUMMARIES}"]
 
 
 def data_line(record: RunRecord) -> str:

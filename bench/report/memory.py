@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from ..records import Memory
-from .sections import Absences, Section, grouped
+from collections.abc import Sequence
+
+from ..records import CaseResult, Memory
+from .sections import Absences, Section, cases_named, grouped
 from .tables import Row, Table
-from .text import megabytes
+from .text import ABSENT, clean, megabytes
 
 #: Field, heading, heading on two lines, meaning.
 PARTS: tuple[tuple[str, tuple[str, str], str], ...] = (
@@ -38,11 +40,38 @@ def memory_section(table: Table, *, whole: bool) -> Section | None:
         return [(row.within, *(_text(row, field, heads, absences) for field, heads, _ in shown))]
 
     grids = grouped(table, [("variant", ""), *(heads for _, heads, _ in shown)], rows_of)
+    other = _other_definitions(table, cases)
     defined = "; ".join(f"{title(heads)}: {meaning}" for _, heads, meaning in shown)
     about = "Of a clean worker process that only loads and runs the model."
+    if all(memory.definition is not None for memory in memories):
+        about, defined = "", ""
     return Section(
-        "memory", "Memory, MB", about if whole else "", grids, (*absences.lines(), *(() if whole else (f"{defined}.",)))
+        "memory",
+        "Memory, MB",
+        about if whole else "",
+        grids,
+        (*absences.lines(), *(() if whole or not defined else (f"{defined}.",)), *other),
     )
+
+
+def _other_definitions(table: Table, cases: Sequence[CaseResult]) -> list[str]:
+    """Return what the peak is of cases that another program measured, and what it grew by."""
+    by_definition: dict[str, list[CaseResult]] = {}
+    for case in cases:
+        if case.memory is not None and case.memory.definition is not None:
+            by_definition.setdefault(clean(case.memory.definition), []).append(case)
+    return [
+        f"peak of {cases_named(table.names, members, cases)}: {definition}; "
+        f"grown since the program's start, MB: {', '.join(_growth(table, case) for case in members)}"
+        for definition, members in by_definition.items()
+    ]
+
+
+def _growth(table: Table, case: CaseResult) -> str:
+    memory = case.memory or Memory()
+    steps = [memory.grown_at_init_bytes, memory.grown_bytes]
+    told = [ABSENT if value is None else megabytes(value) for value in steps]
+    return f"{table.names.labels[case.case_id]} {told[0]} until the model was initialised, {told[1]} until the end"
 
 
 def memory_terms(table: Table) -> list[tuple[str, str]]:
@@ -51,7 +80,7 @@ def memory_terms(table: Table) -> list[tuple[str, str]]:
     return [
         (f"memory, {title(heads)}", meaning)
         for field, heads, meaning in PARTS
-        if any(_has(memory, field) for memory in memories)
+        if any(_has(memory, field) for memory in memories if memory.definition is None)
     ]
 
 
@@ -61,7 +90,8 @@ def title(heads: tuple[str, str]) -> str:
 
 
 def _has(memory: Memory, field: str) -> bool:
-    return getattr(memory, field) is not None or field in memory.unavailable
+    # Another program has no such steps at all.
+    return getattr(memory, field) is not None or (field in memory.unavailable and memory.definition is None)
 
 
 def _text(row: Row, field: str, heads: tuple[str, str], absences: Absences) -> str:

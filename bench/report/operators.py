@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..operators import OperatorProfile, TypeTime
 from ..records import CaseResult
+from ..summaries import is_summary
 from .profile import microseconds, node_cell, runs_on, share_cells, too_quick, without_common_folders
 from .sections import Section, cases_named, grouped
 from .tables import Row, Table
@@ -16,6 +17,7 @@ _NODES_SHOWN = 10
 #: Of each of many cases only so many.
 _FEW_SHOWN, _MANY_CASES = 3, 8
 _NAME_WIDTH = 48
+_DELEGATE = "delegate"
 _ABOUT = (
     "Shares of a run with LiteRT's profiler, measured through its C API after timing, in a process of its own: "
     "no latencies."
@@ -35,13 +37,13 @@ def operators_section(table: Table, *, whole: bool) -> Section | None:
         return None
     shown = _shown(cases, _TYPES_SHOWN)
     heads = [("variant", ""), ("operator", "type"), ("on", ""), ("count", ""), ("share", "%"), ("range", "%")]
-    lines = [*_too_quick(table), *_unavailable(table, cases)]
-    if not whole:
+    lines = [*_reported(table, cases), *_too_quick(table), *_unavailable(table, cases)]
+    if not whole and _has_ranges(cases):
         lines += [f"{term}: {meaning}." for term, meaning in TERMS]
     return Section(
         "operators",
         "Where the time goes",
-        _ABOUT,
+        _ABOUT if _has_ranges(cases) else "",
         grouped(table, heads, lambda row: _type_rows(row, shown)),
         tuple(lines),
     )
@@ -61,7 +63,8 @@ def slowest_nodes(table: Table) -> Section | None:
 
 def operator_terms(table: Table) -> list[tuple[str, str]]:
     """Return (term, meaning) for the section where there is one."""
-    return list(TERMS) if profiled_cases(table) else []
+    cases = profiled_cases(table)
+    return list(TERMS) if cases and _has_ranges(cases) else []
 
 
 def profiled_cases(table: Table) -> list[CaseResult]:
@@ -87,7 +90,12 @@ def _type_rows(row: Row, shown: int) -> list[tuple[str, ...]]:
 
 def _type_row(row: Row, found: OperatorProfile, item: TypeTime) -> tuple[str, ...]:
     name = shortened(clean(item.tag), _NAME_WIDTH)
-    return (row.within, name, runs_on(item.delegated), str(item.count), *share_cells(found, item))
+    return (row.within, name, _on(found, item.delegated), str(item.count), *share_cells(found, item))
+
+
+def _on(found: OperatorProfile, delegated: bool) -> str:
+    """Return who runs an operator: another program's profile does not tell which delegate it is."""
+    return _DELEGATE if delegated and found.reported_by is not None else runs_on(delegated)
 
 
 def _node_rows(row: Row, shown: int) -> list[tuple[str, ...]]:
@@ -101,7 +109,7 @@ def _node_rows(row: Row, shown: int) -> list[tuple[str, ...]]:
         (
             row.within,
             shortened(clean(item.key.tag), _NAME_WIDTH),
-            runs_on(item.key.delegated),
+            _on(found, item.key.delegated),
             *share_cells(found, item),
             microseconds(item.time_us),
             node_cell(item),
@@ -109,6 +117,22 @@ def _node_rows(row: Row, shown: int) -> list[tuple[str, ...]]:
         )
         for item, output in zip(ranked, outputs, strict=True)
     ]
+
+
+def _has_ranges(cases: Sequence[CaseResult]) -> bool:
+    """Return whether any profile, had or missed, is one of ours: another program's tells neither ranges nor XNNPACK."""
+    return not all(is_summary(case) for case in cases)
+
+
+def _reported(table: Table, cases: Sequence[CaseResult]) -> list[str]:
+    """Return the line on profiles that another program reported."""
+    said = {
+        case.case_id: (f"as {case.operators.reported_by} reports it, in a process of its own: no ranges, no latencies",)
+        if case.operators and case.operators.reported_by
+        else ()
+        for case in cases
+    }
+    return _by_reason(table, cases, said, "")
 
 
 def _too_quick(table: Table) -> list[str]:

@@ -128,6 +128,8 @@ def share_cells(profile: OperatorProfile, item: OperatorTime | TypeTime) -> tupl
     """Return an operator's share and its range in percent, or marks where there are none."""
     if item.share is None or not profile.tells_shares:
         return ABSENT, ABSENT
+    if profile.reported_by is not None:
+        return f"{100 * item.share:.1f}", ABSENT
     return f"{100 * item.share:.1f}", f"{100 * item.share_low:.1f} – {100 * item.share_high:.1f}"
 
 

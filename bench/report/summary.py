@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from ..analysis.endings import dropped_devices, stopped_by_hand
 from ..records import AccuracyVerdict, CaseResult, RunRecord, Status
+from ..summaries import is_summary
 from .cost_summary import agreement_sentence, cost_sentences
 from .costs import compared_results, cost_tables
 from .front import non_dominated, with_ties
@@ -68,6 +69,8 @@ def summary(record: RunRecord, table: Table) -> list[str]:
 
 def _extremes(rows: Sequence[Row]) -> list[str]:
     """Return one sentence with the smallest latency, best accuracy, smallest file and lowest peak, ties named."""
+    # What another program reported is not ranked among what was measured here.
+    rows = [row for row in rows if not is_summary(row.case)] or rows
     if len(rows) < 2:
         return []
     key = accuracy_key(rows)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..findings import Verdict
 from ..records import CaseResult, Coverage, Difference, RunRecord, Status
+from ..summaries import SUMMARIES, is_summary
 from .naming import Names, name_cases, who
 from .text import ABSENT, UNKNOWN, clean, interval, joined, known, megabytes, milliseconds, multiple, ratio
 
@@ -175,6 +176,8 @@ def _percentile(field: str) -> Callable[[CaseResult], Cell]:
 def _ratio(case: CaseResult) -> Cell:
     """Show ``0.599 ±0.9%``: the ratio to the baseline and half its interval's width; ≈ no difference shown."""
     found = case.comparison
+    if is_summary(case):
+        return Cell(ABSENT, reason=_stopped(case) or SUMMARIES)
     if found is None:
         return Cell("base", 1.0) if case.latency else Cell(ABSENT, reason=_stopped(case) or "not compared")
     if found.ratio is None or found.low is None or found.high is None:

@@ -132,7 +132,7 @@ def test_more_threads_than_cores() -> None:
 @pytest.mark.parametrize("coverage", list(Coverage))
 def test_only_a_named_delegate_can_fall_short(kind: DelegateKind, coverage: Coverage) -> None:
     found = findings_of(replace(QUIET, delegate=Delegate(kind), delegation=replace(PARTIAL, coverage=coverage)))
-    named = kind in (DelegateKind.XNNPACK, DelegateKind.GPU, DelegateKind.EXTERNAL)
+    named = kind not in (DelegateKind.DEFAULT, DelegateKind.NONE)
     assert [finding.code for finding in found] == ([Code.PARTIAL] if named and coverage is Coverage.PARTIAL else [])
 
 

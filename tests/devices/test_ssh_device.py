@@ -10,10 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from benchmark_model.official import write_tool
+from edgebench.api import run_spec
 from edgebench.devices.remote import RemoteDevice, RemoteSettings
 from edgebench.devices.ssh import SshTransport
 from edgebench.errors import DeviceLost, DeviceRefused, RuntimeRefused
-from harness import model
+from edgebench.records import Engine
+from edgebench.spec import Spec
+from harness import SHORT, model
 
 from .native_sshd import NativeSshd, path_without
 from .ssh_client import settings
@@ -130,3 +134,19 @@ def test_a_worker_whose_python_has_no_numpy(server: NativeSshd, open_device: Ope
     with open_device(server).start_worker(str(bare)) as worker, pytest.raises(RuntimeRefused, match="numpy") as caught:
         worker.request("hello", 60)
     assert caught.value.code == "no-numpy"
+
+
+def test_the_official_tool_on_a_board_without_python(
+    start_sshd: StartSshd, ssh_home: Path, open_device: Open, tmp_path: Path
+) -> None:
+    """Over a real server, whose shell has no Python: files, lock, the tool itself and its result."""
+    server = start_sshd(path=path_without("python", tmp_path / "programs"))
+    device = open_device(server)
+    tool = write_tool(tmp_path / "tool")
+    spec = Spec((model("int8"),), engines=(Engine.BENCHMARK_MODEL,), settings=SHORT, benchmark_model=str(tool))
+    (case,) = run_spec(spec, device=device).record.cases
+    assert case.failure is None
+    assert case.latency is not None
+    assert case.latency.summary_of == "benchmark_model"
+    left = [path.parent.name for path in (server.home / ".cache" / "edgebench").rglob("*") if path.is_file()]
+    assert left == ["files", "files"]

@@ -1,0 +1,271 @@
+"""Reads what ``benchmark_model`` wrote, of whatever age, on whatever way it came here.
+
+Lines that are nothing to us are passed over. A line that begins like a result and cannot be read is an error that
+quotes it, and so are two results where there can be one: a figure is right, or it is not there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import ProtocolError
+from .figures import BenchmarkLog, Footprint, Statistics, Tool
+from .lines import Line, lines_of
+from .numbers import mebibytes, milliseconds
+from .op_profile import ProfileReader
+from .rules import RULES, Told
+
+#: The last line tells an average of the statistics lines again: 6 digits of it, or whole microseconds.
+_SAME_AVERAGE, _SAME_NS = 1e-3, 1_000.0
+_FAILED = ("Benchmarking failed.", "Disallowed CPU fallback detected.", "Please specify the name of your TF Lite")
+_TABLE_OF_RUNS = "Summary of All Runs w/ Different Performance Options"
+
+
+def parse_log(text: str) -> BenchmarkLog:
+    """Return what a log says: of the classic tool in all its generations, of LiteRT's, or of LiteRT's in Python.
+
+    Raises:
+        ProtocolError: there is no result in it, a line is not understood, or it is of more than one run.
+    """
+    if text.lstrip().startswith("{"):
+        return _from_json(text)
+    reader = _Reader(text)
+    for line in lines_of(text):
+        reader.read(line)
+    return reader.result()
+
+
+class _Reader:
+    """Collects what lines say."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._told = Told()
+        self._profile = ProfileReader()
+
+    def read(self, line: Line) -> None:
+        """Take one line."""
+        text = line.text.strip()
+        if _TABLE_OF_RUNS in text:
+            raise ProtocolError(f"more than one run in this log, {line.quoted}")
+        for rule in RULES:
+            if rule.begin.match(text) is None:
+                continue
+            found = rule.whole.fullmatch(text)
+            if found is None and not rule.must:
+                break
+            if found is None:
+                raise ProtocolError(f"not understood, {line.quoted}")
+            rule.take(self._told, found, line)
+            return
+        if self._profile.takes(line):
+            return
+        if line.level in ("ERROR", "FATAL") or text.startswith(_FAILED):
+            self._told.errors[text] = None
+
+    def result(self) -> BenchmarkLog:
+        """Return what all lines together say."""
+        told = self._told
+        block = _Block(told)
+        warmup, measured = _phases(told, block)
+        init_ns = told.get("init_ns")
+        first_ns = told.get("first_inference_ns")
+        log = BenchmarkLog(
+            text=self._text,
+            tool=told.tool,
+            warmup=warmup,
+            measured=measured,
+            init_ns=block.init_ns if init_ns is None else init_ns,
+            first_inference_ns=_first_inference(warmup, first_ns),
+            model_size_bytes=told.get("model_size_bytes"),
+            threads=told.get("threads"),
+            graph=told.get("graph"),
+            signature=told.get("signature"),
+            fully_accelerated=block.fully_accelerated,
+            footprint=_footprint(told, block),
+            delegates=told.delegates,
+            profile=tuple(self._profile.parts),
+            unconsumed=tuple(told.unconsumed),
+            errors=tuple(told.errors),
+        )
+        if log == BenchmarkLog(self._text):
+            raise ProtocolError(f"this is no log of benchmark_model: it ends with {_last_words(self._text)!r}")
+        return log
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The block of named figures that LiteRT's tools end with, rounded to hundredths of a millisecond."""
+
+    told: Told
+
+    def text(self, name: str) -> str | None:
+        """Return a figure as it stands there."""
+        found = self.told.block.get(name)
+        return None if found is None else found[0]
+
+    def ns(self, name: str) -> float | None:
+        """Return a time."""
+        return milliseconds(self.text(name))
+
+    def bytes(self, name: str) -> int | None:
+        """Return memory."""
+        found = self.text(name)
+        return None if found is None else mebibytes(found)
+
+    def runs(self, name: str) -> int | None:
+        """Return the runs that a figure is of."""
+        found = self.told.block.get(name)
+        return None if found is None or found[1] is None else int(found[1])
+
+    @property
+    def init_ns(self) -> float | None:
+        """The time until the model could be run."""
+        return self.ns("Model initialization")
+
+    @property
+    def fully_accelerated(self) -> bool | None:
+        """Whether delegates took every node, whatever they ran on."""
+        found = self.text("Fully accelerated")
+        return None if found is None else found.lower() == "true"
+
+    @property
+    def warmup(self) -> Statistics | None:
+        """The statistics of warm-up."""
+        mean_ns = self.ns("Warmup (avg)")
+        first_ns = self.ns("Warmup (first)")
+        if mean_ns is None and first_ns is None:
+            return None
+        return Statistics(self.runs("Warmup (avg)"), first_ns=first_ns, mean_ns=mean_ns)
+
+    @property
+    def measured(self) -> Statistics | None:
+        """The statistics of what was measured."""
+        mean_ns = self.ns("Inference (avg)")
+        if mean_ns is None:
+            return None
+        return Statistics(
+            count=self.runs("Inference (avg)"),
+            min_ns=self.ns("Inference (min)"),
+            max_ns=self.ns("Inference (max)"),
+            mean_ns=mean_ns,
+            stdev_ns=self.ns("Inference (std)"),
+            p5_ns=self.ns("Inference (p5)"),
+            median_ns=self.ns("Inference (median)"),
+            p95_ns=self.ns("Inference (p95)"),
+        )
+
+
+def _footprint(told: Told, block: _Block) -> Footprint:
+    rounded = Footprint(block.bytes("Init footprint"), block.bytes("Overall footprint"), block.bytes("Peak memory"))
+    return replace(rounded, **told.footprint())
+
+
+def _phases(told: Told, block: _Block) -> tuple[Statistics | None, Statistics | None]:
+    """Return the statistics of warm-up and of what was measured, as far as the log goes."""
+    found = _each_once(told)
+    warmup_ns, measured_ns = told.get("warmup_mean_ns"), told.get("measured_mean_ns")
+    ended = measured_ns is not None or block.measured is not None
+    if len(found) > 2:
+        raise ProtocolError(f"more than one run in this log: {found[0][1].quoted}, then {found[2][1].quoted}")
+    if len(found) == 2 and (ended or found[0][0] != found[1][0]):
+        _check_average(found[1], measured_ns)
+        return found[0][0], found[1][0]
+    if not found:
+        warmup = None if warmup_ns is None else Statistics(first_ns=told.get("first_inference_ns"), mean_ns=warmup_ns)
+        measured = None if measured_ns is None else Statistics(mean_ns=measured_ns)
+        return warmup or block.warmup, measured or block.measured
+    only, _ = found[0]
+    if not ended:
+        return only, None
+    # An excerpt, with one of the two lines.
+    of_measured = (
+        _alike(only.mean_ns, measured_ns)
+        if measured_ns is not None
+        else (block.measured is not None and block.measured.count == only.count)
+    )
+    if of_measured:
+        return (Statistics(mean_ns=warmup_ns) if warmup_ns is not None else block.warmup), only
+    return only, Statistics(mean_ns=measured_ns) if measured_ns is not None else block.measured
+
+
+def _each_once(told: Told) -> list[tuple[Statistics, Line]]:
+    """Return the statistics lines without those that a second sink of the same logger has written again."""
+    found = told.statistics
+    if len(found) <= 2:
+        return found
+    once = [item for place, item in enumerate(found) if not place or item[0] != found[place - 1][0]]
+    if len(once) == 1:  # both phases alike, or one phase several times: how the log ends tells which
+        return found[:2]
+    half = len(once) // 2
+    if len(once) == 2 * half and [item[0] for item in once[:half]] == [item[0] for item in once[half:]]:
+        return once[:half]
+    return once
+
+
+def _check_average(found: tuple[Statistics, Line], mean_ns: float | None) -> None:
+    statistics, line = found
+    if mean_ns is not None and statistics.mean_ns is not None and not _alike(statistics.mean_ns, mean_ns):
+        raise ProtocolError(
+            f"more than one run in this log: its last average is {mean_ns / 1000:g} us, but {line.quoted}"
+        )
+
+
+def _alike(one_ns: float | None, other_ns: float | None) -> bool:
+    if one_ns is None or other_ns is None:
+        return False
+    return abs(one_ns - other_ns) <= max(_SAME_NS, _SAME_AVERAGE * other_ns)
+
+
+def _first_inference(warmup: Statistics | None, first_ns: float | None) -> float | None:
+    """Return the first run of all: a warm-up run. Without warm-up the tool tells something else by that name."""
+    if warmup is None:
+        return first_ns
+    if warmup.count == 0:
+        return None
+    return warmup.first_ns if first_ns is None else first_ns
+
+
+def _last_words(text: str) -> str:
+    said = [line.strip() for line in text.split("\n") if line.strip()]
+    return said[-1][:200] if said else ""
+
+
+def _from_json(text: str) -> BenchmarkLog:
+    """Return what ``--result_json`` of LiteRT's tool in Python holds."""
+    try:
+        data: Any = json.loads(text)
+        latency = data["latency"]
+        times = {name.removesuffix("_ms"): _ms(value) for name, value in latency.items() if name.endswith("_ms")}
+        return BenchmarkLog(
+            text=text,
+            tool=Tool.PYTHON,
+            warmup=Statistics(
+                int(latency["num_warmup_runs"]), first_ns=times["warmup_first"], mean_ns=times["warmup_avg"]
+            ),
+            measured=Statistics(
+                count=int(latency["num_runs"]),
+                min_ns=times["min"],
+                max_ns=times["max"],
+                mean_ns=times["avg"],
+                stdev_ns=times.get("std"),
+                p5_ns=times.get("p5"),
+                median_ns=times.get("median"),
+                p95_ns=times.get("p95"),
+            ),
+            init_ns=times.get("init"),
+            first_inference_ns=times["warmup_first"],
+            model_size_bytes=round(float(data["model_size_mb"]) * 1e6) if data.get("model_size_mb") else None,
+            threads=data.get("num_threads"),
+            graph=data.get("model"),
+            signature=data.get("signature"),
+            fully_accelerated=data.get("fully_accelerated"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ProtocolError(f"this is no result of litert-benchmark: {error!r:.200}") from error
+
+
+def _ms(value: float) -> float:
+    return round(value * 1e6, 3)
