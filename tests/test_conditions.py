@@ -155,7 +155,7 @@ def test_a_real_worker_runs_where_it_was_told(tmp_path: Path) -> None:
 
 def waiting(limit: float, timeout_s: float, celsius: Callable[[int], float]) -> tuple[BlockCooling, FakeDevice]:
     device = FakeDevice({}, celsius=celsius)
-    return Cooler(device, limit, timeout_s, Progress()).wait(), device
+    return Cooler(device, cooling_to(limit, timeout_s), Progress()).wait(), device
 
 
 def test_a_cool_device_need_not_wait() -> None:
@@ -195,7 +195,7 @@ def test_a_temperature_that_is_lost_on_the_way_is_not_waited_for() -> None:
         def state(self) -> dict[str, Any]:
             return super().state() if not self.now_ns else {"unavailable": {"temperatures": "zone gone"}}
 
-    cooling = Cooler(Losing({}, celsius=lambda _: 60.0), 55, 300, Progress()).wait()
+    cooling = Cooler(Losing({}, celsius=lambda _: 60.0), cooling_to(55), Progress()).wait()
     assert (cooling.after_celsius, cooling.waited_ns) == (None, round(LOOK_S) * S)
     finding = not_cooled(cooling)
     assert finding is not None

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..findings import Code, Finding, Severity
 from .disturbance import others_cores
+from .phone import saver_finding
 
 Facts = Mapping[str, Any]
 
@@ -23,7 +24,7 @@ _STEADY = ("performance",)
 
 def standing_findings(snapshot: Facts, machine: Facts) -> list[Finding]:
     """Return what would disturb, whatever is measured: emulator, battery, governor, limits of clock and memory."""
-    checks = (_battery, _governor, _capped, _memory, _swap)
+    checks = (_battery, saver_finding, _governor, _capped, _memory, _swap)
     found = [finding for finding in (check(snapshot) for check in checks) if finding is not None]
     lasting = (_emulated, _quota, _boost, _aslr)
     return found + [finding for finding in (check(machine) for check in lasting) if finding is not None]
