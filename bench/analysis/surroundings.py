@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ..findings import Code, Finding, Severity
@@ -20,11 +21,12 @@ SWAP_IN_USE_BYTES = 100_000_000
 SPREAD_SUSPECT = 0.10
 #: Governors that keep the clock still. The others follow load, or pick what a board was left at.
 _STEADY = ("performance",)
+_SET = "--set-governor performance sets it while you measure"
 
 
 def standing_findings(snapshot: Facts, machine: Facts) -> list[Finding]:
     """Return what would disturb, whatever is measured: emulator, battery, governor, limits of clock and memory."""
-    checks = (_battery, saver_finding, _governor, _capped, _memory, _swap)
+    checks = (_battery, saver_finding, partial(_governor, machine), _capped, _memory, _swap)
     found = [finding for finding in (check(snapshot) for check in checks) if finding is not None]
     lasting = (_emulated, _quota, _boost, _aslr)
     return found + [finding for finding in (check(machine) for check in lasting) if finding is not None]
@@ -58,7 +60,7 @@ def _battery(snapshot: Facts) -> Finding | None:
     return Finding(Code.BATTERY, Severity.SUSPECT, reason, "connect the charger")
 
 
-def _governor(snapshot: Facts) -> Finding | None:
+def _governor(machine: Facts, snapshot: Facts) -> Finding | None:
     found: dict[str, list[str]] = {}
     for cpu, clock in snapshot.get("cpu_clocks", {}).items():
         if clock.get("governor") and clock["governor"] not in _STEADY:
@@ -67,7 +69,9 @@ def _governor(snapshot: Facts) -> Finding | None:
         return None
     listed = ", ".join(f"{name} on {len(cpus)} {'CPU' if len(cpus) == 1 else 'CPUs'}" for name, cpus in found.items())
     reason = f"the clock follows the load (governor {listed})"
-    return Finding(Code.GOVERNOR, Severity.SUSPECT, reason, "--set-governor performance sets it while you measure")
+    # A phone's shell is not root, and may not set it.
+    hint = "measure in turns, and warm it up" if "android" in machine else _SET
+    return Finding(Code.GOVERNOR, Severity.SUSPECT, reason, hint)
 
 
 def _capped(snapshot: Facts) -> Finding | None:
