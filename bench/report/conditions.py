@@ -41,7 +41,7 @@ def _cooling(cooling: Cooling) -> str:
     if cooling.too_warm:
         line += f"; {cooling.too_warm} began warmer"
     if cooling.limit_status is not None:
-        return line if cooling.worst_status is None else f"{line}, the warmest at {status_words(cooling.worst_status)}"
+        return line if cooling.worst_status is None else f"{line}, at worst at {status_words(cooling.worst_status)}"
     if cooling.warmest_celsius is not None:
         line += f", the warmest at {degrees(cooling.warmest_celsius)}"
     return line
