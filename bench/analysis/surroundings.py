@@ -33,8 +33,11 @@ def standing_findings(snapshot: Facts, machine: Facts) -> list[Finding]:
 
 
 def noise_finding(noise: Facts, before: Facts, after: Facts) -> Finding | None:
-    """Return a finding where equal pieces of work took unequal time (:mod:`edgebench.worker.noise`)."""
-    if noise["spread"] < SPREAD_SUSPECT:
+    """Return a finding where equal pieces of work took unequal time (:mod:`edgebench.worker.noise`).
+
+    ``noise`` is empty where nothing could work.
+    """
+    if noise.get("spread", 0.0) < SPREAD_SUSPECT:
         return None
     reason = f"the same work varied by {noise['spread']:.0%} (p10 to p90, {noise['count']:,} times)"
     cores = others_cores(before, after)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from ..errors import DeviceRefused, WorkerDied
+from ..errors import DeviceRefused, NoPython, WorkerDied
 from ..records import Environment, GovernorChange
 from .base import Device, Transfers, WorkerLink
 from .remote import RemoteDevice, file_digest, holder
@@ -172,6 +172,6 @@ class ShellDevice(Device):
             try:
                 find_python(self._device.transport, settings.python, settings.folder)
                 self._helped = True
-            except DeviceRefused:
+            except NoPython:
                 self._helped = False
         return self._helped

@@ -23,7 +23,7 @@ _PROGRAM_S = 30.0
 _NOT_FOUND = 127
 _NAMES = f"echo; echo {MARK}; uname -n; uname -r; uname -m; uname -s"
 _UNTOLD = "the device does not tell"
-_ENDED = "the program that was measured has ended"
+_OF_ANOTHER = "a shell there is another process than the one that is measured"
 #: Of a process, or of groups that a shell's own differ from.
 _OF_A_PROCESS = ("threads", "major_faults", "cgroup_throttled")
 
@@ -42,7 +42,7 @@ class ShellTruth:
         """Return what :func:`edgebench.worker.truth.snapshot` does, by this machine's clock."""
         taken_ns = time.monotonic_ns()
         found = truth.snapshot(self._copied())
-        found["unavailable"].update(dict.fromkeys(_OF_A_PROCESS, _ENDED))
+        found["unavailable"].update(dict.fromkeys(_OF_A_PROCESS, _OF_ANOTHER))
         kept = {name: value for name, value in found.items() if name not in (*_OF_A_PROCESS, "pid")}
         return {**kept, "taken_ns": taken_ns}
 
