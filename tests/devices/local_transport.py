@@ -24,7 +24,8 @@ def at_once(attempt: Callable[[], _T], *, also: tuple[type[DeviceError], ...] = 
 class LocalTransport(Transport):
     """Runs commands through ``sh`` with HOME set to ``home`` and a folder beside it for what is temporary.
 
-    ``lost`` makes everything fail as a cut link does. ``login`` is what the shell runs before any command, as a profile that prints something does.
+    ``lost`` makes everything fail as a cut link does. ``login`` is what the shell runs before any
+    command, as a profile that prints something does.
     """
 
     def __init__(self, home: Path, environment: Mapping[str, str] | None = None, login: str = "true") -> None:
