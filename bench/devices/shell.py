@@ -15,7 +15,7 @@ from ..errors import DeviceRefused, WorkerDied
 from ..records import Environment, GovernorChange
 from .base import Device, Transfers, WorkerLink
 from .remote import RemoteDevice, file_digest, holder
-from .remote_start import MARK, after_mark, find_python
+from .remote_start import MARK, after_mark, has_python
 from .shell_files import ShellFiles
 from .shell_lock import ShellLock
 from .transport import Transport
@@ -222,11 +222,7 @@ class ShellDevice(Device):
         """Return whether the device has a Python that runs the helper program."""
         if self._helped is None:
             settings = self._device.settings
-            try:
-                find_python(self._device.transport, settings.python, settings.folder)
-                self._helped = True
-            except DeviceRefused:
-                self._helped = False
+            self._helped = has_python(self._device.transport, settings.python, settings.folder)
         return self._helped
 
     def _facts(self) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ from ..devices.remote import RemoteDevice
 from ..doctor import Advice, Facts, look, readers_of
 from ..errors import DeviceError, UsageError
 from ..records import Environment
+from .benchmark_model import Origin, installed_origin
 
 _SCHEMA_VERSION = 1
 _AT_ONCE = 16
@@ -25,7 +26,8 @@ class Check:
     """What was found. ``manifest`` is what its environment was made with, None where there is none.
 
     ``problem`` is why that cannot be used, ``holder`` who has the device now, ``clock_s`` how far its clock is ahead of
-    this machine's. The readings are those of :class:`edgebench.doctor.Examination`.
+    this machine's, ``tool`` where the official tool there is from. The readings are those of
+    :class:`edgebench.doctor.Examination`.
     """
 
     schema_version: int
@@ -46,6 +48,7 @@ class Check:
     snapshot: Facts
     firmware: Facts
     noise: Facts
+    tool: Origin | None = None
 
 
 def check(device: RemoteDevice) -> Check:
@@ -72,6 +75,7 @@ def check(device: RemoteDevice) -> Check:
         problem=found["problem"],
         holder=device.keeper.ask("holder")["holder"],
         clock_s=round(clock_s, 3),
+        tool=installed_origin(device.transport, device.settings.folder),
         advice=advice,
         **facts,
     )
