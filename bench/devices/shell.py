@@ -95,6 +95,11 @@ class ShellDevice(Device):
         self.files.allow_running(place)
         return place
 
+    def is_ours(self) -> bool:
+        """Return whether nobody else can measure there now. Raises DeviceLost, DeviceRefused."""
+        self._ready()
+        return self._has_helper() or self._lock.held
+
     def start_worker(self, python: str) -> WorkerLink:  # noqa: ARG002
         raise WorkerDied(f"{self.name} is used without Python here, so it runs no workers")
 

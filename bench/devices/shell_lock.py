@@ -56,6 +56,11 @@ class ShellLock:
         if said.startswith("held"):
             raise DeviceRefused(f"{transport.address}: it is in use by {_who(said.removeprefix('held'))}")
 
+    @property
+    def held(self) -> bool:
+        """Whether others are kept away: a device without ``flock`` cannot do it."""
+        return self._stream is not None
+
     def release(self) -> None:
         """Let others have it. May be called twice."""
         stream, self._stream = self._stream, None

@@ -71,7 +71,7 @@ _STEP_S = 60.0
 class Target:
     """What a device runs programs of: its ``system``, android or linux, and its processor.
 
-    ``machine`` is the kernel's name for that, ``architecture`` the programs': a 64-bit kernel may run 32-bit ones alone.
+    ``machine`` is the kernel's name for that, ``architecture`` the programs': a 64-bit kernel may run 32-bit ones.
     """
 
     system: str
