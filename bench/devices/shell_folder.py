@@ -47,6 +47,7 @@ case $what in
   tool) set -- ;;
 esac
 if [ $what != files ] && [ -e {TOOL_ORIGIN} ]; then set -- "$@" {TOOL} {TOOL_ORIGIN}; fi
+[ $# != 0 ] || exit 0
 find "$@" -type f -exec stat -c 'size=%s' {{}} + 2>/dev/null
 rm -rf "$@" || exit 1
 [ $what = all ] || exit 0

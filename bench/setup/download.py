@@ -75,7 +75,9 @@ def _copy(answer: http.client.HTTPResponse, file: BinaryIO, address: str, on_arr
         have += len(piece)
         if on_arrived is not None:
             on_arrived(have, size)
-    if not have or have < size:
+    if not have:
+        raise InputError(f"{address}: the server sent nothing; {_INSTEAD}")
+    if have < size:
         raise InputError(f"{address}: only {have} of {size} bytes arrived; run it again")
 
 
