@@ -98,6 +98,17 @@ class ShellFiles:
         """
         return self._push(path, sha256, f"{self.root}/{name}", "700")
 
+    def has(self, path: Path, sha256: str, name: str) -> bool:
+        """Return whether a file's content lies in our folder by a name. Raises DeviceLost, DeviceRefused, OSError."""
+        there = self._state(f"{self.root}/{name}", "", sha256)
+        return there.get("whole") == f"{path.stat().st_size} {sha256}"
+
+    def move(self, name: str, to: str) -> None:
+        """Give a file in our folder another name, in one step. Raises DeviceLost, DeviceRefused."""
+        done = self._run('mv "$1" "$2"', f"{self.root}/{name}", f"{self.root}/{to}")
+        if done.status != 0:
+            raise self._refused(f"{self.root}/{to} cannot be written there", done)
+
     def write(self, path: str, content: bytes) -> None:
         """Write a small file there, in one step. Raises DeviceLost, DeviceRefused."""
         done = self._run(_WRITE, path, given=content)

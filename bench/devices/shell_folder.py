@@ -13,7 +13,7 @@ from .remote_start import BUNDLE, MARK, ROOT_OF, after_mark
 from .transport import Transport
 
 #: The official tool, which ``device setup`` puts there, and what is known of where it came from.
-TOOL, TOOL_ORIGIN = "benchmark_model", "benchmark_model.json"
+TOOL, TOOL_ORIGIN, NEW_TOOL = "benchmark_model", "benchmark_model.json", "benchmark_model.new"
 _FILES = ("files", "parts")
 #: All that is ours there, beside the worker's program, our mark, and the tool where we have put it there.
 OURS = (
@@ -46,8 +46,10 @@ case $what in
   files) set -- {" ".join(_FILES)} ;;
   tool) set -- ;;
 esac
-if [ $what != files ] && [ -e {TOOL_ORIGIN} ]; then set -- "$@" {TOOL} {TOOL_ORIGIN}; fi
-[ $# != 0 ] || exit 0
+if [ $what != files ]; then
+  set -- "$@" {NEW_TOOL}
+  if [ -e {TOOL_ORIGIN} ]; then set -- "$@" {TOOL} {TOOL_ORIGIN}; fi
+fi
 find "$@" -type f -exec stat -c 'size=%s' {{}} + 2>/dev/null
 rm -rf "$@" || exit 1
 [ $what = all ] || exit 0

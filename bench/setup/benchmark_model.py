@@ -18,7 +18,7 @@ from ..benchmark_model.binary import check_fits, local_binary
 from ..devices.remote import RemoteDevice, file_digest
 from ..devices.remote_start import MARK, ROOT_OF, after_mark
 from ..devices.shell import ShellDevice
-from ..devices.shell_folder import TOOL, TOOL_ORIGIN
+from ..devices.shell_folder import NEW_TOOL, TOOL, TOOL_ORIGIN
 from ..devices.transport import Transport
 from ..errors import DeviceRefused, UsageError
 from ..images.pixel_store import default_cache_dir
@@ -215,10 +215,13 @@ def _install(device: RemoteDevice, path: Path, origin: Origin, listener: Listene
         files = there.files
         files.on_sent = device.hear
         listener.begins(f"sending {origin.size_bytes / 1e6:.1f} MB")
-        told = f"{files.root}/{TOOL_ORIGIN}"
-        files.remove(told)  # a cut between the two must not leave the one with the other's
-        place = files.install(path, origin.sha256, TOOL)
-        _try_out(there, place)
+        place, told = f"{files.root}/{TOOL}", f"{files.root}/{TOOL_ORIGIN}"
+        if files.has(path, origin.sha256, TOOL):
+            _try_out(there, place)
+        else:
+            _try_out(there, files.install(path, origin.sha256, NEW_TOOL))
+            files.remove(told)  # a cut between the two must not leave the one with the other's
+            files.move(NEW_TOOL, TOOL)
         files.write(told, json.dumps(asdict(origin), indent=1).encode() + b"\n")
         return Installed(device.name, there.address() or device.name, place, files.sent_bytes, origin)
     finally:
@@ -228,6 +231,8 @@ def _install(device: RemoteDevice, path: Path, origin: Origin, listener: Listene
 def _try_out(there: ShellDevice, place: str) -> None:
     done = there.shell().run(["sh", "-c", _TRY, "sh", place], timeout_s=_STEP_S)
     if done.status in _CANNOT_START:
+        if place.endswith(NEW_TOOL):
+            there.files.remove(place)
         raise DeviceRefused(
             f"{there.address()}: {place} cannot be started there: {done.last_words or 'no reason given'}"
         )

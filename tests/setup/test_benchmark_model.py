@@ -124,13 +124,16 @@ def test_a_file_that_cannot_run_there(open_there: OpenThere, tmp_path: Path, con
     assert not (tmp_path / "home" / ".cache").exists()
 
 
-def test_a_program_that_does_not_start_there(open_there: OpenThere, tmp_path: Path) -> None:
+def test_a_program_that_does_not_start_there_leaves_the_one_before(put: Put, tmp_path: Path) -> None:
+    put(PROGRAM)
     broken = tmp_path / "broken"
     broken.write_bytes(PROGRAM.read_bytes()[:200])
-    with pytest.raises(DeviceRefused, match=r"benchmark_model cannot be started there: .*[Ee]xec"):
-        set_up_tool(open_there(), str(broken))
-    device = open_there()
-    assert installed_origin(device.transport, device.settings.folder) is None
+    with pytest.raises(DeviceRefused, match=r"benchmark_model\.new cannot be started there: .*[Ee]xec"):
+        put(broken)
+    root = tmp_path / "home" / ".cache" / "edgebench"
+    assert (root / "benchmark_model").read_bytes() == PROGRAM.read_bytes()
+    assert json.loads((root / "benchmark_model.json").read_text())["sha256"] == file_digest(PROGRAM)
+    assert not (root / "benchmark_model.new").exists()
 
 
 def test_a_cut_leaves_the_tool_that_was_there_and_is_gone_on_with(
