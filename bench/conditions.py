@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from .analysis.cooling import cooling_facts, degrees, waited_words
-from .cooling import Cooler, warmth
+from .analysis.cooling import cooling_facts, degrees, limit_words, status_words, waited_words
+from .cooling import Cooler, is_asked_for
 from .devices.base import Device
 from .errors import DeviceRefused, RuntimeRefused, UsageError, WorkerError
 from .outcome import Outcome
@@ -44,15 +44,17 @@ def _cpu_lines(spec: Spec, device: Device) -> list[str]:
 
 
 def _cool_lines(settings: Settings, device: Device) -> list[str]:
-    limit = settings.cool_to_celsius
-    if limit is None:
+    if not is_asked_for(settings):
         return []
-    now = warmth(device.state())
-    if now.celsius is None:
+    now, limit = Cooler(device, settings, Progress()).look(), settings.cool_to_status
+    if limit is not None and now.status is None:
+        raise UsageError(f"--cool-to: {device.name} tells no thermal status: {now.unread_status}; leave --cool-to out")
+    if limit is None and now.celsius is None:
         raise UsageError(f"--cool-to: {device.name} tells no temperature: {now.unread}; leave --cool-to out")
+    seen = status_words(now.status) if limit else f"{degrees(now.celsius or 0)}, by {', '.join(now.zones)}"
     patience = waited_words(round(settings.cool_timeout_s * 1e9))
     return [
-        f"cool to {degrees(limit)} before each block (now {degrees(now.celsius)}, by {', '.join(now.zones)}): "
+        f"cool to {limit_words(settings.cool_to_celsius, limit)} before each block (now {seen}): "
         f"at most {patience} each time, which is not counted in any time here nor in --budget"
     ]
 
@@ -79,10 +81,7 @@ class DeviceConditions:
     @property
     def cooler(self) -> Cooler | None:
         """What waits before each block, None where nobody asked for it."""
-        limit = self._settings.cool_to_celsius
-        if limit is None:
-            return None
-        return Cooler(self._device, limit, self._settings.cool_timeout_s, self._progress)
+        return Cooler(self._device, self._settings, self._progress) if is_asked_for(self._settings) else None
 
     @contextmanager
     def held(self) -> Iterator[None]:

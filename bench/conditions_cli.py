@@ -8,7 +8,11 @@ from typing import Any
 
 def add_condition_flags(group: argparse._ArgumentGroup) -> None:
     """Add the flags that say how cool the device shall be, and how its clock is governed."""
-    group.add_argument("--cool-to", metavar="T", help="before each block wait until the processor is at T (55C)")
+    group.add_argument(
+        "--cool-to",
+        metavar="T",
+        help="before each block wait until the processor is at T (55C), or a phone's thermal status is (status:none)",
+    )
     group.add_argument("--cool-timeout", metavar="T", help="for --cool-to: then measure anyway, and say so (5m)")
     group.add_argument(
         "--set-governor",

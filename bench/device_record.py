@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from .cpus import cpu_list
-from .readings import Cause, CoreGroup, Moment, Reading, Throttling
+from .readings import Cause, CoreGroup, Moment, Phone, Reading, ThermalStatus, Throttling
 from .records import DeviceRecord, Environment
 
 Facts = Mapping[str, Any]
@@ -43,6 +43,7 @@ def reading(moment: Moment, facts: Facts, block: int | None = None) -> Reading:
         measured_clock_hz=told.value("measured_clock_hz", "measured_clock_hz", int),
         throttling=told.value("throttling", "firmware_throttling", _throttling),
         under_voltage=told.value("under_voltage", "under_voltage", bool),
+        phone=_phone(told),
         memory_available_bytes=told.value("memory_available_bytes", "memory_available_bytes", int),
         load_1min=told.value("load_1min", "load_average", lambda load: float(load["1min"])),
         unavailable=told.unavailable,
@@ -153,6 +154,24 @@ def _by_cpus(clocks: Facts, part: str, kind: Callable[[Any], Value]) -> dict[str
 def _throttling(told: Facts) -> Throttling:
     now, since_boot = (tuple(Cause(cause) for cause in told[name]) for name in ("now", "since_boot"))
     return Throttling(int(told["raw"]), now, since_boot)
+
+
+def _phone(told: _Told) -> Phone | None:
+    """Return what Android told; None where it was not asked, as between bursts."""
+    facts = told.facts
+    if "thermal_status" not in facts and "thermal_status" not in facts.get("unavailable", {}):
+        return None
+    return Phone(
+        thermal_status=told.value("thermal_status", "thermal_status", ThermalStatus),
+        battery_percent=told.value("battery_percent", "power", lambda power: power.get("battery_percent")),
+        powered_by=told.value("powered_by", "power", lambda power: _sources(power.get("powered_by"))),
+        screen=told.value("screen", "screen", str),
+        power_saver=told.value("power_saver", "power_saver", bool),
+    )
+
+
+def _sources(names: Sequence[Any] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(map(str, names))
 
 
 def _cores(numbers: Sequence[Any], clocks: Facts) -> tuple[CoreGroup, ...]:

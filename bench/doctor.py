@@ -166,7 +166,7 @@ def look(readers: Readers) -> tuple[tuple[Advice, ...], dict[str, Facts]]:
     after, firmware = readers.snapshot(), readers.firmware()
     full_before, full_after = joined(before, firmware_before), joined(after, firmware)
     found = [
-        *standing_findings(after, machine),
+        *standing_findings(full_after, machine),
         *disturbances(full_before, full_after),
         *_present((busy_finding(before, after), noise_finding(spread, before, after))),
     ]

@@ -12,7 +12,8 @@ The tree::
     ├── TrainingError               a training or an export that began and could not go on   exit code 3
     ├── DeviceError                 a board or phone that cannot be measured on            exit code 3
     │   ├── DeviceRefused           it says no and will again: wrong key, no Python, in use ...
-    │   │   └── DeviceUnknown       no machine has that name
+    │   │   ├── DeviceUnknown       no machine has that name
+    │   │   └── NoPython            it has no Python that runs our helper program; some things go without
     │   └── DeviceLost              the way there is cut, or not there yet: tried again, with a bound
     ├── WaitUnavailable             a wait that cannot be measured for a case: becomes the reason why it is absent
     └── WorkerError                 the measuring process failed: becomes that case's result, exit code 3
@@ -106,6 +107,12 @@ class DeviceUnknown(DeviceRefused):
     """No machine has that name. Of a device that was there before it means that it has not booted yet."""
 
     code = "device-unknown"
+
+
+class NoPython(DeviceRefused):
+    """The device has no Python that runs our helper program. What a shell can do goes without."""
+
+    code = "no-python"
 
 
 class DeviceLost(DeviceError):

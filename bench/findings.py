@@ -36,9 +36,11 @@ class Code(str, Enum):
     THROTTLED = "throttled"
     UNDER_VOLTAGE = "under-voltage"
     BUSY = "busy"
+    SCREEN_CHANGED = "screen-changed"
     # From one:
     EMULATED = "emulated"
     BATTERY = "battery"
+    POWER_SAVER = "power-saver"
     GOVERNOR = "governor"
     CLOCK_CAPPED = "clock-capped"
     BOOST = "boost"

@@ -1,4 +1,4 @@
-"""What a device's firmware says of heat and supply, asked for between bursts."""
+"""What a device's firmware, or a phone's Android, says of heat and supply: asked for between bursts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from .devices.base import Device
 from .errors import EdgebenchError
 
 Facts = Mapping[str, Any]
+
+#: Facts that consist of sensors by name.
+_PARTED = ("temperatures", "cooling")
 
 
 class Firmware:
@@ -32,6 +35,16 @@ class Firmware:
 
 
 def joined(snapshot: Facts, firmware: Facts) -> Facts:
-    """Return a snapshot with what the firmware said at about the same time."""
-    reasons = {**snapshot.get("unavailable", {}), **firmware.get("unavailable", {})}
-    return {**snapshot, **firmware, "unavailable": reasons}
+    """Return a snapshot with what the firmware said at about the same time.
+
+    Sensors that only one of them tells are all there; what either tells is not unavailable.
+    """
+    parts = {name: {**snapshot[name], **firmware[name]} for name in _PARTED if name in snapshot and name in firmware}
+    found = {**snapshot, **firmware, **parts}
+    reasons = {**firmware.get("unavailable", {}), **snapshot.get("unavailable", {})}
+    return {**found, "unavailable": {name: why for name, why in reasons.items() if name not in found}}
+
+
+def tells_of_phone(firmware: Facts) -> bool:
+    """Return whether it is Android that told."""
+    return "thermal_status" in firmware or "thermal_status" in firmware.get("unavailable", {})

@@ -24,6 +24,37 @@ class Cause(str, Enum):
     SOFT_LIMIT = "soft temperature limit"
 
 
+class ThermalStatus(str, Enum):
+    """How much Android slows a phone down for heat (``PowerManager.THERMAL_STATUS_*``), in the order of severity."""
+
+    NONE = "none"
+    LIGHT = "light"
+    MODERATE = "moderate"
+    SEVERE = "severe"
+    CRITICAL = "critical"
+    EMERGENCY = "emergency"
+    SHUTDOWN = "shutdown"
+
+    @property
+    def severity(self) -> int:
+        """Its place in the order, 0 for none."""
+        return list(ThermalStatus).index(self)
+
+
+@dataclass(frozen=True)
+class Phone:
+    """What Android told of the phone. None where it did not tell, the reason is the reading's.
+
+    ``powered_by`` names the sources of power, none of which leaves the battery; ``screen`` is on, dozing or off.
+    """
+
+    thermal_status: ThermalStatus | None = None
+    battery_percent: int | None = None
+    powered_by: tuple[str, ...] | None = None
+    screen: str | None = None
+    power_saver: bool | None = None
+
+
 @dataclass(frozen=True)
 class Throttling:
     """The firmware's bits as one number, and decoded: the causes that held ``now``, and those seen ``since_boot``."""
@@ -48,8 +79,8 @@ class Reading:
 
     ``celsius`` maps a thermal zone's type to its temperature. ``clocks_hz`` are the clocks that the kernel tells and
     ``governors`` who rules them, by CPUs in the kernel's list format; ``measured_clock_hz`` is what the firmware
-    measured. ``under_voltage`` is the kernel's own monitor of the supply. ``block`` is that of ``samples.parquet``,
-    None before and after the run.
+    measured. ``under_voltage`` is the kernel's own monitor of the supply, ``phone`` what Android told, None where
+    nothing asked it. ``block`` is that of ``samples.parquet``, None before and after the run.
     """
 
     moment: Moment
@@ -61,6 +92,7 @@ class Reading:
     measured_clock_hz: int | None = None
     throttling: Throttling | None = None
     under_voltage: bool | None = None
+    phone: Phone | None = None
     memory_available_bytes: int | None = None
     load_1min: float | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from enum import Enum
 from .device_outputs import DeviceParity
 from .findings import Code, Finding, Verdict
 from .operators import OperatorProfile
-from .readings import CoreGroup, Reading
+from .readings import CoreGroup, Reading, ThermalStatus
 from .rule import Rule
 from .sustained_records import Sustained
 
@@ -647,8 +647,8 @@ class Settings:
     every comparison is known to ``precision`` (0.01 = 1 %) or ``budget_ns`` is spent. Minimum runs and time are over
     all of ``min_blocks``. ``require_full`` makes a delegate that left operators to the CPU an error, a worker whose
     resident memory exceeds ``memory_limit_bytes`` is killed, and findings with a ``silenced`` code do not count.
-    Before each block the device cools to ``cool_to_celsius``, for ``cool_timeout_s`` at most; ``governor`` is set on
-    its CPUs meanwhile. None asks for neither.
+    Before each block the device cools to ``cool_to_celsius`` or Android's ``cool_to_status``, for ``cool_timeout_s`` at
+    most; ``governor`` is set on its CPUs meanwhile. None asks for neither.
     """
 
     seed: int
@@ -669,6 +669,7 @@ class Settings:
     cool_to_celsius: float | None = None
     cool_timeout_s: float = 300.0
     governor: str | None = None
+    cool_to_status: ThermalStatus | None = None
 
 
 @dataclass(frozen=True)
@@ -684,13 +685,14 @@ class GovernorChange:
 
 @dataclass(frozen=True)
 class Cooling:
-    """How a device was let cool before blocks, by the warmest of its thermal ``zones``.
+    """How a device was let cool before blocks, by the warmest of its thermal ``zones`` or by Android's thermal status.
 
     Of ``blocks`` in all, ``waits`` had to wait, ``waited_ns`` together; ``too_warm`` of them began above the limit (or
-    nobody knows) when the time for it was over. ``warmest_celsius`` is how warm the warmest of them began.
+    nobody knows) when the time for it was over. ``warmest_celsius`` is how warm the warmest of them began, and
+    ``worst_status`` the worst status that one began with.
     """
 
-    limit_celsius: float
+    limit_celsius: float | None
     zones: tuple[str, ...] = ()
     blocks: int = 0
     waits: int = 0
@@ -698,6 +700,8 @@ class Cooling:
     too_warm: int = 0
     warmest_celsius: float | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    limit_status: ThermalStatus | None = None
+    worst_status: ThermalStatus | None = None
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
         **_UNAVAILABLE,
     },
     "CoreGroup": {"cpus": Kind.WORD},
+    "Phone": {"powered_by": Kind.WORD, "screen": Kind.WORD},
     "Reading": {"celsius": Kind.WORD, "clocks_hz": Kind.WORD, "governors": Kind.WORD, **_UNAVAILABLE},
     "CaseResult": {
         "case_id": Kind.CASE,

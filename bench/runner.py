@@ -96,7 +96,9 @@ class Runner:
             if sustain_ns
             else None
         )
-        self._official = official_meter(device, plan, settings, benchmark_model, profile=profile, stop=stop)
+        self._official = official_meter(
+            device, plan, settings, benchmark_model, profile=profile, stop=stop, cooler=self.conditions.cooler
+        )
         by_id = {outcome.case.case_id: outcome for outcome in self.outcomes}
         for case_id, baseline_id in plan.baselines.items():
             by_id[case_id].baseline = by_id[baseline_id]

@@ -17,9 +17,10 @@ from .analysis.latency import MIN_SAMPLES
 from .analysis.load_state import held_down, hottest_celsius, load_findings, why_untold, working_clock_hz
 from .analysis.sustained import trend
 from .devices.base import Device
-from .errors import DeviceError, WorkerError
+from .errors import WorkerError
 from .estimate import rough
 from .findings import Finding, worst_first
+from .firmware import Firmware, joined, tells_of_phone
 from .launch import Launcher
 from .outcome import Outcome
 from .progress import Progress
@@ -117,6 +118,8 @@ class SustainMeter:
         self._everyone = everyone
         self._progress = progress or Progress()
         self._cool_down = cool_down
+        self._firmware = Firmware(device)
+        self._by_android = False
 
     def measure(self, outcome: Outcome) -> None:
         """Put what the load shows into a case's result. What fails here leaves the case's other figures as they are.
@@ -142,14 +145,15 @@ class SustainMeter:
             session.hello(outcome.case.runtime)
             self._launcher.load(outcome.case, session)
             session.first(self._settings.seed)
+            self._by_android = tells_of_phone(self._firmware.read())
             load.start = self._rested(outcome, session)
-            before = self._firmware()
+            before = self._asked()
             warm_up(session, SampleLog(), self._settings, 0)
-            load.snapshots.append(_state(session))
+            load.snapshots.append(self._state(session))
             try:
                 self._windows(outcome, session, load)
             finally:
-                ends = ({**load.snapshots[0], **before}, {**load.snapshots[-1], **self._firmware()})
+                ends = (joined(load.snapshots[0], before), joined(load.snapshots[-1], self._asked()))
                 load.firmware = load_findings(ends)
 
     def _windows(self, outcome: Outcome, session: Session, load: _Load) -> None:
@@ -159,7 +163,7 @@ class SustainMeter:
         while done < count:
             begun_ns = load.begun_ns if load.rows else None
             load.add(self._window(session, begun_ns, load.end_ns, self._wanted_ns * (done + 1) // count))
-            load.snapshots.append(_state(session))
+            load.snapshots.append(self._state(session))
             spent_ns = load.end_ns - load.begun_ns
             # A slow inference can last for several windows; half a one that is left belongs to what was.
             done = max(done + 1, round(spent_ns * count / self._wanted_ns))
@@ -180,7 +184,7 @@ class SustainMeter:
 
     def _rested(self, outcome: Outcome, session: Session) -> HeatStart:
         """Let the device come back to the warmth of the first case's beginning, with the loaded worker asleep."""
-        snapshot = _state(session)
+        snapshot = self._state(session)
         celsius, reference = hottest_celsius(snapshot), self._reference()
         if celsius is None:
             return HeatStart(
@@ -195,7 +199,7 @@ class SustainMeter:
                 break
             self._progress.detail(f"{outcome.case.case_id}: resting, {celsius:.0f} °C, {reference:.0f} before")
             self._device.sleep(_LOOK_S)
-            celsius = hottest_celsius(_state(session))
+            celsius = hottest_celsius(self._state(session))
         return HeatStart(celsius, reference, self._launcher.clock_ns() - begun_ns)
 
     def _reference(self) -> float | None:
@@ -203,12 +207,20 @@ class SustainMeter:
         starts = [other.result.sustained.start for other in self._everyone if other.result.sustained]
         return next((start.reference_celsius for start in starts if start.reference_celsius is not None), None)
 
-    def _firmware(self) -> Snapshot:
-        """Return what the firmware tells. A measurement must not fail because nobody could ask."""
+    def _state(self, session: Session) -> Snapshot:
+        """Return the machine's state, of a phone with what only Android tells.
+
+        A Raspberry Pi's firmware is asked before and after the load alone, for that delays it.
+        """
         try:
-            return {name: value for name, value in self._device.firmware().items() if name != "unavailable"}
-        except DeviceError:
-            return {}
+            state = session.state()
+        except WorkerError as error:  # the next request tells what became of the worker
+            state = {"unavailable": dict.fromkeys(("temperatures", "cpu_clocks", "cooling"), str(error))}
+        return joined(state, self._asked()) if self._by_android else state
+
+    def _asked(self) -> Snapshot:
+        """Return what the firmware tells, without the reasons of what it does not."""
+        return {name: value for name, value in self._firmware.read().items() if name != "unavailable"}
 
     def _keep(self, outcome: Outcome, load: _Load) -> None:
         if not load.rows:
@@ -229,14 +241,6 @@ class SustainMeter:
             unavailable=load.unavailable(),
         )
         outcome.update(sustained=found)
-
-
-def _state(session: Session) -> Snapshot:
-    """Return the machine's state. Where it cannot be read, the next request tells what became of the worker."""
-    try:
-        return session.state()
-    except WorkerError as error:
-        return {"unavailable": dict.fromkeys(("temperatures", "cpu_clocks", "cooling"), str(error))}
 
 
 def _end_ns(samples: Samples) -> int:

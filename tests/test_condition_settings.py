@@ -7,6 +7,7 @@ import pytest
 from edgebench import cli
 from edgebench.condition_settings import condition_settings, parse_celsius
 from edgebench.errors import UsageError
+from edgebench.readings import ThermalStatus
 from edgebench.spec import DEFAULT_SETTINGS, Spec, parse_cpus
 
 
@@ -19,6 +20,11 @@ def test_temperatures_are_read(text: str, celsius: float) -> None:
 def test_what_is_no_temperature_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"--cool-to .*: not a temperature; write 55C"):
         parse_celsius(text, "--cool-to")
+
+
+@pytest.mark.parametrize("text", ["status:none", " Status: NONE "])
+def test_a_phones_thermal_status_is_read(text: str) -> None:
+    assert condition_settings(text, None, None) == {"cool_to_status": ThermalStatus.NONE}
 
 
 def test_all_together() -> None:
@@ -37,6 +43,9 @@ def test_all_together() -> None:
         (("55C", "soon", None), "--cool-timeout soon: not a duration"),
         ((None, None, "x; reboot"), "--set-governor x; reboot: not the name of a governor"),
         ((None, None, ""), "--set-governor : not the name"),
+        (("status:lite", None, None), r"--cool-to status:lite: no thermal status of Android; did you mean light\?"),
+        (("status:", None, None), "no thermal status of Android; there are: critical"),
+        (("none", None, None), "not a temperature; write 55C, or for a phone status:none"),
     ],
 )
 def test_what_is_wrong_is_refused(asked: tuple[str | None, str | None, str | None], message: str) -> None:

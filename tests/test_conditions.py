@@ -21,13 +21,14 @@ from edgebench.errors import DeviceRefused, RuntimeRefused, UsageError
 from edgebench.findings import Code, Finding
 from edgebench.interleave import Side, interleaved_spec
 from edgebench.progress import Progress
-from edgebench.records import Cooling, GovernorChange, Settings, Status
+from edgebench.readings import ThermalStatus
+from edgebench.records import Cooling, GovernorChange, RunRecord, Settings, Status
 from edgebench.report.conditions import condition_lines
 from edgebench.report.csvfile import render_csv
 from edgebench.report.dry_run import dry_run_json, render_dry_run
 from edgebench.report.naming import name_cases
 from edgebench.spec import CaseChoice, Spec
-from edgebench.store import StoredRun
+from edgebench.store import StoredRun, strict_converter
 from fake_runs import MS, ONE_BLOCK
 from harness import copies
 
@@ -155,7 +156,7 @@ def test_a_real_worker_runs_where_it_was_told(tmp_path: Path) -> None:
 
 def waiting(limit: float, timeout_s: float, celsius: Callable[[int], float]) -> tuple[BlockCooling, FakeDevice]:
     device = FakeDevice({}, celsius=celsius)
-    return Cooler(device, limit, timeout_s, Progress()).wait(), device
+    return Cooler(device, cooling_to(limit, timeout_s), Progress()).wait(), device
 
 
 def test_a_cool_device_need_not_wait() -> None:
@@ -195,7 +196,7 @@ def test_a_temperature_that_is_lost_on_the_way_is_not_waited_for() -> None:
         def state(self) -> dict[str, Any]:
             return super().state() if not self.now_ns else {"unavailable": {"temperatures": "zone gone"}}
 
-    cooling = Cooler(Losing({}, celsius=lambda _: 60.0), 55, 300, Progress()).wait()
+    cooling = Cooler(Losing({}, celsius=lambda _: 60.0), cooling_to(55), Progress()).wait()
     assert (cooling.after_celsius, cooling.waited_ns) == (None, round(LOOK_S) * S)
     finding = not_cooled(cooling)
     assert finding is not None
@@ -203,6 +204,67 @@ def test_a_temperature_that_is_lost_on_the_way_is_not_waited_for() -> None:
     facts = cooling_facts([cooling])
     assert facts is not None
     assert facts.unavailable == {"warmest_celsius": "zone gone"}
+
+
+def phone(statuses: Callable[[int], str | None]) -> FakeDevice:
+    """Return a device whose Android tells these statuses, by its clock."""
+
+    def told(now_ns: int) -> dict[str, Any]:
+        status = statuses(now_ns)
+        return {"unavailable": {"thermal_status": "no service"}} if status is None else {"thermal_status": status}
+
+    return FakeDevice(MODELS, firmware=told)
+
+
+BY_STATUS = replace(THREE, cool_to_status=ThermalStatus.LIGHT, cool_timeout_s=60.0)
+
+
+def test_a_phone_waits_for_its_thermal_status() -> None:
+    device = phone(lambda now_ns: "severe" if now_ns < 10 * S else "light")
+    cooling = Cooler(device, BY_STATUS, Progress()).wait()
+    assert (cooling.waited_ns, cooling.reached) == (12 * S, True)
+    assert (cooling.before_status, cooling.after_status) == (ThermalStatus.SEVERE, ThermalStatus.LIGHT)
+    assert cooling_facts([cooling]) == Cooling(
+        None, blocks=1, waits=1, waited_ns=12 * S, limit_status=ThermalStatus.LIGHT, worst_status=ThermalStatus.LIGHT
+    )
+
+
+def test_a_phone_that_stays_hot_is_measured_and_doubted() -> None:
+    cooling = Cooler(phone(lambda _: "critical"), BY_STATUS, Progress()).wait()
+    finding = not_cooled(cooling)
+    assert finding is not None
+    assert finding.reason == "still thermal status critical after 60 s, asked for thermal status light"
+
+
+def test_a_status_that_is_gone_ends_the_wait() -> None:
+    cooling = Cooler(phone(lambda now_ns: "severe" if now_ns < S else None), BY_STATUS, Progress()).wait()
+    finding = not_cooled(cooling)
+    assert finding is not None
+    assert finding.reason.endswith("the thermal status could not be read: no service")
+    facts = cooling_facts([cooling])
+    assert facts is not None
+    assert facts.unavailable == {"worst_status": "no service"}
+
+
+def test_a_run_cools_by_status_says_so_and_stores_it(tmp_path: Path) -> None:
+    device = phone(lambda now_ns: "moderate" if now_ns < 5 * S else "none")
+    assert check_conditions(spec_of(tmp_path, BY_STATUS), device) == (
+        "cool to thermal status light before each block (now thermal status moderate): at most 60 s each time, which "
+        "is not counted in any time here nor in --budget",
+    )
+    run = measured(tmp_path, device, BY_STATUS)
+    (line,) = condition_lines(run.record)
+    assert line == (
+        "cooled to thermal status light before 3 blocks: waited 1 time, 6 s in all, at worst at thermal status none"
+    )
+    converter = strict_converter()
+    assert converter.structure(converter.unstructure(run.record), RunRecord).conditions == run.record.conditions
+
+
+def test_a_board_tells_no_status(tmp_path: Path) -> None:
+    board = FakeDevice(MODELS, celsius=lambda _: 40.0)
+    with pytest.raises(UsageError, match="tells no thermal status: it does not run Android; leave --cool-to out"):
+        check_conditions(spec_of(tmp_path, BY_STATUS), board)
 
 
 def cooling_to(limit: float, timeout_s: float = 300.0, settings: Settings = THREE) -> Settings:

@@ -11,7 +11,7 @@ from boards import MACHINE_NAME, THROTTLED, firmware, recorded
 from edgebench.device_record import READINGS_KEPT, block_reading, device_record, reading, sampled
 from edgebench.devices.fake import FakeDevice
 from edgebench.firmware import joined
-from edgebench.readings import Cause, CoreGroup, Moment, Reading, Throttling
+from edgebench.readings import Cause, CoreGroup, Moment, Phone, Reading, ThermalStatus, Throttling
 from edgebench.records import DeviceRecord
 from edgebench.store import strict_converter
 from edgebench.worker import truth
@@ -179,3 +179,20 @@ def test_many_readings_are_thinned_and_the_extremes_stay() -> None:
     assert (found[0].moment, found[-1].moment) == (Moment.BEFORE, Moment.AFTER)
     record = device_record("x", HERE, {}, {}, _course(1000))
     assert record.notes == (f"{len(found)} of 1,002 readings are kept",)
+
+
+def test_what_android_told_of_a_phone() -> None:
+    facts = {
+        "thermal_status": "moderate",
+        "power": {"on_battery": False, "powered_by": ["AC"], "battery_percent": 55},
+        "screen": "on",
+        "unavailable": {"power_saver": "not told"},
+    }
+    found = reading(Moment.DURING, facts)
+    assert found.phone == Phone(ThermalStatus.MODERATE, 55, ("AC",), "on", None)
+    assert found.unavailable["power_saver"] == "not told"
+    assert reading(Moment.DURING, {}).phone is None
+    assert reading(Moment.DURING, {"unavailable": {"thermal_status": "no such service"}}).phone == Phone()
+    odd = reading(Moment.DURING, {"thermal_status": "boiling", "power": {"on_battery": True}, "unavailable": {}})
+    assert odd.phone == Phone()
+    assert odd.unavailable["thermal_status"] == "not understood: 'boiling'"

@@ -6,7 +6,7 @@ import pytest
 from boards import firmware
 from edgebench.devices.fake import FakeDevice
 from edgebench.errors import WorkerDied
-from edgebench.firmware import Firmware, joined
+from edgebench.firmware import Firmware, joined, tells_of_phone
 
 
 class Asked(FakeDevice):
@@ -53,3 +53,23 @@ def test_other_errors_are_not_hidden() -> None:
 def test_a_snapshot_with_the_firmwares_words_has_the_reasons_of_both() -> None:
     found = joined({"a": 1, "unavailable": {"b": "no b"}}, {"c": 2, "unavailable": {"d": "no d"}})
     assert found == {"a": 1, "c": 2, "unavailable": {"b": "no b", "d": "no d"}}
+
+
+def test_sensors_that_either_tells_are_all_there_and_what_is_told_has_no_reason() -> None:
+    zones = {"thermal_zone0": {"type": "BIG", "celsius": 36.0}}
+    phone = {"temperatures": {"android-BIG": {"type": "BIG (CPU)", "celsius": 37.0}}, "thermal_status": "none"}
+    both = joined(
+        {"temperatures": zones, "unavailable": {"power": "denied"}}, {**phone, "unavailable": {"screen": "?"}}
+    )
+    assert both["temperatures"].keys() == {"thermal_zone0", "android-BIG"}
+    assert both["unavailable"] == {"power": "denied", "screen": "?"}
+    denied = {"unavailable": {"temperatures": "denied", "power": "denied"}}
+    told = joined(denied, {**phone, "unavailable": {"power": "set by hand"}})
+    assert told["temperatures"] == phone["temperatures"]
+    assert told["unavailable"] == {"power": "denied"}
+
+
+def test_a_phone_is_told_by_what_it_tells_or_says_that_it_does_not() -> None:
+    assert tells_of_phone({"thermal_status": "none"})
+    assert tells_of_phone({"unavailable": {"thermal_status": "no such service"}})
+    assert not tells_of_phone(firmware(0))

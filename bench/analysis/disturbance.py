@@ -44,7 +44,7 @@ _NEEDS: Mapping[Code, tuple[str, ...]] = {
     Code.SWAPPING: ("pages_swapped_in", "pages_swapped_out"),
     Code.CLOCK_LOW: ("cpu_clocks",),
     Code.TEMPERATURE_RISE: ("temperatures",),
-    Code.THROTTLED: ("cooling", "thermal_throttling", "firmware_throttling"),
+    Code.THROTTLED: ("cooling", "thermal_throttling", "firmware_throttling", "thermal_status"),
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..findings import Code, Finding, Severity
+from .phone import thermal_finding
 
 #: Where a zone has no limit of its own. Boards: Raspberry Pi documentation, "Frequency management and thermal
 #: control": the ARM cores are slowed from 80 degrees on. PCs: the Tjunction that Intel gives for most processors.
@@ -30,17 +31,17 @@ _SUPPLY = "use the board's official power supply and a short cable"
 
 def heat_findings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Finding]:
     """Return findings about temperature, throttling and supply between two snapshots."""
-    checks = (_rise, _hot, _cooling, _counters, _firmware, _supply)
+    checks = (_rise, _hot, _cooling, _counters, _firmware, thermal_finding, _supply)
     return [finding for finding in (check(before, after) for check in checks) if finding is not None]
 
 
 def firmware_findings(states: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[Finding]:
-    """Return what the firmware reported in any of the blocks or between them, however few they were.
+    """Return what the firmware, or Android, reported in any of the blocks or between them, however few they were.
 
     ``states`` has the snapshots before and after each block. A finding is suspect: the blocks that it hit may be few.
     """
     found = []
-    for check in (_firmware, _supply):
+    for check in (_firmware, thermal_finding, _supply):
         hit = [finding for pair in states if (finding := check(*pair))]
         between = check(states[0][0], states[-1][1]) if states else None
         first = hit[0] if hit else between

@@ -17,7 +17,7 @@ HOLDS_DOWN = (Code.THROTTLED, Code.UNDER_VOLTAGE)
 #: What makes a case slower that is none of the device's heat.
 _OTHERS = (Code.STEAL, Code.PREEMPTED, Code.QUOTA)
 #: A machine that tells none of these cannot say that it was not throttled.
-_TELLS_THROTTLING = ("cooling", "thermal_throttling", "firmware_throttling", "under_voltage")
+_TELLS_THROTTLING = ("cooling", "thermal_throttling", "firmware_throttling", "under_voltage", "thermal_status")
 
 
 def hottest_celsius(snapshot: Snapshot) -> float | None:

@@ -31,7 +31,8 @@ def remedy(finding: Finding, snapshot: Facts, machine: Facts) -> Remedy | None:
 
     Commands write to sysfs directly, so that boards need no further tool installed.
     """
-    write = _REMEDIES.get(finding.code)
+    known = _ON_PHONES if "android" in machine else _REMEDIES
+    write = known.get(finding.code)
     return write(snapshot, machine) if write else None
 
 
@@ -83,6 +84,14 @@ _REMEDIES: Mapping[Code, Callable[[Facts, Facts], Remedy | None]] = {
     Code.ASLR_OFF: _aslr,
     Code.BUSY: _show_busy,
     Code.PREEMPTED: _show_busy,
+}
+#: A phone's shell is not root, so it may change little.
+_ON_PHONES: Mapping[Code, Callable[[Facts, Facts], Remedy | None]] = {
+    Code.POWER_SAVER: lambda _snapshot, _machine: Remedy(
+        "settings put global low_power 0", "settings put global low_power 1"
+    ),
+    Code.BUSY: lambda _snapshot, _machine: Remedy("top -b -n 1 -m 6"),
+    Code.PREEMPTED: lambda _snapshot, _machine: Remedy("top -b -n 1 -m 6"),
 }
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ..findings import Code, Finding, Severity
 from .disturbance import others_cores
+from .phone import saver_finding
 
 Facts = Mapping[str, Any]
 
@@ -19,19 +21,23 @@ SWAP_IN_USE_BYTES = 100_000_000
 SPREAD_SUSPECT = 0.10
 #: Governors that keep the clock still. The others follow load, or pick what a board was left at.
 _STEADY = ("performance",)
+_SET = "--set-governor performance sets it while you measure"
 
 
 def standing_findings(snapshot: Facts, machine: Facts) -> list[Finding]:
     """Return what would disturb, whatever is measured: emulator, battery, governor, limits of clock and memory."""
-    checks = (_battery, _governor, _capped, _memory, _swap)
+    checks = (_battery, saver_finding, partial(_governor, machine), _capped, _memory, _swap)
     found = [finding for finding in (check(snapshot) for check in checks) if finding is not None]
     lasting = (_emulated, _quota, _boost, _aslr)
     return found + [finding for finding in (check(machine) for check in lasting) if finding is not None]
 
 
 def noise_finding(noise: Facts, before: Facts, after: Facts) -> Finding | None:
-    """Return a finding where equal pieces of work took unequal time (:mod:`edgebench.worker.noise`)."""
-    if noise["spread"] < SPREAD_SUSPECT:
+    """Return a finding where equal pieces of work took unequal time (:mod:`edgebench.worker.noise`).
+
+    ``noise`` is empty where nothing could work.
+    """
+    if noise.get("spread", 0.0) < SPREAD_SUSPECT:
         return None
     reason = f"the same work varied by {noise['spread']:.0%} (p10 to p90, {noise['count']:,} times)"
     cores = others_cores(before, after)
@@ -57,7 +63,7 @@ def _battery(snapshot: Facts) -> Finding | None:
     return Finding(Code.BATTERY, Severity.SUSPECT, reason, "connect the charger")
 
 
-def _governor(snapshot: Facts) -> Finding | None:
+def _governor(machine: Facts, snapshot: Facts) -> Finding | None:
     found: dict[str, list[str]] = {}
     for cpu, clock in snapshot.get("cpu_clocks", {}).items():
         if clock.get("governor") and clock["governor"] not in _STEADY:
@@ -66,7 +72,9 @@ def _governor(snapshot: Facts) -> Finding | None:
         return None
     listed = ", ".join(f"{name} on {len(cpus)} {'CPU' if len(cpus) == 1 else 'CPUs'}" for name, cpus in found.items())
     reason = f"the clock follows the load (governor {listed})"
-    return Finding(Code.GOVERNOR, Severity.SUSPECT, reason, "--set-governor performance sets it while you measure")
+    # A phone's shell is not root, and may not set it.
+    hint = "measure in turns, and warm it up" if "android" in machine else _SET
+    return Finding(Code.GOVERNOR, Severity.SUSPECT, reason, hint)
 
 
 def _capped(snapshot: Facts) -> Finding | None:

@@ -11,6 +11,7 @@ from ..records import Coverage, Delegate, DelegateKind, Delegation
 from .cooling import BlockCooling, not_cooled
 from .disturbance import disturbances, unchecked
 from .heat import firmware_findings, heat_findings
+from .phone import screen_finding
 from .samples import BLOCKS_SHARE, CaseSamples, sample_findings
 from .surroundings import standing_findings
 
@@ -21,7 +22,7 @@ StatePair = tuple[Snapshot, Snapshot]
 EXPLICIT = frozenset({DelegateKind.XNNPACK, DelegateKind.GPU, DelegateKind.NNAPI, DelegateKind.EXTERNAL})
 #: Of what would disturb any measurement, what makes this one's figures another thing. The rest is advice before a
 #: measurement: whether short memory, a quota or boost did harm is seen between the snapshots and in the samples.
-STANDING = frozenset({Code.EMULATED, Code.BATTERY, Code.GOVERNOR, Code.CLOCK_CAPPED, Code.ASLR_OFF})
+STANDING = frozenset({Code.EMULATED, Code.BATTERY, Code.POWER_SAVER, Code.GOVERNOR, Code.CLOCK_CAPPED, Code.ASLR_OFF})
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ def silence(findings: Sequence[Finding], codes: Sequence[Code]) -> tuple[Finding
 
 
 def block_findings(states: Sequence[StatePair]) -> list[Finding]:
-    """Return what disturbed at least a third of the blocks, a rise of temperature over all of them, and whatever the
-    firmware reported of heat and supply.
+    """Return what disturbed at least a third of the blocks, a rise of temperature over all of them, a screen that
+    changed, and whatever the firmware reported of heat and supply.
 
     What hit fewer is absorbed: a burst's value is a quartile, a block's a median, and the interval is over blocks. A
     finding is invalid where a third of the blocks are; its reason is the first such block's.
@@ -84,6 +85,8 @@ def block_findings(states: Sequence[StatePair]) -> list[Finding]:
             by_code.setdefault(finding.code, []).append(finding)
     combined = (_combined(findings, len(states)) for findings in by_code.values())
     found = [finding for finding in combined if finding is not None]
+    screen = screen_finding([snapshot for pair in states for snapshot in pair])
+    found += [screen] if screen is not None else []
     if len(states) > 1:
         whole = heat_findings(states[0][0], states[-1][1])
         found += [finding for finding in whole if finding.code is Code.TEMPERATURE_RISE]

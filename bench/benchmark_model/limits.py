@@ -70,5 +70,3 @@ def _beyond(spec: Spec) -> Iterator[tuple[str, str]]:
         yield f"--baseline {spec.baseline}", SUMMARIES
     if settings.memory_limit_bytes is not None:
         yield "--memory-limit", f"{_ONLY} is a process that cannot be held to one"
-    if settings.cool_to_celsius is not None:
-        yield "--cool-to", f"{_ONLY} has no blocks to cool down before"

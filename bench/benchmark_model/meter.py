@@ -13,6 +13,7 @@ from typing import Any
 
 from ..analysis.samples import CaseSamples
 from ..analysis.verdict import Evidence, findings_of, silence, unchecked_of
+from ..cooling import Cooler
 from ..delegate_check import check_delegate
 from ..devices.base import Device
 from ..devices.remote_start import MARK
@@ -28,6 +29,7 @@ from ..errors import (
     WorkerTimeout,
 )
 from ..findings import Code, verdict_of
+from ..firmware import Firmware, joined
 from ..outcome import Outcome
 from ..records import DelegateKind, Settings
 from ..stopping import Stop
@@ -67,16 +69,20 @@ class BenchmarkModelMeter:
         *,
         profile: bool = False,
         stop: Stop | None = None,
+        cooler: Cooler | None = None,
     ) -> None:
         """``binary`` is a file of this machine, None for the one that lies on the device; ``profile``: operators, too.
 
-        ``stop`` ends it from another thread, between two processes.
+        ``stop`` ends it from another thread, between two processes; ``cooler`` lets the device cool before each case.
         """
+        self._cooler = cooler
+        self._cooled = 0
         self._device = device
         self._settings = settings
         self._binary = binary
         self._profile = profile
         self._stop = stop
+        self._firmware = Firmware(device)
 
     def measure(self, outcome: Outcome) -> None:
         """Put everything that the tool reports into a case's result, and its output into ``outcome.raw_log``.
@@ -93,9 +99,10 @@ class BenchmarkModelMeter:
                 run.clean()
 
     def _measure(self, outcome: Outcome, run: _CaseRun) -> None:
-        before = _asked(self._device.state)
+        self._cool(outcome)
+        before = self._state()
         times = run.run(Purpose.TIMES)
-        after = _asked(self._device.state)
+        after = self._state()
         delegation = delegation_of(times, outcome.case.delegate)
         latency = latency_of(times)
         outcome.update(
@@ -113,6 +120,15 @@ class BenchmarkModelMeter:
         outcome.lacks("accuracy", limits.NO_ACCURACY)
         if self._profile:
             self._operators(outcome, run, latency.p50_ns or latency.mean_ns)
+
+    def _cool(self, outcome: Outcome) -> None:
+        """Let the device cool where that was asked for. Each wait has a number that no block has."""
+        if self._cooler is not None:
+            self._cooled += 1
+            outcome.coolings[-self._cooled] = self._cooler.wait()
+
+    def _state(self) -> Mapping[str, Any]:
+        return joined(_asked(self._device.state), self._firmware.read())
 
     def _operators(self, outcome: Outcome, run: _CaseRun, plain_ns: float) -> None:
         """Profile the case. What fails here leaves its other figures as they are."""
@@ -137,6 +153,7 @@ class BenchmarkModelMeter:
             usable_cores=len(outcome.result.cpu_numbers) or environment.cpus_allowed,
             states=[(before, after)] if told else (),
             machine=_asked(self._device.machine),
+            coolings=tuple(outcome.coolings.values()),
             unread=None if told else next(iter(before.get("unavailable", {}).values()), None),
         )
         findings = silence(findings_of(evidence), self._settings.silenced)

@@ -13,6 +13,7 @@ from ..records import Engine, RuntimeInfo, Settings
 from . import limits
 
 if TYPE_CHECKING:
+    from ..cooling import Cooler
     from ..plan import Plan
     from ..spec import Spec
     from ..stopping import Stop
@@ -85,7 +86,14 @@ def planned_there(spec: Spec, device: Device, *, ask: bool = True) -> Official:
 
 
 def official_meter(
-    device: Device, plan: Plan, settings: Settings, binary: str | None, *, profile: bool, stop: Stop | None
+    device: Device,
+    plan: Plan,
+    settings: Settings,
+    binary: str | None,
+    *,
+    profile: bool,
+    stop: Stop | None,
+    cooler: Cooler | None = None,
 ) -> BenchmarkModelMeter | None:
     """Return what measures the plan's cases of engine benchmark_model, None where it has none."""
     if not any(case.engine is Engine.BENCHMARK_MODEL for case in plan.cases):
@@ -97,4 +105,4 @@ def official_meter(
     if there is None:
         raise UsageError(f"{device.name}: {limits.NO_TRANSPORT}")
     named = None if binary is None else local_binary(binary)
-    return BenchmarkModelMeter(there, settings, named, profile=profile, stop=stop)
+    return BenchmarkModelMeter(there, settings, named, profile=profile, stop=stop, cooler=cooler)

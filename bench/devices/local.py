@@ -18,7 +18,10 @@ from ..images.pixel_store import default_cache_dir
 from ..records import Environment, GovernorChange
 from ..worker import truth
 from ..worker.governor import GovernorSwitch
+from ..worker.programs import ask_program
 from ..worker.refusal import Refusal
+from ..worker.system import cpu_model, system_name
+from ..worker.tree import Tree
 from .base import Device, WorkerLink
 from .governor import guarded_governor, left_note
 from .process import ProcessLink
@@ -77,7 +80,8 @@ class LocalDevice(Device):
 def this_machine() -> Environment:
     """Describe this machine. What cannot be read is None, with the reason."""
     unavailable: dict[str, str] = {}
-    cpu = _cpu_model()
+    tree = Tree()
+    cpu = cpu_model(tree) or platform.processor() or None
     if cpu is None:
         unavailable["cpu_model"] = "the system does not name its processor"
     total = _memory_total_bytes()
@@ -88,7 +92,7 @@ def this_machine() -> Environment:
         unavailable["cpus_allowed"] = "this system has no CPU affinity call"
     return Environment(
         hostname=platform.node(),
-        system=_system_name(),
+        system=system_name(tree, ask_program) or platform.platform(terse=True),
         kernel=f"{platform.system()} {platform.release()}",
         machine=platform.machine(),
         cpu_model=cpu,
@@ -125,29 +129,9 @@ def resolve_python(text: str) -> str:
     return str(Path(found).absolute())
 
 
-def _cpu_model() -> str | None:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return platform.processor() or None
-    fields = [line.split(":", 1) for line in text.splitlines() if ":" in line]
-    for wanted in ("model name", "Model", "Hardware"):
-        for key, value in fields:
-            if key.strip() == wanted and value.strip():
-                return value.strip()
-    return platform.processor() or None
-
-
 def _memory_total_bytes() -> int | None:
     try:
         import psutil
     except ImportError:
         return None
     return int(psutil.virtual_memory().total)
-
-
-def _system_name() -> str:
-    try:
-        return platform.freedesktop_os_release()["PRETTY_NAME"]
-    except (OSError, KeyError):
-        return platform.platform(terse=True)

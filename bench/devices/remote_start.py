@@ -6,7 +6,7 @@ import hashlib
 import itertools
 from dataclasses import dataclass
 
-from ..errors import DeviceLost, DeviceRefused
+from ..errors import DeviceLost, DeviceRefused, NoPython
 from .transport import Transport
 from .zipapp import worker_archive
 
@@ -25,6 +25,7 @@ shift
 echo; echo {MARK}
 echo "home=$HOME"
 uname -m 2>/dev/null | sed 's/^/machine=/'
+command -v getprop >/dev/null 2>&1 && echo android=yes
 if [ $# != 1 ]; then
   version=$("$root/{BUNDLE}/bin/python3" {_VERSION}) && echo "bundled=$version" && exit
 fi
@@ -51,6 +52,7 @@ echo; echo {MARK}
 wc -c < "$1" 2>/dev/null || echo 0
 """
 _STEP_S = 60.0
+_GIVE = "give it one: edgebench device bundle build, and then edgebench device setup"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def find_python(transport: Transport, wanted: str | None, folder: str) -> There:
     """Look for a Python there that can run the keeper.
 
     Raises:
-        DeviceRefused: there is none.
+        NoPython: there is none.
+        DeviceRefused: commands cannot be run there.
         DeviceLost: the connection went.
     """
     names = (wanted,) if wanted else _NAMES
@@ -89,23 +92,26 @@ def find_python(transport: Transport, wanted: str | None, folder: str) -> There:
     if usable:
         return There(usable[0], root)
     if wanted:
-        raise DeviceRefused(f"{transport.address}: {wanted} is no Python 3.8 or newer there")
+        raise NoPython(f"{transport.address}: {wanted} is no Python 3.8 or newer there")
     if pythons:
-        raise DeviceRefused(
+        raise NoPython(
             f"{transport.address}: has Python {pythons[0][0]} only, 3.8 or newer is needed; install one there and name "
             'it as python = "..." in [devices.NAME] of edgebench.toml if it is not on its PATH'
         )
-    raise DeviceRefused(
-        f"{transport.address}: has no Python; install it there (on Debian: sudo apt install python3), or give it one: "
-        "edgebench device bundle build, and then edgebench device setup"
+    if "android" in told:
+        raise NoPython(
+            f"{transport.address}: has no Python, as phones have none; {_GIVE}, or use --engine benchmark_model without"
+        )
+    raise NoPython(
+        f"{transport.address}: has no Python; install it there (on Debian: sudo apt install python3), or {_GIVE}"
     )
 
 
 def has_python(transport: Transport, wanted: str | None, folder: str) -> bool:
-    """Return whether a device has a Python that can run the keeper. Raises DeviceLost."""
+    """Return whether a device has a Python that can run the keeper. Raises DeviceRefused, DeviceLost."""
     try:
         find_python(transport, wanted, folder)
-    except DeviceRefused:
+    except NoPython:
         return False
     return True
 

@@ -4,47 +4,21 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
-from ..device_record import MACHINE_FACTS, STATE_FACTS
 from ..errors import DeviceRefused, WorkerDied
 from ..records import Environment, GovernorChange
 from .base import Device, Transfers, WorkerLink
 from .remote import RemoteDevice, file_digest, holder
-from .remote_start import MARK, after_mark, has_python
+from .remote_start import has_python
 from .shell_files import ShellFiles
 from .shell_lock import ShellLock
+from .shell_truth import ShellTruth
 from .transport import Transport
 
-_STEP_S = 60.0
-_TELL = rf"""
-echo; echo {MARK}
-echo "hostname=$(uname -n)"
-echo "kernel=$(uname -r)"
-echo "machine=$(uname -m)"
-if command -v getprop >/dev/null 2>&1; then
-  echo "system=Android $(getprop ro.build.version.release)"
-  echo "model=$(getprop ro.product.manufacturer) $(getprop ro.product.model)"
-elif [ -r /etc/os-release ]; then
-  echo "system=$(. /etc/os-release; echo "$PRETTY_NAME")"
-else
-  echo "system=$(uname -s)"
-fi
-sed -n 's/^model name[[:space:]]*: /cpu_model=/p; s/^Hardware[[:space:]]*: /cpu_model=/p' /proc/cpuinfo 2>/dev/null
-echo "cpus_logical=$(grep -c '^processor' /proc/cpuinfo 2>/dev/null)"
-sed -n 's/^Cpus_allowed_list:[[:space:]]*/allowed=/p' /proc/self/status 2>/dev/null
-sed -n 's/^MemTotal:[[:space:]]*\([0-9]*\) kB/memory_kib=\1/p' /proc/meminfo 2>/dev/null
-for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
-  for file in cpu_capacity cpufreq/cpuinfo_max_freq; do
-    [ -r "$cpu/$file" ] && echo "able=${{cpu##*/cpu}} $file $(cat "$cpu/$file")"
-  done
-done
-"""
-_UNTOLD = "the device does not tell"
 _NO_KEEPER = "nothing there can be asked: without a Python of its own the device runs no helper program"
 
 
@@ -61,13 +35,21 @@ class ShellDevice(Device):
         self._lock = ShellLock()
         self._token = uuid.uuid4().hex
         self._helped: bool | None = None
-        self._told: dict[str, list[str]] | None = None
+        self._truth: ShellTruth | None = None
         self._placed: dict[tuple[str, int, int], str] = {}
 
     def shell(self) -> Transport:
         """Return the connection, once nobody else may measure there. Raises DeviceLost, DeviceRefused."""
         self._ready()
         return self._device.transport
+
+    @property
+    def truth(self) -> ShellTruth:
+        """What asks for its state. Raises DeviceLost, DeviceRefused."""
+        transport = self.shell()
+        if self._truth is None or self._truth.transport is not transport:
+            self._truth = ShellTruth(transport)
+        return self._truth
 
     @property
     def files(self) -> ShellFiles:
@@ -110,62 +92,24 @@ class ShellDevice(Device):
         return ""
 
     def environment(self) -> Environment:
-        if self._has_helper():
-            return self._device.environment()
-        told = self._facts()
-        values: dict[str, Any] = {
-            "cpu_model": _first(told, "cpu_model") or _first(told, "model"),
-            "cpus_logical": _whole(_first(told, "cpus_logical")) or None,
-            "cpus_allowed": len(self.allowed_cpus()) or None,
-            "memory_total_bytes": 1024 * _whole(_first(told, "memory_kib")) or None,
-        }
-        unavailable = {name: _UNTOLD for name, value in values.items() if value is None}
-        return Environment(
-            hostname=_first(told, "hostname") or self.name,
-            system=_first(told, "system") or "unknown",
-            kernel=_first(told, "kernel") or "unknown",
-            machine=_first(told, "machine") or "unknown",
-            python="none",
-            edgebench=__version__,
-            unavailable=unavailable,
-            **values,
-        )
+        return self._device.environment() if self._has_helper() else self.truth.environment()
 
     def allowed_cpus(self) -> list[int]:
         """Return the numbers of the CPUs that programs there may use, none where it does not tell."""
-        from ..worker.affinity import cpu_numbers
-
-        try:
-            return list(cpu_numbers(_first(self._facts(), "allowed") or ""))
-        except ValueError:
-            return []
+        return self.truth.allowed_cpus()
 
     def able_cpus(self) -> dict[int, int]:
         """Return what each CPU there can do, as :func:`edgebench.worker.affinity.capacities` has it."""
-        alike: dict[int, int] = {}
-        for wanted in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
-            found = {}
-            for line in self._facts().get("able", ()):
-                number, file, value = [*line.split(), "", "", ""][:3]
-                if file == wanted and _whole(value):
-                    found[_whole(number)] = _whole(value)
-            if len(set(found.values())) > 1:
-                return found
-            alike = alike or found
-        return alike
+        return self.truth.able_cpus()
 
     def machine(self) -> Mapping[str, Any]:
-        if self._has_helper():
-            return self._device.machine()
-        told = _nothing(MACHINE_FACTS)
-        model = _first(self._facts(), "model")
-        return told if model is None else {**told, "board_model": model}
+        return self._device.machine() if self._has_helper() else self.truth.machine()
 
     def state(self) -> Mapping[str, Any]:
-        return self._device.state() if self._has_helper() else _nothing(STATE_FACTS)
+        return self._device.state() if self._has_helper() else self.truth.state()
 
     def firmware(self) -> Mapping[str, Any]:
-        return self._device.firmware() if self._has_helper() else {"unavailable": {}}
+        return self._device.firmware() if self._has_helper() else self.truth.firmware()
 
     def set_governor(self, name: str) -> AbstractContextManager[GovernorChange]:
         if not self._has_helper():
@@ -176,7 +120,10 @@ class ShellDevice(Device):
         return self._device.recover() if self._has_helper() else ()
 
     def available_bytes(self) -> int | None:
-        return self._device.available_bytes() if self._has_helper() else None
+        if self._has_helper():
+            return self._device.available_bytes()
+        found = self.state().get("memory_available_bytes")
+        return None if found is None else int(found)
 
     def address(self) -> str | None:
         return self._device.address()
@@ -229,26 +176,3 @@ class ShellDevice(Device):
             settings = self._device.settings
             self._helped = has_python(self._device.transport, settings.python, settings.folder)
         return self._helped
-
-    def _facts(self) -> dict[str, list[str]]:
-        """Return what a shell there tells: names to the values told of them."""
-        if self._told is None:
-            done = self.shell().run(["sh", "-c", _TELL], timeout_s=_STEP_S)
-            told: dict[str, list[str]] = {}
-            for line in after_mark(done.stdout):
-                name, _, value = line.partition("=")
-                told.setdefault(name, []).append(value.strip())
-            self._told = told
-        return self._told
-
-
-def _first(told: Mapping[str, list[str]], name: str) -> str | None:
-    return next((value for value in told.get(name, ()) if value), None)
-
-
-def _whole(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 0
-
-
-def _nothing(names: Sequence[str]) -> dict[str, Any]:
-    return {"unavailable": dict.fromkeys(names, _NO_KEEPER)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..analysis.cooling import degrees, waited_words
+from ..analysis.cooling import degrees, limit_words, status_words, waited_words
 from ..records import Cooling, GovernorChange, RunRecord
 from .text import count
 
@@ -30,15 +30,18 @@ def _governor(change: GovernorChange) -> str:
 
 
 def _cooling(cooling: Cooling) -> str:
-    limit, zones = degrees(cooling.limit_celsius), ", ".join(cooling.zones) or "no zone"
+    limit = limit_words(cooling.limit_celsius, cooling.limit_status)
+    by = "" if cooling.limit_status is not None else f" (by {', '.join(cooling.zones) or 'no zone'})"
     waited = (
         f"waited {count(cooling.waits, 'time')}, {waited_words(cooling.waited_ns)} in all"
         if cooling.waits
         else ("never had to wait")
     )
-    line = f"cooled to {limit} before {count(cooling.blocks, 'block')} (by {zones}): {waited}"
+    line = f"cooled to {limit} before {count(cooling.blocks, 'block')}{by}: {waited}"
     if cooling.too_warm:
         line += f"; {cooling.too_warm} began warmer"
+    if cooling.limit_status is not None:
+        return line if cooling.worst_status is None else f"{line}, at worst at {status_words(cooling.worst_status)}"
     if cooling.warmest_celsius is not None:
         line += f", the warmest at {degrees(cooling.warmest_celsius)}"
     return line

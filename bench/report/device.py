@@ -36,10 +36,11 @@ def render_check(found: Check, *, width: int | None = None, now: datetime | None
     rows = [
         ("device", f"{found.device} ({found.address})"),
         ("machine", _machine(found)),
-        ("folder", f"{found.root}: {_mb(found.used_bytes)}, {_room(found.free_bytes)} free"),
+        ("folder", _folder(found)),
         ("environment", _environment(found, now or datetime.now(timezone.utc))),
-        ("in use", _holder(found.holder) if found.holder is not None else "no"),
     ]
+    if found.bare is None:
+        rows.append(("in use", _holder(found.holder) if found.holder is not None else "no"))
     if found.tool is not None:
         rows.append(("benchmark_model", _tool(found.tool, now or datetime.now(timezone.utc))))
     if abs(found.clock_s) > _CLOCK_S:
@@ -48,6 +49,12 @@ def render_check(found: Check, *, width: int | None = None, now: datetime | None
     head = "\n".join(f"{name:<{wide}}  {clean(text)}" for name, text in rows)
     parts = [head, render_advice(found.advice, width), render_unchecked(found.unchecked, width)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _folder(found: Check) -> str:
+    used = "" if found.used_bytes is None else _mb(found.used_bytes)
+    free = "" if found.free_bytes is None else f"{_room(found.free_bytes)} free"
+    return f"{found.root}: {', '.join(part for part in (used, free) if part) or 'its disk does not tell its room'}"
 
 
 def _machine(found: Check) -> str:
@@ -62,6 +69,8 @@ def _machine(found: Check) -> str:
 
 def _environment(found: Check, now: datetime) -> str:
     manifest = found.manifest
+    if found.bare is not None:
+        return f"none; it {found.bare}"
     if found.problem is not None:
         return f"cannot be used: {found.problem}; make it anew with: edgebench device setup {found.device}"
     if manifest is None:

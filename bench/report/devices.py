@@ -21,6 +21,7 @@ from .device_facts import (
     why,
     zones,
 )
+from .phone_facts import phone_in_short, phone_rows
 from .sections import Grid, Section
 from .text import ABSENT, clean, count, megabytes
 
@@ -106,6 +107,9 @@ def _facts(record: RunRecord, device: DeviceRecord) -> dict[str, str]:
         found["Temperature"] = why(device, "celsius")
     if not any(item.clocks_hz for item in device.readings):
         found["Clock"] = why(device, "clocks_hz")
+    phone = phone_rows(device)
+    if phone:  # it has no firmware of a Raspberry Pi, which would measure clock and supply
+        return found | phone
     if not any(item.measured_clock_hz for item in device.readings):
         found["Measured clock"] = why(device, "measured_clock_hz")
     return found | (dict(throttling(device)) or {"Throttling": why(device, "throttling")}) | _supply(device)
@@ -191,6 +195,7 @@ def _state(device: DeviceRecord) -> list[str]:
     if short is None and "raspberry" in (device.board_model or "").lower():
         short = f"throttling {why(device, 'throttling')}"
     found += [short] if short else []
+    found += phone_in_short(device)
     free = [item.memory_available_bytes for item in device.readings if item.memory_available_bytes is not None]
     loads = [item.load_1min for item in device.readings if item.load_1min is not None]
     found += [f"at least {megabytes(min(free))} MB free"] if free else []

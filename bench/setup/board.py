@@ -90,6 +90,9 @@ echo; echo """
     + r"""
 uname -s 2>/dev/null | sed 's/^/system=/'
 uname -m 2>/dev/null | sed 's/^/machine=/'
+if command -v getprop >/dev/null 2>&1; then
+  echo "name=$(getprop ro.product.model), Android $(getprop ro.build.version.release)"
+fi
 sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\)"\{0,1\}$/name=\1/p' /etc/os-release 2>/dev/null
 try() {
   [ -f "$1" ] && [ -x "$1" ] || return
@@ -171,7 +174,7 @@ def look_at(transport: Transport, folder: str, python: str | None = None) -> Boa
     """
     done = transport.run(["sh", "-c", _SEARCH, "sh", _PROBE, folder, python or ""], timeout_s=_SEARCH_S)
     lines = [line.partition("=") for line in after_mark(done.stdout)]
-    told = {key: value for key, _, value in lines if key in ("system", "machine", "name")}
+    told = {key: value for key, _, value in reversed(lines) if key in ("system", "machine", "name")}
     if done.status != 0 or "system" not in told:
         raise DeviceRefused(
             f"{transport.address}: commands cannot be run there: {done.last_words or 'it said nothing'}"

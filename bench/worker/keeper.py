@@ -27,7 +27,11 @@ from .keeper_orphans import end_orphans
 from .keeper_wire import MARK, Message, Unframer, frame, write_all
 from .keeper_workers import Children, own_archive, worker_environment
 from .noise import probe
+from .programs import ask_program
 from .refusal import Refusal, one_line
+from .system import cpu_model, system_name
+from .tree import Tree, Unreadable
+from .truth_load import memory_total_bytes
 
 #: Longer than a network's short absence, shorter than anybody waits for a board that its last run left locked.
 PATIENCE_S = 60
@@ -227,43 +231,25 @@ def remove_old_archives(root: str) -> None:
 def describe_system() -> Answer:
     """Return what a controller says about its own machine in a record, of this one."""
     allowed: Optional[int] = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    tree = Tree()
     return {
         "hostname": platform.node(),
-        "system": _system_name(),
+        "system": system_name(tree, ask_program) or platform.platform(terse=True),
         "kernel": "%s %s" % (platform.system(), platform.release()),
         "machine": platform.machine(),
-        "cpu_model": _cpu_model(),
+        "cpu_model": cpu_model(tree),
         "cpus_logical": os.cpu_count(),
         "cpus_allowed": allowed,
-        "memory_total_bytes": truth.snapshot().get("memory_total_bytes"),
+        "memory_total_bytes": _memory_total_bytes(tree),
         "python": platform.python_version(),
     }
 
 
-def _system_name() -> str:
-    for path in ("/etc/os-release", "/usr/lib/os-release"):
-        try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                for line in file:
-                    key, _, value = line.partition("=")
-                    if key == "PRETTY_NAME":
-                        return value.strip().strip("\"'")
-        except OSError:
-            continue
-    return platform.platform(terse=True)
-
-
-def _cpu_model() -> Optional[str]:
+def _memory_total_bytes(tree: Tree) -> Optional[int]:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            fields = [line.split(":", 1) for line in file if ":" in line]
-    except OSError:
+        return memory_total_bytes(tree)
+    except Unreadable:
         return None
-    for wanted in ("model name", "Model", "Hardware"):
-        for key, value in fields:
-            if key.strip() == wanted and value.strip():
-                return value.strip()
-    return None
 
 
 def main(root: str) -> None:

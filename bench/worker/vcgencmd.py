@@ -7,16 +7,15 @@ clock, which the kernel's own figure, the clock it asked for, may exceed.
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from typing import Any, Dict
 
+from .programs import Ask, NotInstalled, ask_program
 from .tree import Unreadable, shown
 
 _BITS = {0: "under-voltage", 1: "clock capped", 2: "throttled", 3: "soft temperature limit"}
 #: The same causes, remembered since boot.
 _REMEMBERED_SHIFT = 16
-_TIMEOUT_S = 5.0
+_PROGRAM = "vcgencmd"
 
 
 def decode_throttled(value: int) -> Dict[str, Any]:
@@ -28,38 +27,26 @@ def decode_throttled(value: int) -> Dict[str, Any]:
     }
 
 
-def firmware_throttling() -> Dict[str, Any]:
+def firmware_throttling(ask: Ask = ask_program) -> Dict[str, Any]:
     """Return the decoded throttle bits. Raises Unreadable where the tool is absent or says something else."""
-    text = _ask("get_throttled")
+    text = _asked(ask, "get_throttled")
     found = re.fullmatch(r"throttled=0x([0-9a-fA-F]{1,8})", text)
     if found is None:
         raise Unreadable("vcgencmd get_throttled: not understood: %s" % shown(text))
     return decode_throttled(int(found.group(1), 16))
 
 
-def measured_clock_hz() -> int:
+def measured_clock_hz(ask: Ask = ask_program) -> int:
     """Return the processor's measured clock. Raises Unreadable where the tool is absent or says something else."""
-    text = _ask("measure_clock", "arm")
+    text = _asked(ask, "measure_clock", "arm")
     found = re.fullmatch(r"frequency\(\d+\)=(\d{1,12})", text)
     if found is None:
         raise Unreadable("vcgencmd measure_clock arm: not understood: %s" % shown(text))
     return int(found.group(1))
 
 
-def _ask(*arguments: str) -> str:
-    program = shutil.which("vcgencmd")
-    if program is None:
-        raise Unreadable("vcgencmd is not installed (it belongs to Raspberry Pi systems)")
-    said = "vcgencmd %s: " % " ".join(arguments)
+def _asked(ask: Ask, *arguments: str) -> str:
     try:
-        done = subprocess.run(
-            [program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise Unreadable(said + "no answer within %g s" % _TIMEOUT_S) from None
-    except OSError as error:
-        raise Unreadable(said + str(error.strerror or error)) from error
-    text = done.stdout.decode("utf-8", "replace").strip()
-    if done.returncode != 0:
-        raise Unreadable(said + "ended with %d: %s" % (done.returncode, shown(text)))
-    return text
+        return ask(_PROGRAM, *arguments)
+    except NotInstalled as error:
+        raise Unreadable("%s (it belongs to Raspberry Pi systems)" % error) from None

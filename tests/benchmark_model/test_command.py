@@ -89,7 +89,6 @@ def spec(**options: Any) -> Spec:
         ({"baseline": "int8"}, "--baseline int8: benchmark_model reports summaries: no ratio, no gate"),
         ({"against": ("old.tflite",)}, "no ratio, no gate: leave --interleave out"),
         ({"settings": replace(DEFAULT_SETTINGS, memory_limit_bytes=10**9)}, "--memory-limit: engine benchmark_model"),
-        ({"settings": replace(DEFAULT_SETTINGS, cool_to_celsius=50.0)}, "--cool-to: engine benchmark_model has no"),
         ({"delegates": (Delegate(DelegateKind.EXTERNAL, "l.so", {"a": "b;c"}),)},
          "--delegate-option a=b;c: benchmark_model takes no option with : or ;"),
     ],

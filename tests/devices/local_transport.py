@@ -22,16 +22,21 @@ def at_once(attempt: Callable[[], _T], *, also: tuple[type[DeviceError], ...] = 
 
 
 class LocalTransport(Transport):
-    """Runs commands through ``sh`` with HOME set to ``home``. ``lost`` makes everything fail as a cut link does.
+    """Runs commands through ``sh`` with HOME set to ``home`` and a folder beside it for what is temporary.
 
-    ``login`` is what the shell runs before any command, as a profile that prints something does.
+    ``lost`` makes everything fail as a cut link does. ``login`` is what the shell runs before any
+    command, as a profile that prints something does.
     """
 
     def __init__(self, home: Path, environment: Mapping[str, str] | None = None, login: str = "true") -> None:
         self.address = f"test@{home.name}"
         self.lost = False
         self.opened: list[_LocalStream] = []
-        self._environment = {**os.environ, "HOME": str(home), "LC_ALL": "C.UTF-8", **(environment or {})}
+        temporary = home.with_name(f"{home.name}.tmp")  # a lock lies there
+        if not (environment and "TMPDIR" in environment):
+            temporary.mkdir(exist_ok=True)
+        own = {"HOME": str(home), "TMPDIR": str(temporary), "LC_ALL": "C.UTF-8"}
+        self._environment = {**os.environ, **own, **(environment or {})}
         self._environment.pop("XDG_CACHE_HOME", None)
         self._login = login
 

@@ -80,48 +80,13 @@ def test_the_environment_is_this_machines(device: LocalDevice) -> None:
 
 
 def test_what_cannot_be_told_is_absent_with_a_reason(device: LocalDevice, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "_cpu_model", lambda: None)
+    monkeypatch.setattr(local, "cpu_model", lambda _tree: None)
+    monkeypatch.setattr(platform, "processor", lambda: "")
     monkeypatch.setitem(sys.modules, "psutil", None)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     found = device.environment()
     assert (found.cpu_model, found.memory_total_bytes, found.cpus_allowed) == (None, None, None)
     assert set(found.unavailable) == {"cpu_model", "memory_total_bytes", "cpus_allowed"}
-
-
-X86 = "processor\t: 0\nmodel\t\t: 1\nmodel name\t: AMD EPYC 9B14\nflags\t\t: fpu\n"
-BOARD = "processor\t: 0\nBogoMIPS\t: 108.00\n\nRevision\t: c03112\nModel\t\t: Raspberry Pi 4 Model B Rev 1.2\n"
-PHONE = "processor\t: 0\nHardware\t: Qualcomm Technologies, Inc SM8250\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        (X86, "AMD EPYC 9B14"),
-        (BOARD, "Raspberry Pi 4 Model B Rev 1.2"),
-        (PHONE, "Qualcomm Technologies, Inc SM8250"),
-        ("model name\t: \nModel\t: Some: Board\n", "Some: Board"),
-        ("processor\t: 0\n", None),
-        (None, None),
-    ],
-)
-def test_the_processors_name(text: str | None, name: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read_text(path: Path, **_: object) -> str:
-        assert str(path) == "/proc/cpuinfo"
-        if text is None:
-            raise FileNotFoundError(str(path))
-        return text
-
-    monkeypatch.setattr(Path, "read_text", read_text)
-    monkeypatch.setattr(platform, "processor", lambda: "")
-    assert local._cpu_model() == name
-
-
-def test_a_system_without_a_release_file_has_a_name_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> dict[str, str]:
-        raise OSError("no os-release")
-
-    monkeypatch.setattr(platform, "freedesktop_os_release", fail)
-    assert local._system_name() == platform.platform(terse=True)
 
 
 def test_files_are_where_they_are(device: LocalDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

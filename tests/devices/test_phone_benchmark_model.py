@@ -146,6 +146,9 @@ def test_two_runs_send_everything_once_and_another_measures_what_setup_has_put_t
     assert main(["device", "setup", f"adb://{phone.serial}", "--benchmark-model", str(tool)]) == 0
     assert f"sent: 0.1 MB, to {PHONE_FOLDER}/benchmark_model\n" in capsys.readouterr().out
     assert phone.run("stat", "-c", "%a", f"{PHONE_FOLDER}/benchmark_model").stdout == "700\n"
+    assert main(["device", "check", f"adb://{phone.serial}"]) == 0
+    told = f"benchmark_model  {runtime.version}, 0.0752 MB, from {tool}, fetched 20"
+    assert told in capsys.readouterr().out
     assert run(binary=None) == 0
     assert stored(tmp_path).record.cases[0].runtime == runtime
     assert main(["device", "clean", f"adb://{phone.serial}"]) == 0

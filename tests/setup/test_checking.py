@@ -6,11 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from devices.local_transport import LocalTransport, at_once
+from devices.native_sshd import path_without
 from edgebench import doctor
 from edgebench.config import Config
 from edgebench.devices.base import Device
 from edgebench.devices.fake import FakeDevice
+from edgebench.devices.remote import RemoteDevice
 from edgebench.errors import DeviceLost
+from edgebench.report.device import render_check
 from edgebench.setup.checking import Listed, check, list_devices
 
 from .there import OpenThere
@@ -25,8 +29,8 @@ def test_it_finds_what_there_is_and_who_has_it(
     assert (found.device, found.address) == ("there", "test@home")
     assert found.system.machine == os.uname().machine
     assert found.root == str(tmp_path / "home" / ".cache" / "edgebench")
-    assert found.used_bytes > 10_000
-    assert found.free_bytes > 0
+    assert (found.used_bytes or 0) > 10_000
+    assert found.free_bytes
     assert (found.manifest, found.problem, found.env_bytes, found.holder) == (None, None, 0, None)
     assert abs(found.clock_s) < 60
     assert found.noise["count"] > 0
@@ -60,3 +64,22 @@ def test_each_device_answers_for_itself() -> None:
     assert pi.answer is not None
     assert pi.answer.startswith("none, fake, in ")
     assert (far.answer, far.problem) == (None, "far: no answer within 20 s")
+
+
+def test_a_device_without_python_is_looked_at_through_its_shell(tmp_path: Path) -> None:
+    transport = LocalTransport(tmp_path, {"PATH": str(path_without("python", tmp_path / "bin"))})
+    device = RemoteDevice("bare", lambda: transport, reach=at_once)
+    found = check(device)
+    assert found.bare is not None
+    assert found.bare.startswith("has no Python; install it there")
+    assert found.system.machine == os.uname().machine
+    assert (found.used_bytes, found.env_bytes, found.manifest, found.holder) == (None, 0, None, None)
+    assert found.free_bytes
+    assert abs(found.clock_s) < 60
+    assert "cpu_jiffies" in found.snapshot
+    shown = render_check(found)
+    assert "environment  none; it has no Python" in shown
+    assert "in use" not in shown
+    (listed,) = list_devices(Config(devices={"bare": {"ssh": "bare"}}), lambda _: device)
+    assert listed.answer is not None
+    assert listed.answer.endswith("; it has no Python yet")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from edgebench.worker import truth, vcgencmd
+from edgebench.worker import programs, truth, vcgencmd
 from edgebench.worker.tree import Unreadable
 from machine_trees import lay_out
 
@@ -97,7 +97,7 @@ def test_other_answers_are_passed_on(install: Install, script: str, why: str) ->
 
 
 def test_a_tool_that_hangs_is_ended(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vcgencmd, "_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(programs, "_TIMEOUT_S", 0.1)
     install("exec sleep 60")
     with pytest.raises(Unreadable, match=r"no answer within 0\.1 s"):
         vcgencmd.measured_clock_hz()
