@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -125,7 +126,7 @@ def test_every_variant_of_a_model_on_a_bare_phone(run: Run, phone: Phone, tmp_pa
         assert case.comparison is None
     assert found.samples.empty
     assert log_of(found).count("=== ended with exit code 0") == 2 * len(NODES)
-    assert found.record.devices[0].environment.system == "Android 14"
+    assert found.record.devices[0].environment.system.startswith("Android 14")
     left = phone.run("sh", "-c", f"cd {PHONE_FOLDER} && ls && ls scratch parts").stdout.split()
     assert left == ["edgebench-device-folder", "files", "parts", "scratch", "parts:", "scratch:"]
 
@@ -147,8 +148,8 @@ def test_two_runs_send_everything_once_and_another_measures_what_setup_has_put_t
     assert f"sent: 0.1 MB, to {PHONE_FOLDER}/benchmark_model\n" in capsys.readouterr().out
     assert phone.run("stat", "-c", "%a", f"{PHONE_FOLDER}/benchmark_model").stdout == "700\n"
     assert main(["device", "check", f"adb://{phone.serial}"]) == 0
-    told = f"benchmark_model  {runtime.version}, 0.0752 MB, from {tool}, fetched 20"
-    assert told in capsys.readouterr().out
+    told = rf"\nbenchmark_model  {runtime.version}, 0\.\d+ MB, from {tool}, fetched 20"
+    assert re.search(told, capsys.readouterr().out)
     assert run(binary=None) == 0
     assert stored(tmp_path).record.cases[0].runtime == runtime
     assert main(["device", "clean", f"adb://{phone.serial}"]) == 0
