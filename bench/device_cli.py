@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .devices.remote import RemoteDevice
     from .devices.retry import Waiting
     from .progress import Progress
+    from .setup.benchmark_model import Installed
 
 _LIST_EXAMPLES = """\
 examples:
@@ -40,6 +41,7 @@ examples:
   edgebench device setup pi --python /opt/python3.12/bin/python3
   edgebench device setup pi --wheels wheels
   edgebench device setup pi --bundle python-aarch64.tar.gz
+  edgebench device setup adb://SERIAL --benchmark-model official
 """
 _CLEAN_EXAMPLES = """\
 examples:
@@ -109,6 +111,13 @@ def _add_setup(actions: argparse._SubParsersAction[Any]) -> None:
     setup.add_argument(
         "--bundle", type=Path, metavar="FILE", help="send it this portable Python instead of using one of its own"
     )
+    setup.add_argument(
+        "--benchmark-model",
+        metavar="WHAT",
+        help="put TFLite's official tool there, for --engine benchmark_model: a file of this machine, an address, "
+        "official (TensorFlow's nightly build for the device) or litert (LiteRT's own); it needs no Python, so none is "
+        "given to the device unless --bundle, --python, --wheels or --force is there as well",
+    )
     setup.add_argument("--force", action="store_true", help="make the environment anew where there is one already")
     _common(setup)
 
@@ -167,32 +176,45 @@ def _setup(options: argparse.Namespace, _given: Sequence[str]) -> int:
     from .setup.steps import Asked, set_up
 
     asked = Asked(options.wheels, options.python, options.force, options.bundle)
-    progress = _progress(options)
+    progress, told, tool = _progress(options), {}, None
+    listener = Listener() if options.json else _Printer(progress)
     try:
         with _opened(options, "edgebench device setup", progress=progress) as device:
-            done = set_up(device, asked, Listener() if options.json else _Printer(progress))
+            if options.benchmark_model is not None:
+                tool = _tool(device, options.benchmark_model, listener)
+            if tool is None or asked != Asked():
+                told = dataclasses.asdict(set_up(device, asked, listener))
     finally:
         progress.close()
     if options.json:
-        _print_json(dataclasses.asdict(done))
-    else:
+        _print_json(told if tool is None else {**told, "benchmark_model": dataclasses.asdict(tool)})
+        return 0
+    if told:
         print(f"measure on it with: edgebench run MODEL --device {options.device}")
+    if tool is not None:
+        print(f"run the tool with: edgebench run MODEL --device {options.device} --engine benchmark_model")
     return 0
+
+
+def _tool(device: RemoteDevice, what: str, listener: Listener) -> Installed:
+    from .setup.benchmark_model import set_up_tool
+
+    return set_up_tool(device, what, listener)
 
 
 def _clean(options: argparse.Namespace, _given: Sequence[str]) -> int:
     from .report.text import clean
+    from .setup.cleaning import clean_device
 
     with _opened(options, "edgebench device clean") as device:
-        root = device.root
-        answer = device.keeper.ask("clean", 600.0, files_only=options.files_only)
+        cleaned = clean_device(device, files_only=options.files_only)
     if options.json:
-        _print_json({"device": device.name, "root": root, "files_only": options.files_only, **answer})
+        _print_json(dataclasses.asdict(cleaned))
     else:
-        what = "of files in" if options.files_only else "in"
-        print(f"{device.name}: removed {int(answer['removed_bytes']):,} bytes {what} {root}")
-        if answer["left"]:
-            print(f"{device.name}: not of edgebench device, so left there: {clean(', '.join(answer['left']))}")
+        what = "of files in" if cleaned.files_only else "in"
+        print(f"{cleaned.device}: removed {cleaned.removed_bytes:,} bytes {what} {cleaned.root}")
+        if cleaned.left:
+            print(f"{cleaned.device}: not of edgebench device, so left there: {clean(', '.join(cleaned.left))}")
     return 0
 
 
@@ -223,7 +245,7 @@ def _remote(text: str, config: Config, purpose: str, locks: bool, progress: Prog
 
     def sent(_name: str, done: int, of: int) -> None:
         if progress is not None:
-            progress.detail(f"{done / 1e6:.1f} of {of / 1e6:.1f} MB")
+            progress.detail(f"{done / 1e6:.1f} of {of / 1e6:.1f} MB" if of else f"{done / 1e6:.1f} MB")
 
     device = open_device(text, config, purpose=purpose, locks=locks, on_wait=_say_lost, on_sent=sent)
     if not isinstance(device, RemoteDevice):

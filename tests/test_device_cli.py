@@ -77,6 +77,28 @@ def test_a_device_s_life(home: Path, say: Say, tmp_path: Path) -> None:
     assert not list((tmp_path / "temporary").iterdir())
 
 
+def test_the_official_tool_alone_and_with_an_environment(home: Path, say: Say, tmp_path: Path) -> None:
+    root = home / ".cache" / "edgebench"
+    lines = say("setup", "pi", "--benchmark-model", "/bin/true").splitlines()
+    assert [line.split(":")[0] for line in lines] == ["benchmark_model", "sent", "run the tool with"]
+    assert lines[-1] == "run the tool with: edgebench run MODEL --device pi --engine benchmark_model"
+    assert not (root / "env").exists()
+    told = json.loads(say("setup", "pi", "--benchmark-model", "/bin/true", "--json"))
+    assert list(told) == ["benchmark_model"]
+    assert told["benchmark_model"]["sent_bytes"] == 0
+    text = say("check", "pi")
+    assert f"benchmark_model  sha256:{told['benchmark_model']['origin']['sha256'][:12]}, " in text
+    assert ", from /bin/true, fetched 20" in text
+    wheels = str(runtime_wheels(tmp_path / "wheels"))
+    both = say("setup", "pi", "--benchmark-model", "/bin/true", "--wheels", wheels, "--python", BASE_PYTHON)
+    assert "\nthere already: " in both
+    assert both.splitlines()[-2:] == ["measure on it with: edgebench run MODEL --device pi", lines[-1]]
+    assert (root / "env" / "bin" / "python3").exists()
+    assert "nothing: No such file or directory" in say("setup", "pi", "--benchmark-model", "nothing", code=2)
+    assert json.loads(say("clean", "pi", "--json"))["left"] == []
+    assert not root.exists()
+
+
 def test_a_list_that_asks(home: Path, say: Say) -> None:
     pi, far = json.loads(say("list", "--check", "--json"))
     assert pi["answer"]

@@ -97,6 +97,6 @@ def binary_place(device: ShellDevice, binary: Path | None) -> Binary:
     if not said:
         raise UsageError(
             f"{device.name} has no benchmark_model; name the binary for its system and processor with "
-            "--benchmark-model FILE"
+            f"--benchmark-model FILE, or put one there: edgebench device setup {device.name} --benchmark-model official"
         )
     return Binary(path, _version(said[-1]) if said[-1] != "unknown" else said[-1])

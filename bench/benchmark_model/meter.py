@@ -40,6 +40,7 @@ from . import limits
 from .binary import binary_place
 from .command import Asked, Places, Purpose, command_line, cpu_mask, longest_s
 from .figures import BenchmarkLog
+from .left_over import TOOL_SCRATCH, end_left_over
 from .log import parse_log
 from .proto import parse_result
 from .result import delegation_of, lacks_delegate, latency_of, memory_of, merged, operators_of
@@ -171,7 +172,9 @@ class BenchmarkModelMeter:
         library = case.delegate.library
         if case.delegate.kind is DelegateKind.EXTERNAL and library and Path(library).is_file():
             library = device.place(Path(library))
-        scratch = f"{device.files.root}/scratch/{uuid.uuid4().hex}"
+        if device.is_ours():
+            end_left_over(device.shell(), device.files.root)
+        scratch = f"{device.files.root}/scratch/{TOOL_SCRATCH}{uuid.uuid4().hex}"
         device.files.make_folder(scratch)
         return Places(
             binary=binary.path,

@@ -107,6 +107,15 @@ def find_python(transport: Transport, wanted: str | None, folder: str) -> There:
     )
 
 
+def has_python(transport: Transport, wanted: str | None, folder: str) -> bool:
+    """Return whether a device has a Python that can run the keeper. Raises DeviceRefused, DeviceLost."""
+    try:
+        find_python(transport, wanted, folder)
+    except NoPython:
+        return False
+    return True
+
+
 def write_archive(transport: Transport, root: str) -> tuple[str, int]:
     """Put the worker's program there unless it is; return its path and how many bytes were sent.
 

@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from ..errors import DeviceRefused, NoPython, WorkerDied
+from ..errors import DeviceRefused, WorkerDied
 from ..records import Environment, GovernorChange
 from .base import Device, Transfers, WorkerLink
 from .remote import RemoteDevice, file_digest, holder
-from .remote_start import find_python
+from .remote_start import has_python
 from .shell_files import ShellFiles
 from .shell_lock import ShellLock
 from .shell_truth import ShellTruth
@@ -76,6 +76,11 @@ class ShellDevice(Device):
         place = self.place(path)
         self.files.allow_running(place)
         return place
+
+    def is_ours(self) -> bool:
+        """Return whether nobody else can measure there now. Raises DeviceLost, DeviceRefused."""
+        self._ready()
+        return self._has_helper() or self._lock.held
 
     def start_worker(self, python: str) -> WorkerLink:  # noqa: ARG002
         raise WorkerDied(f"{self.name} is used without Python here, so it runs no workers")
@@ -169,9 +174,5 @@ class ShellDevice(Device):
         """Return whether the device has a Python that runs the helper program."""
         if self._helped is None:
             settings = self._device.settings
-            try:
-                find_python(self._device.transport, settings.python, settings.folder)
-                self._helped = True
-            except NoPython:
-                self._helped = False
+            self._helped = has_python(self._device.transport, settings.python, settings.folder)
         return self._helped

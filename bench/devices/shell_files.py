@@ -5,10 +5,12 @@ They lie where a keeper puts them, by the hash of their content, so that neither
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import DeviceRefused
-from .remote_start import MARK, after_mark
+from .remote_start import MARK, ROOT_OF, after_mark
+from .shell_folder import CLAIM
 from .transport import Finished, Transport
 
 #: Sent in pieces: a connection that is lost costs one, and a phone need not hold a model in memory.
@@ -33,18 +35,23 @@ size=$(wc -c < "$1") || exit 1
 hash=$3
 if command -v sha256sum >/dev/null 2>&1; then hash=$(sha256sum < "$1" | cut -c1-64); fi
 if [ "$size" -ne "$4" ] || [ "$hash" != "$3" ]; then rm -f "$1"; echo damaged; exit 0; fi
-mv "$1" "$2" && echo kept
+{{ [ -z "$5" ] || chmod "$5" "$1"; }} && mv "$1" "$2" && echo kept
 """
 _READ = rf"""
 echo; echo {MARK}
 [ -f "$1" ] && cat "$1"
 exit 0
 """
+_WRITE = r"""
+umask 077
+cat > "$1.part" && mv "$1.part" "$1"
+"""
 _ROOT = rf"""
 echo; echo {MARK}
 umask 077
-cd "${{HOME:-/}}" 2>/dev/null
-mkdir -p "$1" && cd "$1" && pwd
+{ROOT_OF}
+{CLAIM}
+claim "$root" && cd "$root" && pwd
 """
 
 
@@ -54,10 +61,12 @@ class ShellFiles:
     def __init__(self, transport: Transport, folder: str) -> None:
         """``folder`` is where everything lies there, relative to the home folder."""
         self.transport = transport
-        self._folder = folder.removeprefix("~/")
+        self._folder = folder
         self._root: str | None = None
         self.sent_bytes = 0
         self.reused_bytes = 0
+        #: Hears how many bytes of a file are there, and of how many.
+        self.on_sent: Callable[[int, int], None] | None = None
 
     @property
     def root(self) -> str:
@@ -80,17 +89,44 @@ class ShellFiles:
             DeviceLost: the connection went; the next attempt goes on where this one ended.
             OSError: it cannot be read here.
         """
+        return self._push(path, sha256, f"{self.root}/files/{sha256}")
+
+    def install(self, path: Path, sha256: str, name: str) -> str:
+        """Send a program that has a name of its own in our folder, and return its path there.
+
+        What had that name stays until all of the new one is there. Raises as :meth:`push`.
+        """
+        return self._push(path, sha256, f"{self.root}/{name}", "700")
+
+    def has(self, path: Path, sha256: str, name: str) -> bool:
+        """Return whether a file's content lies in our folder by a name. Raises DeviceLost, DeviceRefused, OSError."""
+        there = self._state(f"{self.root}/{name}", "", sha256)
+        return there.get("whole") == f"{path.stat().st_size} {sha256}"
+
+    def move(self, name: str, to: str) -> None:
+        """Give a file in our folder another name, in one step. Raises DeviceLost, DeviceRefused."""
+        done = self._run('mv "$1" "$2"', f"{self.root}/{name}", f"{self.root}/{to}")
+        if done.status != 0:
+            raise self._refused(f"{self.root}/{to} cannot be written there", done)
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a small file there, in one step. Raises DeviceLost, DeviceRefused."""
+        done = self._run(_WRITE, path, given=content)
+        if done.status != 0:
+            raise self._refused(f"{path} cannot be written there", done)
+
+    def _push(self, path: Path, sha256: str, place: str, mode: str = "") -> str:
         size = path.stat().st_size
-        folders = f"{self.root}/files", f"{self.root}/parts"
-        place, part = (f"{folder}/{sha256}" for folder in folders)
+        parts = f"{self.root}/parts"
+        part = f"{parts}/{sha256}"
         for _ in range(2):
             there = self._state(place, part, sha256)
             if there.get("whole") == f"{size} {sha256}":
                 self.reused_bytes += size
                 return place
             begun = int(there.get("part", "0"))
-            self._send(path, folders, part, begun if begun <= size else None)
-            if self._kept(part, place, sha256, size):
+            self._send(path, (place.rpartition("/")[0], parts), part, begun if begun <= size else None)
+            if self._kept(part, place, sha256, size, mode):
                 return place
         raise DeviceRefused(f"{self.transport.address}: {path.name} arrives damaged there; look at its disk")
 
@@ -126,17 +162,21 @@ class ShellFiles:
     def _send(self, path: Path, folders: tuple[str, str], part: str, begun: int | None) -> None:
         if begun is None:
             self._run('rm -f "$1"', part)
+        have, size = begun or 0, path.stat().st_size
         with path.open("rb") as file:
-            file.seek(begun or 0)
-            self.reused_bytes += begun or 0
+            file.seek(have)
+            self.reused_bytes += have
             for piece in iter(lambda: file.read(_PIECE_BYTES), b""):
                 done = self._run(_APPEND, *folders, part, given=piece, timeout_s=_SEND_S)
                 if done.status != 0:
                     raise self._refused(f"{path.name} cannot be written there", done)
                 self.sent_bytes += len(piece)
+                have += len(piece)
+                if self.on_sent is not None:
+                    self.on_sent(have, size)
 
-    def _kept(self, part: str, place: str, sha256: str, size: int) -> bool:
-        done = self._run(_KEEP, part, place, sha256, str(size), timeout_s=_SEND_S)
+    def _kept(self, part: str, place: str, sha256: str, size: int, mode: str) -> bool:
+        done = self._run(_KEEP, part, place, sha256, str(size), mode, timeout_s=_SEND_S)
         said = after_mark(done.stdout)
         if done.status != 0 or not said:
             raise self._refused(f"{place} cannot be written there", done)

@@ -15,6 +15,7 @@ from .remote_start import MARK
 from .transport import Stream, Transport
 
 _PATIENCE_S = 30.0
+# A Korn shell, as Android's is, keeps its open files from the programs that it starts, unless a command names them.
 _HOLD = rf"""
 command -v flock >/dev/null 2>&1 || {{ echo; echo {MARK}; echo none; exit 0; }}
 for folder in "${{TMPDIR:-/tmp}}" /data/local/tmp; do [ -w "$folder" ] && break; done
@@ -22,7 +23,7 @@ lock=$folder/edgebench.lock
 umask 0
 (: >> "$lock") 2>/dev/null || {{ echo; echo {MARK}; echo none; exit 0; }}
 exec 9<>"$lock"
-if ! flock -n 9; then echo; echo {MARK}; echo "held $(cat "$lock")"; exit 0; fi
+if ! flock -n 9 9<&9; then echo; echo {MARK}; echo "held $(cat "$lock")"; exit 0; fi
 printf '%s' "$1" > "$lock"
 echo; echo {MARK}; echo taken
 cat >/dev/null
@@ -54,6 +55,11 @@ class ShellLock:
         stream.close()
         if said.startswith("held"):
             raise DeviceRefused(f"{transport.address}: it is in use by {_who(said.removeprefix('held'))}")
+
+    @property
+    def held(self) -> bool:
+        """Whether others are kept away: a device without ``flock`` cannot do it."""
+        return self._stream is not None
 
     def release(self) -> None:
         """Let others have it. May be called twice."""

@@ -10,10 +10,12 @@ from .doctor import render_advice, render_unchecked
 from .text import clean, count, significant
 
 if TYPE_CHECKING:
+    from ..setup.benchmark_model import Origin
     from ..setup.checking import Check, Listed
 
 #: Certificates and the ages of files go wrong by then; measuring itself uses no wall clock.
 _CLOCK_S = 60.0
+_HASH_SHOWN = 12
 
 
 def render_devices(listed: Sequence[Listed]) -> str:
@@ -39,6 +41,8 @@ def render_check(found: Check, *, width: int | None = None, now: datetime | None
     ]
     if found.bare is None:
         rows.append(("in use", _holder(found.holder) if found.holder is not None else "no"))
+    if found.tool is not None:
+        rows.append(("benchmark_model", _tool(found.tool, now or datetime.now(timezone.utc))))
     if abs(found.clock_s) > _CLOCK_S:
         rows.append(("clock", f"{_span(abs(found.clock_s))} {'ahead' if found.clock_s > 0 else 'behind'}"))
     wide = max(len(name) for name, _ in rows)
@@ -74,6 +78,11 @@ def _environment(found: Check, now: datetime) -> str:
     runtime, python = manifest["runtime"], manifest["python"]
     text = f"{runtime['package']} {runtime['version']}, Python {python['version']}, {_mb(found.env_bytes)}"
     return f"{text}, made {_age(str(manifest['made_utc']), now)} by edgebench {manifest['edgebench']}"
+
+
+def _tool(tool: Origin, now: datetime) -> str:
+    version = f"sha256:{tool.sha256[:_HASH_SHOWN]}, {_mb(tool.size_bytes)}"
+    return f"{version}, from {tool.source}, fetched {_age(tool.fetched_utc, now)}"
 
 
 def _holder(holder: Mapping[str, Any]) -> str:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..devices.remote_start import BUNDLE, MARK, ROOT_OF, after_mark, root_of
+from ..devices.shell_folder import CLAIM
 from ..devices.transport import Finished, Transport
 from ..errors import DeviceRefused
-from ..worker.keeper_files import MARKER
 from .bundle_file import LAUNCHER, Bundle
 
 #: As in an environment that a board has: what it was made with.
@@ -46,13 +46,8 @@ exit 0
 _BEGIN = rf"""
 echo; echo {MARK}
 umask 077
-if [ ! -e "$1/{MARKER}" ]; then
-  for name in parts files scratch env {BUNDLE} {_NEW} {_OLD}; do
-    [ ! -e "$1/$name" ] || {{ echo "has something of others called $name; name another folder" >&2; exit 1; }}
-  done
-  mkdir -p "$1" || exit 1
-  echo 'edgebench keeps what it needs here; remove it with: edgebench device clean' > "$1/{MARKER}" || exit 1
-fi
+{CLAIM}
+claim "$1" || exit 1
 mkdir -p "$1/parts" || exit 1
 touch "$1/parts/$2" || exit 1
 wc -c < "$1/parts/$2"

@@ -17,6 +17,7 @@ from ..devices.shell_truth import ShellTruth
 from ..doctor import Advice, Facts, Readers, look, readers_of
 from ..errors import DeviceError, NoPython, UsageError
 from ..records import Environment
+from .benchmark_model import Origin, installed_origin
 from .bundle_push import look as look_through_shell
 
 _SCHEMA_VERSION = 1
@@ -28,8 +29,9 @@ class Check:
     """What was found. ``manifest`` is what its environment was made with, None where there is none.
 
     ``problem`` is why that cannot be used, ``holder`` who has the device now, ``clock_s`` how far its clock is ahead of
-    this machine's. ``bare`` is why nothing of ours can run there, None where it can: then nobody knows what our files
-    take, nor who has the device. The readings are those of :class:`edgebench.doctor.Examination`.
+    this machine's, ``tool`` where the official tool there is from. ``bare`` is why nothing of ours can run there, None
+    where it can: then nobody knows what our files take, nor who has the device. The readings are those of
+    :class:`edgebench.doctor.Examination`.
     """
 
     schema_version: int
@@ -50,6 +52,7 @@ class Check:
     snapshot: Facts
     firmware: Facts
     noise: Facts
+    tool: Origin | None = None
     bare: str | None = None
 
 
@@ -82,6 +85,7 @@ def check(device: RemoteDevice) -> Check:
         problem=found["problem"],
         holder=device.keeper.ask("holder")["holder"],
         clock_s=round(clock_s, 3),
+        tool=installed_origin(device.transport, device.settings.folder),
         advice=advice,
         **facts,
     )
@@ -112,7 +116,8 @@ def _through_shell(device: RemoteDevice, bare: str) -> Check:
         advice=advice,
         **facts,
     )
-    return dataclasses.replace(found, bare=bare)
+    tool = installed_origin(transport, device.settings.folder)
+    return dataclasses.replace(found, bare=bare, tool=tool)
 
 
 @dataclass(frozen=True)

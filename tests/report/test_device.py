@@ -9,6 +9,7 @@ from edgebench.doctor import Advice
 from edgebench.findings import Code, Finding, Severity
 from edgebench.records import Environment
 from edgebench.report.device import render_check, render_devices
+from edgebench.setup.benchmark_model import Origin
 from edgebench.setup.checking import Check, Listed
 
 SYSTEM = Environment(
@@ -82,6 +83,14 @@ def test_who_has_it_and_a_wrong_clock() -> None:
     assert "clock        2 hours behind\n" in text
     assert "clock        1 minute ahead\n" in render_check(replace(FOUND, clock_s=61.0), now=NOW)
     assert "in use       yes, by somebody who left no name\n" in render_check(replace(FOUND, holder={}), now=NOW)
+
+
+def test_the_official_tool_and_where_it_is_from() -> None:
+    origin = Origin("0123456789abcdef" * 4, 6_100_000, "https://host/tool", "2026-11-24 08:00 UTC")
+    text = render_check(replace(FOUND, tool=origin), now=NOW)
+    assert "environment      ai-edge-litert" in text
+    shown = "sha256:0123456789ab, 6.10 MB, from https://host/tool, fetched 2026-11-24 08:00 UTC (1 day ago)"
+    assert f"\nbenchmark_model  {shown}\n" in text
 
 
 def test_advice_and_hostile_names() -> None:

@@ -43,6 +43,8 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.bundles = folder / "bundles"
         self.bundles.mkdir()
+        self.temporary = folder / "temporary"  # its lock lies there
+        self.temporary.mkdir()
         self.phone = Phone(folder, PROGRAMS)
         self.kind: type[LocalTransport] = LocalTransport
         self.opened: list[RemoteDevice] = []
@@ -52,7 +54,7 @@ class Place:
 
     def open(self) -> RemoteDevice:
         def connect() -> LocalTransport:
-            return self.kind(self.phone.home, {"PATH": str(self.phone.path)})
+            return self.kind(self.phone.home, {"PATH": str(self.phone.path), "TMPDIR": str(self.temporary)})
 
         settings = RemoteSettings(folder="ours", purpose="edgebench run sample")
         self.opened.append(RemoteDevice("phone", connect, settings, reach=at_once))
