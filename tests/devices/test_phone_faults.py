@@ -86,11 +86,12 @@ def test_a_phone_that_has_not_allowed_this_computer(own_adb_server: AdbServer, s
         assert "allow" in line
 
 
-def test_a_phone_that_is_offline(own_adb_server: AdbServer, say: Say) -> None:
-    serial = own_adb_server.peer("silent")
-    line = say("run", *DIRECT, "--device", f"adb://{serial}")
-    assert line.startswith(f"edgebench: error: {serial}: ")
-    assert "offline" in line
+def test_a_phone_over_the_air_that_has_gone(start_phone: StartPhone, say: Say) -> None:
+    phone = start_phone()
+    phone.kill_daemon()
+    line = say("run", *DIRECT, "--device", f"adb://{phone.serial}")
+    assert line.startswith(f"edgebench: error: {phone.serial}: ")
+    assert "is wireless debugging on, is this its present port" in line
 
 
 def test_two_phones_and_none_named(start_phone: StartPhone, say: Say) -> None:
@@ -195,7 +196,7 @@ def test_the_daemon_is_killed_for_good_while_it_measures_and_the_run_is_gone_on_
     assert main(["run", str(model("float32")), str(model("int8")), "--device", "phone", *flags]) == 3
     timer.join()
     said = capfd.readouterr().out
-    assert "the connection was lost" in said
+    assert "phone: dropped out, so its cases are not finished" in said
     assert "edgebench run --resume" in said
     interrupted = edgebench.load("latest", desk / "results").record
     assert interrupted.interrupted
