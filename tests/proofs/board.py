@@ -51,18 +51,19 @@ def _measure(board: Board, folder: Path, options: argparse.Namespace) -> None:
     )
     for turn in ("first", "second"):
         print(f"setup, {turn}:")
-        for line in _timed(["device", "setup", "board"], folder).splitlines():
+        for line in timed(["device", "setup", "board"], folder).splitlines():
             print(f"    {line}")
     run = ["run", options.model, "--device", "board", "--data", options.data, "--limit", str(options.limit)]
     for turn in ("first", "second"):
-        _timed([*run, "--blocks", "1", "--max-time", "2s", "--quiet"], folder)
+        timed([*run, "--blocks", "1", "--max-time", "2s", "--quiet"], folder)
         (device,) = edgebench.load("latest", folder / "results").record.devices
         ready_s = (device.ready_to_first_result_ns or 0) / 1e9
         sent_mb, reused_mb = (device.bytes_sent or 0) / 1e6, (device.bytes_reused or 0) / 1e6
         print(f"run, {turn}: {sent_mb:.2f} MB sent, {reused_mb:.2f} MB were there; first result after {ready_s:.1f} s")
 
 
-def _timed(words: list[str], folder: Path) -> str:
+def timed(words: list[str], folder: Path) -> str:
+    """Run a command of edgebench and return what it said and how long it took."""
     begin_s = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "edgebench", *words], cwd=folder, capture_output=True, text=True, check=False
