@@ -225,6 +225,18 @@ def brief(line: str) -> str:
     return f"I/tflite  (22206): {line}"
 
 
+def studio(line: str) -> str:
+    return f"2023-06-14 10:55:21.084 18088-18088 tflite                  org.tensorflow.lite.benchmark        I  {line}"
+
+
+def old_studio(line: str) -> str:
+    return f"2021-05-26 10:35:38.971 13129-13129/org.tensorflow.lite.benchmark I/tflite: {line}"
+
+
+def with_user(line: str) -> str:
+    return f"05-31 10:38:42.583 +0000 u0_a123 22206 22206 I tflite  : {line}"
+
+
 def apple(line: str) -> str:
     return f"2020-10-28 14:41:14.151361+0800 TFLiteBenchmark[3921:935759] {line}"
 
@@ -245,7 +257,17 @@ def coloured(line: str) -> str:
     return f"\x1b[32m{line}\x1b[0m\r"
 
 
-PREFIXES: tuple[Callable[[str], str], ...] = (threadtime, brief, apple, absl, ci, quoted, coloured)
+def echoed(line: str) -> str:
+    return f"^[[A\x1b]0;board\x07{line}\x1b[?25h"
+
+
+def two_bytes(line: str) -> str:
+    return "".join(f"{letter}\0" for letter in f"\ufeff{line}\r")
+
+
+PREFIXES: tuple[Callable[[str], str], ...] = (
+    threadtime, brief, studio, old_studio, with_user, apple, absl, ci, quoted, coloured, echoed, two_bytes,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
