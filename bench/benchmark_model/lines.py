@@ -10,7 +10,7 @@ from dataclasses import dataclass
 _ESCAPE = re.compile(r"(?:\x1b|\^\[)\[[0-9;?]{0,99}[A-Za-z]|\x1b\][^\x07\x1b]{0,999}(?:\x07|\x1b\\)")
 #: Windows' shells write two bytes a letter; a mark may begin a file.
 _NOTHING = str.maketrans("", "", "\0\ufeff")
-_BREAK = re.compile(r"\r*\n|\r")
+_BREAK = re.compile(r"\r{0,3}\n|\r")
 _DATE, _CLOCK, _TAG = r"(?:\d{4}-)?\d\d-\d\d", r"\d\d:\d\d:\d\d\.\d+", r"(?i:tflite\w*|litert\w*|native)"
 _STAMPS = (
     # A mail, or a comment that quotes a log.
@@ -57,9 +57,10 @@ class Line:
 
 
 def lines_of(text: str) -> Iterator[Line]:
-    """Yield the lines of a log, blank ones too."""
+    """Yield the lines of a log that have something in them."""
     for number, raw in enumerate(_BREAK.split(text.translate(_NOTHING)), 1):
-        yield line_of(number, _ESCAPE.sub("", raw.rstrip()))
+        if raw and not raw.isspace():
+            yield line_of(number, _ESCAPE.sub("", raw.rstrip()))
 
 
 def line_of(number: int, raw: str) -> Line:

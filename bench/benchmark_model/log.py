@@ -26,9 +26,9 @@ _FAILED_BARE = ("Failed to ", "Could not ", "Couldn't ")
 #: What a result begins with, where something of another origin stands before it: half a line of another stream, a
 #: prompt, the prefix of a logger that is not known here.
 _WITHIN = re.compile(
-    r"(?<![\w=])(?:count=\d+ (?:first|curr)=|(?:Average i|I)nference timings in us: |Initialized session in \d|"
+    r"(?:count=\d+ (?:first|curr)=|(?:Average i|I)nference timings in us: (?:Init|Warmup|\d)|Initialized session in \d|"
     r"Memory footprint delta from the start|Overall peak memory footprint \(MB\) via|"
-    r"The input model file size \(MB\): |"
+    r"The input model file size \(MB\): \d|"
     r"Explicitly applied \S{1,40} delegate, |Though \S{1,40} delegate is explicitly|Replacing \d+ (?:out of \d+ )?node|"
     r"Unconsumed cmdline flags: )"
 )
@@ -66,10 +66,10 @@ class _Reader:
         text = line.text.strip()
         if _TABLE_OF_RUNS in text:
             raise ProtocolError(f"more than one run in this log, {line.quoted}")
-        if self._obeys_rule(line) or self._profile.takes(line):
-            return
         within = None if _NOT_WITHIN in text else _WITHIN.search(text)
-        if within is not None and self._obeys_rule(replace(line, text=text[within.start() :].rstrip("`"))):
+        if within is not None and within.start():
+            line = replace(line, text=text[within.start() :].rstrip("`"))
+        if self._obeys_rule(line) or self._profile.takes(line):
             return
         if _is_failure(line, text):
             self._told.errors[text] = None
