@@ -36,7 +36,10 @@ _WITHIN = re.compile(
 _NOT_WITHIN = "Timings (microseconds): "
 _LARGEST = 1e15
 _SAME_IN_BLOCK_NS = 10_000.0
-_TABLE_OF_RUNS = "Summary of All Runs w/ Different Performance Options"
+_TABLE_OF_RUNS = re.compile(
+    r".*Summary of All Runs w/ Different Performance Options|"
+    r"(?:cpu w/ |gpu\b|nnapi\b|dsp w/ |coreml\b)[^:]{0,80}: (?:count=\d|failed!)"
+)
 
 
 def parse_log(text: str) -> BenchmarkLog:
@@ -64,7 +67,7 @@ class _Reader:
     def read(self, line: Line) -> None:
         """Take one line."""
         text = line.text.strip()
-        if _TABLE_OF_RUNS in text:
+        if _TABLE_OF_RUNS.match(text):
             raise ProtocolError(f"more than one run in this log, {line.quoted}")
         within = None if _NOT_WITHIN in text else _WITHIN.search(text)
         if within is not None and within.start():

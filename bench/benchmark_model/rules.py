@@ -243,7 +243,7 @@ def _threads(told: Told, found: re.Match[str], line: Line) -> None:
 
 
 def _graph(told: Told, found: re.Match[str], line: Line) -> None:
-    told.once(line, graph=found[1])
+    told.once(line, graph=found[1] or None)
 
 
 def _litert(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG001

@@ -339,6 +339,9 @@ def test_two_runs_in_one_log_are_refused_with_both_lines() -> None:
     table = "INFO: \n==============Summary of All Runs w/ Different Performance Options==============\n"
     with pytest.raises(ProtocolError, match="more than one run in this log, line 2"):
         parse_log(table)
+    for row in (f"cpu w/ 4 threads (xnnpack): {third}", f"gpu-fp16: {third}", "nnapi(qti-dsp): failed!\n"):
+        with pytest.raises(ProtocolError, match="more than one run in this log, line 1"):
+            parse_log(f"INFO: {row:>40}")
 
 
 @pytest.mark.parametrize(
