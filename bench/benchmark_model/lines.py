@@ -6,17 +6,26 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+#: Colours and what else terminals are told, as bytes or as a terminal echoes them; window titles end with a bell.
+_ESCAPE = re.compile(r"(?:\x1b|\^\[)\[[0-9;?]{0,99}[A-Za-z]|\x1b\][^\x07\x1b]{0,999}(?:\x07|\x1b\\)")
+#: Windows' shells write two bytes a letter; a mark may begin a file.
+_NOTHING = str.maketrans("", "", "\0\ufeff")
+_BREAK = re.compile(r"\r{0,3}\n|\r")
+_DATE, _CLOCK, _TAG = r"(?:\d{4}-)?\d\d-\d\d", r"\d\d:\d\d:\d\d\.\d+", r"(?i:tflite\w*|litert\w*|native)"
 _STAMPS = (
     # A mail, or a comment that quotes a log.
     re.compile(r"> ?"),
     # A runner of CI jobs.
     re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z?\s"),
-    # logcat -v threadtime, time and brief, with or without a date; also as documents shorten it: "... tflite  : ".
+    # logcat -v threadtime, time and brief, with or without a date, zone and user; also as documents shorten it:
+    # "... tflite  : ". Android Studio has process-thread/application in the place of two numbers.
     re.compile(
-        r"(?:(?:\d{4}-)?\d\d-\d\d\s+)?(?:\d\d:\d\d:\d\d\.\d+\s+)?(?:\d+\s+\d+\s+)?(?P<level>[VDIWEF])[ /]"
-        r"(?i:tflite\w*|litert\w*|native)\s*(?:\(\s*\d+\s*\))?\s*: ?"
+        rf"(?:{_DATE}\s+)?(?:{_CLOCK}\s+)?(?:[+-]\d{{4}}\s+)?"
+        rf"(?:(?:[\w.]{{1,40}}\s+)?\d+\s+\d+\s+|\d+-\d+/\S{{1,200}}(?: \(\S{{1,99}}\))?\s+)?(?P<level>[VDIWEF])[ /]"
+        rf"{_TAG}\s{{0,40}}(?:\(\s{{0,9}}\d+\s{{0,9}}\))?\s{{0,40}}: ?"
     ),
+    # Android Studio since 2022: the level comes last.
+    re.compile(rf"(?:{_DATE}\s+)?{_CLOCK}\s+\d+-\d+\s+{_TAG}\s+\S{{1,200}}\s+(?P<level>[VDIWEF])(?:  ?|$)"),
     re.compile(r"(?:…|\.\.\.)\s*(?:(?P<level>[VDIWEF])[ /])?(?:tflite|litert)\s*: ?"),
     # Apple's unified logging.
     re.compile(r"\d{4}-\d\d-\d\d [\d:.]+[+-]\d{4} \S+\[\d+:\d+\] ?"),
@@ -48,12 +57,14 @@ class Line:
 
 
 def lines_of(text: str) -> Iterator[Line]:
-    """Yield the lines of a log, blank ones too."""
-    for number, raw in enumerate(text.split("\n"), 1):
-        yield _line(number, _COLOUR.sub("", raw.rstrip()))
+    """Yield the lines of a log that have something in them."""
+    for number, raw in enumerate(_BREAK.split(text.translate(_NOTHING)), 1):
+        if raw and not raw.isspace():
+            yield line_of(number, _ESCAPE.sub("", raw.rstrip()))
 
 
-def _line(number: int, raw: str) -> Line:
+def line_of(number: int, raw: str) -> Line:
+    """Return a line without what loggers put before it."""
     text, level, source = raw, None, ""
     for pattern in _STAMPS:
         found = pattern.match(text)

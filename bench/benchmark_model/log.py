@@ -7,6 +7,7 @@ quotes it, and so are two results where there can be one: a figure is right, or 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,25 @@ from .rules import RULES, Told
 #: The last line tells an average of the statistics lines again: 6 digits of it, or whole microseconds.
 _SAME_AVERAGE, _SAME_NS = 1e-3, 1_000.0
 _FAILED = ("Benchmarking failed.", "Disallowed CPU fallback detected.", "Please specify the name of your TF Lite")
-_TABLE_OF_RUNS = "Summary of All Runs w/ Different Performance Options"
+#: What the oldest builds say without a level.
+_FAILED_BARE = ("Failed to ", "Could not ", "Couldn't ")
+#: What a result begins with, where something of another origin stands before it: half a line of another stream, a
+#: prompt, the prefix of a logger that is not known here.
+_WITHIN = re.compile(
+    r"(?:count=\d+ (?:first|curr)=|(?:Average i|I)nference timings in us: (?:Init|Warmup|\d)|Initialized session in \d|"
+    r"Memory footprint delta from the start|Overall peak memory footprint \(MB\) via|"
+    r"The input model file size \(MB\): \d|"
+    r"Explicitly applied \S{1,40} delegate, |Though \S{1,40} delegate is explicitly|Replacing \d+ (?:out of \d+ )?node|"
+    r"Unconsumed cmdline flags: )"
+)
+#: What belongs to tables of a profile.
+_NOT_WITHIN = "Timings (microseconds): "
+_LARGEST = 1e15
+_SAME_IN_BLOCK_NS = 10_000.0
+_TABLE_OF_RUNS = re.compile(
+    r".*Summary of All Runs w/ Different Performance Options|"
+    r"(?:cpu w/ |gpu\b|nnapi\b|dsp w/ |coreml\b)[^:]{0,80}: (?:count=\d|failed!)"
+)
 
 
 def parse_log(text: str) -> BenchmarkLog:
@@ -29,7 +48,7 @@ def parse_log(text: str) -> BenchmarkLog:
     Raises:
         ProtocolError: there is no result in it, a line is not understood, or it is of more than one run.
     """
-    if text.lstrip().startswith("{"):
+    if text.lstrip("\ufeff \t\r\n").startswith("{"):
         return _from_json(text)
     reader = _Reader(text)
     for line in lines_of(text):
@@ -48,22 +67,28 @@ class _Reader:
     def read(self, line: Line) -> None:
         """Take one line."""
         text = line.text.strip()
-        if _TABLE_OF_RUNS in text:
+        if _TABLE_OF_RUNS.match(text):
             raise ProtocolError(f"more than one run in this log, {line.quoted}")
-        for rule in RULES:
-            if rule.begin.match(text) is None:
-                continue
-            found = rule.whole.fullmatch(text)
-            if found is None and not rule.must:
-                break
-            if found is None:
-                raise ProtocolError(f"not understood, {line.quoted}")
-            rule.take(self._told, found, line)
+        within = None if _NOT_WITHIN in text else _WITHIN.search(text)
+        if within is not None and within.start():
+            line = replace(line, text=text[within.start() :].rstrip("`"))
+        if self._obeys_rule(line) or self._profile.takes(line):
             return
-        if self._profile.takes(line):
-            return
-        if line.level in ("ERROR", "FATAL") or text.startswith(_FAILED):
+        if _is_failure(line, text):
             self._told.errors[text] = None
+
+    def _obeys_rule(self, line: Line) -> bool:
+        """Return whether the line means something to us, and take it."""
+        text = line.text.strip()
+        rule = next((rule for rule in RULES if rule.begin.match(text)), None)
+        if rule is None:
+            return False
+        found = rule.whole.fullmatch(text)
+        if found is not None:
+            rule.take(self._told, found, line)
+        elif rule.must:
+            raise ProtocolError(f"not understood, {line.quoted}")
+        return found is not None
 
     def result(self) -> BenchmarkLog:
         """Return what all lines together say."""
@@ -86,13 +111,21 @@ class _Reader:
             fully_accelerated=block.fully_accelerated,
             footprint=_footprint(told, block),
             delegates=told.delegates,
-            profile=tuple(self._profile.parts),
+            profile=self._profile.parts,
             unconsumed=tuple(told.unconsumed),
             errors=tuple(told.errors),
         )
         if log == BenchmarkLog(self._text):
             raise ProtocolError(f"this is no log of benchmark_model: it ends with {_last_words(self._text)!r}")
         return log
+
+
+def _is_failure(line: Line, text: str) -> bool:
+    return (
+        line.level in ("ERROR", "FATAL")
+        or text.startswith(_FAILED)
+        or (line.level is None and text.startswith(_FAILED_BARE))
+    )
 
 
 @dataclass(frozen=True)
@@ -170,8 +203,9 @@ def _phases(told: Told, block: _Block) -> tuple[Statistics | None, Statistics | 
     ended = measured_ns is not None or block.measured is not None
     if len(found) > 2:
         raise ProtocolError(f"more than one run in this log: {found[0][1].quoted}, then {found[2][1].quoted}")
-    if len(found) == 2 and (ended or found[0][0] != found[1][0]):
-        _check_average(found[1], measured_ns)
+    if len(found) == 2 and (ended or told.measuring or found[0][0] != found[1][0]):
+        _check_average(found[0], warmup_ns, block.warmup)
+        _check_average(found[1], measured_ns, block.measured)
         return found[0][0], found[1][0]
     if not found:
         warmup = None if warmup_ns is None else Statistics(first_ns=told.get("first_inference_ns"), mean_ns=warmup_ns)
@@ -179,7 +213,7 @@ def _phases(told: Told, block: _Block) -> tuple[Statistics | None, Statistics | 
         return warmup or block.warmup, measured or block.measured
     only, _ = found[0]
     if not ended:
-        return only, None
+        return (None, only) if told.measuring else (only, None)
     # An excerpt, with one of the two lines.
     of_measured = (
         _alike(only.mean_ns, measured_ns)
@@ -205,11 +239,21 @@ def _each_once(told: Told) -> list[tuple[Statistics, Line]]:
     return once
 
 
-def _check_average(found: tuple[Statistics, Line], mean_ns: float | None) -> None:
+def _check_average(found: tuple[Statistics, Line], mean_ns: float | None, block: Statistics | None) -> None:
+    """Raise ProtocolError where the statistics are not those that the log's end sums up."""
     statistics, line = found
-    if mean_ns is not None and statistics.mean_ns is not None and not _alike(statistics.mean_ns, mean_ns):
+    if statistics.mean_ns is None:
+        return
+    if mean_ns is not None and not _alike(statistics.mean_ns, mean_ns):
         raise ProtocolError(
             f"more than one run in this log: its last average is {mean_ns / 1000:g} us, but {line.quoted}"
+        )
+    rounded_ns = None if block is None else block.mean_ns
+    if rounded_ns is not None and abs(rounded_ns - statistics.mean_ns) > max(
+        _SAME_IN_BLOCK_NS, _SAME_AVERAGE * rounded_ns
+    ):
+        raise ProtocolError(
+            f"more than one run in this log: its last average is {rounded_ns / 1e6:g} ms, but {line.quoted}"
         )
 
 
@@ -236,17 +280,17 @@ def _last_words(text: str) -> str:
 def _from_json(text: str) -> BenchmarkLog:
     """Return what ``--result_json`` of LiteRT's tool in Python holds."""
     try:
-        data: Any = json.loads(text)
+        data: Any = json.loads(text.strip("\ufeff"))
         latency = data["latency"]
         times = {name.removesuffix("_ms"): _ms(value) for name, value in latency.items() if name.endswith("_ms")}
         return BenchmarkLog(
             text=text,
             tool=Tool.PYTHON,
             warmup=Statistics(
-                int(latency["num_warmup_runs"]), first_ns=times["warmup_first"], mean_ns=times["warmup_avg"]
+                _whole(latency["num_warmup_runs"]), first_ns=times["warmup_first"], mean_ns=times["warmup_avg"]
             ),
             measured=Statistics(
-                count=int(latency["num_runs"]),
+                count=_whole(latency["num_runs"]),
                 min_ns=times["min"],
                 max_ns=times["max"],
                 mean_ns=times["avg"],
@@ -257,15 +301,33 @@ def _from_json(text: str) -> BenchmarkLog:
             ),
             init_ns=times.get("init"),
             first_inference_ns=times["warmup_first"],
-            model_size_bytes=round(float(data["model_size_mb"]) * 1e6) if data.get("model_size_mb") else None,
-            threads=data.get("num_threads"),
-            graph=data.get("model"),
-            signature=data.get("signature"),
-            fully_accelerated=data.get("fully_accelerated"),
+            model_size_bytes=round(_positive(data["model_size_mb"]) * 1e6) if data.get("model_size_mb") else None,
+            threads=None if data.get("num_threads") is None else _whole(data["num_threads"]),
+            graph=_told_as(str, data, "model"),
+            signature=_told_as(str, data, "signature"),
+            fully_accelerated=_told_as(bool, data, "fully_accelerated"),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ProtocolError(f"this is no result of litert-benchmark: {error!r:.200}") from error
 
 
-def _ms(value: float) -> float:
-    return round(value * 1e6, 3)
+def _positive(value: object) -> float:
+    """Return a number of a result. Raises ValueError where it is none, or no run can have it."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LARGEST:
+        raise ValueError(f"{value!r:.40} is no time, size or count")
+    return value
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise ValueError(f"{value!r:.40} is no count")
+    return int(_positive(value))
+
+
+def _told_as(kind: type, data: dict[str, Any], name: str) -> Any:
+    value = data.get(name)
+    return value if isinstance(value, kind) else None
+
+
+def _ms(value: object) -> float:
+    return round(_positive(value) * 1e6, 3)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from .figures import Statistics
 
-#: Six significant digits, with an exponent from a million on; an empty set of runs has no average.
-NUMBER = r"[-+]?(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|nan|inf)"
+_DIGITS = r"[0-9]{1,15}(?:\.[0-9]{1,30})?(?:[eE](?:-[0-9]{1,2}|\+?0?[0-9]|\+?1[0-5]))?"
+_NO_NUMBER = r"[-+]?(?:nan(?:\([a-z]{1,9}\))?|inf)"
+#: Six significant digits, with an exponent from a million on; an empty set of runs has no average. What is larger than
+#: any run could be is none.
+NUMBER = rf"(?:[-+]?{_DIGITS}|{_NO_NUMBER})"
+#: A time or a size: not below 0.
+UNSIGNED = rf"(?:\+?{_DIGITS}|{_NO_NUMBER})"
+COUNT = r"[0-9]{1,15}"
 _US, _MS = 1_000, 1_000_000
 _STATISTICS = re.compile(
-    rf"count=(?P<count>\d+)(?: first=(?P<first>{NUMBER}))?(?: curr=(?P<last>{NUMBER})(?P<same>\(all same\))?)?"
-    rf"(?: min=(?P<min>{NUMBER}) max=(?P<max>{NUMBER}) avg=(?P<mean>{NUMBER}) std=(?P<stdev>{NUMBER}))?"
-    rf"(?: p5=(?P<p5>{NUMBER}) median=(?P<median>{NUMBER}) p95=(?P<p95>{NUMBER}))?"
+    rf"count=(?P<count>{COUNT})(?: first=(?P<first>{UNSIGNED}))?(?: curr=(?P<last>{UNSIGNED})(?P<same>\(all same\))?)?"
+    rf"(?: min=(?P<min>{UNSIGNED}) max=(?P<max>{UNSIGNED}) avg=(?P<mean>{UNSIGNED}) std=(?P<stdev>{UNSIGNED}))?"
+    rf"(?: p5=(?P<p5>{UNSIGNED}) median=(?P<median>{UNSIGNED}) p95=(?P<p95>{UNSIGNED}))?"
 )
+_ROUNDED = 1e-5
 _SPREAD = ("first", "min", "max", "mean")
 
 
@@ -22,8 +28,7 @@ def number(text: str | None) -> float | None:
     """Return a number, None where there is none: also for ``nan`` and ``inf``, which say that nothing was counted."""
     if text is None:
         return None
-    value = float(text)
-    return value if math.isfinite(value) else None
+    return float(text) if re.fullmatch(rf"[-+]?{_DIGITS}", text) else None
 
 
 def nanoseconds(text: str | None) -> float | None:
@@ -43,7 +48,7 @@ def mebibytes(text: str) -> int | None:
 
 
 def statistics_of(text: str) -> Statistics | None:
-    """Return what a ``count=...`` text says in microseconds, None where it is no such text.
+    """Return what a ``count=...`` text says in microseconds, None where it is no such text or contradicts itself.
 
     Runs that all took the same, and a single one, are written as that one value. Without runs there is nothing.
     """
@@ -56,6 +61,8 @@ def statistics_of(text: str) -> Statistics | None:
     told = {name: nanoseconds(found[name]) for name in (*_SPREAD, "last", "stdev", "p5", "median", "p95")}
     if found["mean"] is None and not (found["same"] or (count == 1 and found["last"])):
         return None  # cut off
+    if not _agree(told):
+        return None  # digits were lost
     if found["mean"] is None:
         told.update(dict.fromkeys(_SPREAD, told["last"]))
         told["stdev"] = 0.0 if count > 1 else None
@@ -70,6 +77,22 @@ def statistics_of(text: str) -> Statistics | None:
         p5_ns=told["p5"],
         median_ns=told["median"],
         p95_ns=told["p95"],
+    )
+
+
+def _agree(told: dict[str, float | None]) -> bool:
+    """Return whether nothing is below the minimum or above the maximum, and percentiles are in their order."""
+    low, high = told["min"], told["max"]
+    if low is None or high is None:
+        return True
+    inner = (told["p5"], told["median"], told["p95"])
+    order = [value for value in (low, *inner, high) if value is not None]
+    # The mean has six digits.
+    slack = _ROUNDED * high
+    within = [value for value in (told["first"], told["last"]) if value is not None]
+    mean = low if told["mean"] is None else told["mean"]
+    return (
+        order == sorted(order) and all(low <= value <= high for value in within) and low - slack <= mean <= high + slack
     )
 
 

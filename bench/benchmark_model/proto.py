@@ -25,9 +25,12 @@ from ..errors import ProtocolError
 from .figures import Footprint, Statistics
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_LATENCY, _MEMORY, _MISC = 2, 3, 4
-_MAX_SHIFT = 63
+_NAME, _LATENCY, _MEMORY, _MISC = 1, 2, 3, 4
+_LATENCIES = range(1, 11)
+_MAX_SHIFT, _64_BITS = 63, (1 << 64) - 1
 _MS = 1_000_000
+#: What is larger than any run could be was written by something else.
+_LARGEST = 1e15
 
 Value = int | bytes
 
@@ -52,11 +55,13 @@ def parse_result(data: bytes) -> BenchmarkResult:
     """
     messages: dict[int, dict[int, Value]] = {_LATENCY: {}, _MEMORY: {}, _MISC: {}}
     for number, value in _fields(data):
+        if number == _NAME and not isinstance(value, bytes):
+            raise ProtocolError("the result file has a number where its name has to be")
         if number in messages:
             # A message that comes in parts is the sum of them.
             messages[number].update(dict(_fields(_as_bytes(value))))
     latency, memory, misc = messages[_LATENCY], messages[_MEMORY], messages[_MISC]
-    if not latency:
+    if not any(number in latency for number in _LATENCIES):
         raise ProtocolError(f"the result file has no latency in it ({len(data)} bytes)")
     count, warmup_count = _integer(misc, 2), _integer(misc, 3)
     size_mb = _float(misc, 1)
@@ -75,12 +80,14 @@ def parse_result(data: bytes) -> BenchmarkResult:
         init_ns=_ns(latency, 8),
         first_inference_ns=_ns(latency, 9) if warmup_count != 0 else None,
         footprint=Footprint(_kib(memory, 1), _kib(memory, 2), _peak(memory)),
-        model_size_bytes=round(size_mb * 1e6) if size_mb else None,
+        model_size_bytes=round(size_mb * 1e6) if size_mb and size_mb > 0 else None,
     )
 
 
 def _ns(message: dict[int, Value], number: int) -> float | None:
     value = _float(message, number)
+    if value is not None and not 0 <= value < _LARGEST:
+        raise ProtocolError(f"the result file has a time of {value:g} ms in field {number}")
     # Single precision: seven digits are all that there are.
     return None if value is None else float(f"{value * _MS:.7g}")
 
@@ -152,5 +159,5 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         place, shift = place + 1, shift + 7
         if not byte & 0x80:
-            return value, place
+            return value & _64_BITS, place
     raise ProtocolError(f"the result file is cut off in a number at byte {place}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import ProtocolError
 from .figures import Applied, Delegates, Replaced, Statistics, Took, Tool
 from .lines import Line
-from .numbers import NUMBER, mebibytes, milliseconds, nanoseconds, number, statistics_of
+from .numbers import COUNT, NUMBER, UNSIGNED, mebibytes, milliseconds, nanoseconds, number, statistics_of
 
 _FOOTPRINT = "footprint:"
 
@@ -20,16 +20,20 @@ class Told:
     """What the lines of a log told so far.
 
     ``block`` has LiteRT's named figures with the runs that they are of. ``refusing``: the lines that come are about
-    operators that the GPU delegate does not support.
+    operators that the GPU delegate does not support. ``phases`` are the announcements of warm-up and measured runs,
+    ``measuring`` whether the last statistics came after the second one.
     """
 
     tool: Tool = Tool.CLASSIC
     statistics: list[tuple[Statistics, Line]] = field(default_factory=list)
-    delegates: Delegates = field(default_factory=Delegates)
+    phases: list[str] = field(default_factory=list)
     block: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     unconsumed: dict[str, None] = field(default_factory=dict)
     errors: dict[str, None] = field(default_factory=dict)
     refusing: bool = False
+    measuring: bool = False
+    _ended: bool = False
+    _lists: dict[str, dict[Any, None]] = field(default_factory=dict)
     _once: dict[str, tuple[Any, Line]] = field(default_factory=dict)
 
     def once(self, line: Line, **fields: Any) -> None:
@@ -38,6 +42,10 @@ class Told:
             known = self._once.setdefault(name, (value, line))
             if known[0] != value:
                 raise ProtocolError(f"more than one run in this log: {known[1].quoted}, then {line.quoted}")
+
+    def refine(self, **fields: Any) -> None:
+        """Keep figures that have more digits than what was told before."""
+        self._once.update({name: (value, self._once[name][1]) for name, value in fields.items()})
 
     def get(self, name: str) -> Any:
         """Return a figure, None where it was not told."""
@@ -54,10 +62,43 @@ class Told:
 
     def extend(self, **more: Any) -> None:
         """Add items to the lists of what is said of delegates, each once."""
-        grown: dict[str, Any] = {
-            name: tuple(dict.fromkeys((*getattr(self.delegates, name), item))) for name, item in more.items()
-        }
-        self.delegates = replace(self.delegates, **grown)
+        for name, item in more.items():
+            self._lists.setdefault(name, {})[item] = None
+
+    @property
+    def delegates(self) -> Delegates:
+        """What was said of delegates."""
+        lists: dict[str, tuple[Any, ...]] = {name: tuple(items) for name, items in self._lists.items()}
+        replaced = _with_declared(lists.pop("replaced", ()), lists.pop("declared", ()))
+        return Delegates(
+            **lists,
+            replaced=replaced,
+            gpu_operations=self.get("gpu_operations"),
+            cpu_operations=self.get("cpu_operations"),
+        )
+
+    def begin(self, announced: str) -> None:
+        """Take the announcement of a phase; the same again before its statistics is a second sink's."""
+        if not self.phases or self._ended or announced != self.phases[-1]:
+            self.phases.append(announced)
+        self._ended = False
+
+    def end(self, statistics: Statistics, line: Line) -> None:
+        """Take the statistics of a phase."""
+        self.statistics.append((statistics, line))
+        self.measuring, self._ended = len(self.phases) > 1, True
+
+
+def _with_declared(replaced: Sequence[Replaced], declared: Sequence[Replaced]) -> tuple[Replaced, ...]:
+    """Return what the runtime replaced, with what delegates themselves say where it does not tell it."""
+    totals = {(item.delegate, item.nodes): item.total for item in declared}
+    known = [
+        replace(item, total=totals.get((item.delegate, item.nodes))) if item.total is None else item
+        for item in replaced
+    ]
+    if any("XNNPack" not in item.delegate for item in known):
+        return tuple(known)
+    return (*known, *declared)
 
 
 Take = Callable[[Told, "re.Match[str]", Line], None]
@@ -81,19 +122,19 @@ def _statistics(told: Told, found: re.Match[str], line: Line) -> None:
     statistics = statistics_of(found[0])
     if statistics is None:
         raise ProtocolError(f"not understood, {line.quoted}")
-    told.statistics.append((statistics, line))
+    told.end(statistics, line)
 
 
 def _timings(told: Told, found: re.Match[str], line: Line) -> None:
     init, first, warmup, measured = map(nanoseconds, found.groups())
     told.once(line, first_inference_ns=first, warmup_mean_ns=warmup, measured_mean_ns=measured)
-    _init(told, init, line)
+    _init(told, init, line, whole=True)
 
 
 def _old_timings(told: Told, found: re.Match[str], line: Line) -> None:
     warmup, init, measured = map(nanoseconds, found.groups())
     told.once(line, warmup_mean_ns=warmup, measured_mean_ns=measured)
-    _init(told, init, line)
+    _init(told, init, line, whole=True)
 
 
 def _oldest_timings(told: Told, found: re.Match[str], line: Line) -> None:
@@ -106,11 +147,13 @@ def _session(told: Told, found: re.Match[str], line: Line) -> None:
     _init(told, ns if ns is None or found[2] == "ms" else 1000 * ns, line)
 
 
-def _init(told: Told, ns: float | None, line: Line) -> None:
+def _init(told: Told, ns: float | None, line: Line, *, whole: bool = False) -> None:
     """Keep the time of initialisation. Of two lines one has whole microseconds, and the other six digits."""
     known = told.get("init_ns")
     if known is None or ns is None or abs(known - ns) > max(1_000.0, 1e-5 * known):
         told.once(line, init_ns=ns)
+    elif whole:
+        told.refine(init_ns=ns)
 
 
 def _growth(told: Told, found: re.Match[str], line: Line) -> None:
@@ -131,7 +174,7 @@ def _at_end(name: str) -> Take:
 
 def _size(told: Told, found: re.Match[str], line: Line) -> None:
     value = number(found[1])
-    told.once(line, model_size_bytes=None if value is None else round(value * 1e6))
+    told.once(line, model_size_bytes=None if value is None or value <= 0 else round(value * 1e6))
 
 
 def _applied(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG001
@@ -150,6 +193,14 @@ def _replaced(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: AR
     told.extend(replaced=Replaced(found[3], int(found[1]), total, int(found[4]), where))
 
 
+def _declared(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG001
+    told.extend(declared=Replaced(found[1], int(found[2]), int(found[3]), int(found[4])))
+
+
+def _phase(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG001
+    told.begin(found[0])
+
+
 def _created(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG001
     told.extend(created=found[1] or found[2])
 
@@ -161,13 +212,11 @@ def _absent(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG0
 def _divided(told: Told, found: re.Match[str], line: Line) -> None:
     told.refusing = False
     told.once(line, gpu_operations=int(found[1]), cpu_operations=int(found[2]))
-    told.delegates = replace(told.delegates, gpu_operations=int(found[1]), cpu_operations=int(found[2]))
 
 
 def _none_on_gpu(told: Told, found: re.Match[str], line: Line) -> None:
     told.refusing = False
     told.once(line, gpu_operations=0, cpu_operations=int(found[1]))
-    told.delegates = replace(told.delegates, gpu_operations=0, cpu_operations=int(found[1]))
 
 
 def _refusing(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG001
@@ -194,7 +243,7 @@ def _threads(told: Told, found: re.Match[str], line: Line) -> None:
 
 
 def _graph(told: Told, found: re.Match[str], line: Line) -> None:
-    told.once(line, graph=found[1])
+    told.once(line, graph=found[1] or None)
 
 
 def _litert(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG001
@@ -206,8 +255,9 @@ def _python(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG0
 
 
 def _named(told: Told, found: re.Match[str], line: Line) -> None:
-    told.once(line, **{f"block:{found[1]}": found[0]})
-    told.block[found[1]] = (found[2], found[4])
+    name = found["name"]
+    told.once(line, **{f"block:{name}": found[0]})
+    told.block[name] = (found["value"], found.groupdict().get("runs"))
     if line.source.endswith("benchmark_litert_model.h"):
         told.tool = Tool.LITERT
 
@@ -217,41 +267,39 @@ def _rule(begin: str, rest: str, take: Take, *, must: bool = True) -> Rule:
     return Rule(re.compile(begin), re.compile(begin + rest), take, must)
 
 
-_N = f"({NUMBER})"
+_N, _T, _I = f"({NUMBER})", f"({UNSIGNED})", f"({COUNT})"
 #: Once, a listener put what it knew of memory right behind the last figure.
 _TAIL = r"(?: *Overall .*)?"
-_FIGURE = (
-    r"(Model initialization|Warmup \((?:first|avg)\)|Inference \((?:avg|min|max|std|median|p5|p95)\)|"
-    r"Throughput|Init footprint|Overall footprint|Peak memory|Fully accelerated):"
-)
+_TIME = r"(?P<name>Model initialization|Warmup \((?:first|avg)\)|Inference \((?:avg|min|max|median|p5|p95)\)):"
+_SIZE = r"(?P<name>Init footprint|Overall footprint|Peak memory):"
 RULES: tuple[Rule, ...] = (
     _rule(r"count=", r".*", _statistics),
     _rule(
         r"Inference timings in us: ",
-        rf"Init: {_N}, First inference: {_N}, Warmup \(avg\): {_N}, Inference \(avg\): {_N}{_TAIL}",
+        rf"Init: {_T}, First inference: {_T}, Warmup \(avg\): {_T}, Inference \(avg\): {_T}{_TAIL}",
         _timings,
     ),
     _rule(
         r"Average inference timings in us: (?=Warmup)",
-        rf"Warmup: {_N}, Init: {_N}, (?:no stats|Inference): {_N}{_TAIL}",
+        rf"Warmup: {_T}, Init: {_T}, (?:no stats|Inference): {_T}{_TAIL}",
         _old_timings,
     ),
-    _rule(r"Average inference timings in us: ", rf"{_N} ?, Warmup: {_N},?", _oldest_timings),
-    _rule(r"Initialized session in ", rf"{_N} ?(ms|s)\.?", _session),
+    _rule(r"Average inference timings in us: ", rf"{_T} ?, Warmup: {_T},?", _oldest_timings),
+    _rule(r"Initialized session in ", rf"{_T} ?(ms|s)\.?", _session),
     _rule(
         r"(?:Memory footprint delta from the start of the tool|Peak memory footprint) \(MB\): ",
         rf"init=\s*{_N} overall=\s*{_N}",
         _growth,
     ),
-    _rule(r"Overall peak memory footprint \(MB\) via periodic monitoring: ", _N, _peak),
-    _rule(r"- VmRSS +: ", r"(\d+) MB", _at_end("end_rss_bytes")),
-    _rule(r"\+ RssAnn?on +: ", r"(\d+) MB", _at_end("end_anonymous_bytes")),
-    _rule(r"\+ RssFile \+ RssShmem +: ", r"(\d+) MB", _at_end("end_file_bytes")),
+    _rule(r"Overall peak memory footprint \(MB\) via periodic monitoring: ", _T, _peak),
+    _rule(r"- VmRSS +: ", f"{_I} MB", _at_end("end_rss_bytes")),
+    _rule(r"\+ RssAnn?on +: ", f"{_I} MB", _at_end("end_anonymous_bytes")),
+    _rule(r"\+ RssFile \+ RssShmem +: ", f"{_I} MB", _at_end("end_file_bytes")),
     _rule(r"The input model file size \(MB\): ", _N, _size),
     _rule(
         r"(?:Explicitly a|A)pplied (?=\S+ delegate, )",
         r"(\S+) delegate, and the model graph will be (completely|partially|paritally) executed (?:by|w/) the delegate"
-        r"(?: w/ (\d+) delegate kernels)?\.?",
+        r"(?: w/ ([0-9]{1,15}) delegate kernels)?\.?",
         _applied,
     ),
     _rule(
@@ -261,7 +309,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         r"Replacing (?=\d)",
-        r"(\d+)(?: out of (\d+))? node\(s\) with delegate \(([^)]+)\) node, yielding (\d+) partitions?"
+        rf"{_I}(?: out of {_I})? node\(s\) with delegate \((.+?)\) node, yielding {_I} partitions?"
         r"(?: for (.*?))?\.?",
         _replaced,
     ),
@@ -271,24 +319,35 @@ RULES: tuple[Rule, ...] = (
     _rule(r"(?=\S+ acceleration is unsupported on this platform)", r"(\S+) acceleration .*", _absent, must=False),
     _rule(
         r"(?=(?:First )?\d+ operations will run on the GPU)",
-        r"(?:First )?(\d+) operations will run on the GPU, and the remaining (\d+)(?: operations will run)?"
+        rf"(?:First )?{_I} operations will run on the GPU, and the remaining {_I}(?: operations will run)?"
         r" on the CPU\.?",
         _divided,
         must=False,
     ),
     _rule(
         r"No operations will run on the GPU",
-        r", and all (\d+) operations will run on the CPU\.?",
+        rf", and all {_I} operations will run on the CPU\.?",
         _none_on_gpu,
         must=False,
     ),
     _rule(r"(?:Following|Next) operations are not supported by GPU delegate", r".*", _refusing),
     _rule(r"(?=[A-Z][A-Z0-9_]+(?: \S+)?: \S)", r"([A-Z][A-Z0-9_]+(?: \S+)?): (.*)", _unsupported),
     _rule(r"Unconsumed cmdline flags: ", r"(.*)", _unconsumed),
-    _rule(r"(?=Num threads: \[-?\d+\]$)", r"Num threads: \[(-?\d+)\]", _threads),
+    _rule(r"(?=Num threads: \[-?\d+\]$)", rf"Num threads: \[(-?{COUNT})\]", _threads),
+    _rule(r"Running benchmark for (?=at least |\d)", r".*", _phase),
+    _rule(
+        r"(?=\S.{0,60}: \d+ nodes delegated out of )",
+        rf"(?:\[.{{1,40}}\] )?(\S+)(?: delegate)?: {_I} nodes delegated out of {_I} nodes,? with {_I} partitions\.?",
+        _declared,
+        must=False,
+    ),
     _rule(r"(?=Graph: \[.*\]$)", r"Graph: \[(.*)\]", _graph),
     _rule(r"(?==+ BENCHMARK RESULTS =+$)", r".*", _litert),
     _rule(r"(?=BENCHMARK RESULTS$)", r".*", _python),
     _rule(r"Signature name:", r"\s*(.*)", _signature),
-    _rule(_FIGURE, rf"\s+({NUMBER}|(?i:true|false))(?: (ms|MB/s|MB))?(?: \((\d+) runs?\))?", _named),
+    _rule(_TIME, rf"\s{{1,40}}(?P<value>{UNSIGNED}) ms(?: \((?P<runs>{COUNT}) runs?\))?", _named),
+    _rule(r"(?P<name>Inference \(std\)):", rf"\s{{1,40}}(?P<value>{UNSIGNED})(?: ms)?", _named),
+    _rule(_SIZE, rf"\s{{1,40}}(?P<value>{NUMBER}) MB", _named),
+    _rule(r"(?P<name>Throughput):", rf"\s{{1,40}}(?P<value>{NUMBER}) MB/s", _named, must=False),
+    _rule(r"(?P<name>Fully accelerated):", r"\s{1,40}(?P<value>(?i:true|false))", _named),
 )

@@ -220,3 +220,28 @@ Memory (bytes): count=0
 """
 NEW_CSV_PROFILE = CSV_PROFILE.replace("start, first", "first").replace(" 0, 0.11,", " 0.11,").replace(
     " 0.0931277, 0.034,", " 0.034,").replace("Conv2D, more", "Conv2D\t more")  # fmt: skip
+
+_LITERT_ROW = "{:>60} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>14}   {}\n"
+_LITERT_TYPE = "{:>60} {:>10} {:>10} {:>10} {:>10} {:>10} {:>14}\n"
+_LITERT_HEAD = _LITERT_ROW.format(
+    "[node type]", "[start]", "[first]", "[avg ms]", "[%]", "[cdf%]", "[mem KB]", "[times called]", "[Name]"
+)
+_LITERT_ROWS = (
+    _LITERT_ROW.format("DELEGATE", "0.000", "0.900", "0.800", "40.000%", "40.000%", "0.000", "10", "[Builtin]:0"),
+    _LITERT_ROW.format(
+        "Delegate/conv 2d (F16)", "0.010", "0.700", "0.600", "60.000%", "100.000%", "0.000", "20", "[Delegate]:1"
+    ),
+)
+#: LiteRT's own profiler: all runs in one sum, and what the delegate told in a table more.
+GPU_PROFILE = (
+    f"{68 * '='} Run Order {69 * '='}\n{_LITERT_HEAD}{''.join(_LITERT_ROWS)}\n"
+    f"{61 * '='} Top by Computation Time {62 * '='}\n{_LITERT_HEAD}{''.join(reversed(_LITERT_ROWS))}\n"
+    f"Number of nodes executed: 2\n\n{54 * '='} Summary by node type {54 * '='}\n"
+    + _LITERT_TYPE.format("[Node type]", "[count]", "[avg ms]", "[avg %]", "[cdf %]", "[mem KB]", "[times called]")
+    + _LITERT_TYPE.format("Delegate/conv 2d (F16)", "1", "0.600", "60.000%", "60.000%", "0.000", "20")
+    + _LITERT_TYPE.format("DELEGATE", "1", "0.800", "40.000%", "100.000%", "0.000", "10")
+    + f"\n{57 * '='} Delegate Statistics {57 * '='}\n"
+    + "Op Name                                           Count    Avg(us)    Min(us)    Max(us)  Total(us)\n"
+    + "Delegate/conv 2d (F16)                               20     600.00        580        700      12000\n\n"
+    + "Timings (microseconds): count=2 curr=20000\nMemory (bytes): count=0\n2 nodes observed\n"
+)

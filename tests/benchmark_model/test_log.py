@@ -225,6 +225,18 @@ def brief(line: str) -> str:
     return f"I/tflite  (22206): {line}"
 
 
+def studio(line: str) -> str:
+    return f"2023-06-14 10:55:21.084 18088-18088 tflite                  org.tensorflow.lite.benchmark        I  {line}"
+
+
+def old_studio(line: str) -> str:
+    return f"2021-05-26 10:35:38.971 13129-13129/org.tensorflow.lite.benchmark I/tflite: {line}"
+
+
+def with_user(line: str) -> str:
+    return f"05-31 10:38:42.583 +0000 u0_a123 22206 22206 I tflite  : {line}"
+
+
 def apple(line: str) -> str:
     return f"2020-10-28 14:41:14.151361+0800 TFLiteBenchmark[3921:935759] {line}"
 
@@ -245,7 +257,17 @@ def coloured(line: str) -> str:
     return f"\x1b[32m{line}\x1b[0m\r"
 
 
-PREFIXES: tuple[Callable[[str], str], ...] = (threadtime, brief, apple, absl, ci, quoted, coloured)
+def echoed(line: str) -> str:
+    return f"^[[A\x1b]0;board\x07{line}\x1b[?25h"
+
+
+def two_bytes(line: str) -> str:
+    return "".join(f"{letter}\0" for letter in f"\ufeff{line}\r")
+
+
+PREFIXES: tuple[Callable[[str], str], ...] = (
+    threadtime, brief, studio, old_studio, with_user, apple, absl, ci, quoted, coloured, echoed, two_bytes,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -317,6 +339,9 @@ def test_two_runs_in_one_log_are_refused_with_both_lines() -> None:
     table = "INFO: \n==============Summary of All Runs w/ Different Performance Options==============\n"
     with pytest.raises(ProtocolError, match="more than one run in this log, line 2"):
         parse_log(table)
+    for row in (f"cpu w/ 4 threads (xnnpack): {third}", f"gpu-fp16: {third}", "nnapi(qti-dsp): failed!\n"):
+        with pytest.raises(ProtocolError, match="more than one run in this log, line 1"):
+            parse_log(f"INFO: {row:>40}")
 
 
 @pytest.mark.parametrize(
@@ -332,6 +357,21 @@ def test_two_runs_in_one_log_are_refused_with_both_lines() -> None:
         "INFO: Memory footprint delta from the start of the tool (MB): init=2.4",
         "INFO: The input model file size (MB): large",
         "INFO: Explicitly applied GPU delegate, and the model graph will be somehow executed by the delegate.",
+        "INFO: count=50 first=9 curr=9 min=9 max=10 avg=93 std=1",
+        "INFO: count=50 first=9 curr=99 min=9 max=10 avg=9.3 std=1",
+        "INFO: count=50 first=9 curr=9 min=9 max=10 avg=9.3 std=1 p5=9 median=9 p95=1",
+        "INFO: count=50 first=-9 curr=9 min=-9 max=10 avg=9.3 std=1",
+        "INFO: count=99999999999999999999 curr=9(all same)",
+        "Num threads: [99999999999999999999]",
+        "INFO: Initialized session in -3ms.",
+        "INFO: Initialized session in 1e306ms.",
+        "INFO: Overall peak memory footprint (MB) via periodic monitoring: 1e306",
+        "Model initialization:  True",
+        "Inference (avg):       7.00 MB (20 runs)",
+        "Peak memory:           7.00 ms",
+        "Fully accelerated:     3.00 ms",
+        "loaded libcdsprpc.soINFO: Inference timings in us: Init: 3337, First",
+        "VERBOSE: Replacing 5INFO: count=9 first=81913 curr=55502",
         "INFO: Replacing 58 out of many node(s) with delegate (X) node, yielding 1 partitions for the whole graph.",
     ],
 )
@@ -350,7 +390,7 @@ def test_what_is_no_log(text: str) -> None:
 def random_statistics(chance: random.Random) -> tuple[str, Statistics]:
     """Return a statistics line as the tool would write it, and what it says."""
     values = sorted(chance.randint(1, 10 ** chance.randint(1, 7)) for _ in range(6))
-    low, five, median, ninety_five, high, first = (*values[:5], chance.choice(values))
+    low, five, median, ninety_five, high, first = (*values[:5], chance.choice(values[:5]))
     count, stdev = chance.randint(2, 10_000), chance.randint(0, 50_000)
     mean = float(f"{chance.uniform(low, high):.6g}")
     text = f"count={count} first={first} curr={first} min={low} max={high} avg={mean:g} std={stdev}"
@@ -375,6 +415,150 @@ def test_any_two_phases_come_back_in_their_order() -> None:
         prefix = chance.choice(PREFIXES)
         log = parse_log("\n".join(prefix(line) for line in (f"INFO: {warmup}", "", f"INFO: {measured}", "")))
         assert (log.warmup, log.measured) == (first, second)
+
+
+@pytest.mark.parametrize(
+    "before", ["loaded libcdsprpc.so", "FO: ", "Feb 03 10:00:01 imx8 sh[12]: ", "- `INFO: ", "[  1.5] x "]
+)
+def test_what_stands_before_a_result_on_its_line_changes_nothing(before: str) -> None:
+    after = "`" if "`" in before else ""
+    results = (
+        "INFO: count=",
+        "INFO: Inference timings",
+        "INFO: Memory footprint",
+        "INFO: Overall peak",
+        "INFO: The input",
+    )
+    lines = [
+        f"{before}{line.removeprefix('INFO: ')}{after}" if line.startswith(results) else line
+        for line in samples.WHOLE.split("\n")
+    ]
+    assert replace(parse_log("\n".join(lines)), text=samples.WHOLE) == parse_log(samples.WHOLE)
+
+
+def test_a_log_in_which_only_the_measured_runs_can_be_read() -> None:
+    lines = samples.WHOLE.splitlines(keepends=True)
+    end = next(place for place, line in enumerate(lines) if "Inference timings" in line)
+    log = parse_log("".join(line for line in lines[:end] if "count=9 " not in line))
+    assert (log.warmup, log.measured) == (None, parse_log(samples.WHOLE).measured)
+    dry = parse_log(
+        "Running benchmark for at least 0 iterations and at least 0 seconds\ncount=0\n"
+        "Running benchmark for at least 0 iterations and at least 0 seconds\ncount=0\n"
+    )
+    assert dry.warmup == dry.measured == Statistics(0)
+
+
+def test_parts_of_two_runs_are_told_by_their_averages() -> None:
+    warmup = samples.CPU.replace("Warmup (avg): 58984.7", "Warmup (avg): 40199.8")
+    with pytest.raises(ProtocolError, match=r"its last average is 40199\.8 us, but line 4: .*avg=58984\.7"):
+        parse_log(warmup)
+    block = (
+        samples.CPU.replace("INFO: Inference timings", "INFO: some timings") + "Inference (avg): 35.13 ms (1694 runs)\n"
+    )
+    with pytest.raises(ProtocolError, match=r"its last average is 35\.13 ms, but line 5: .*avg=56265\.8"):
+        parse_log(block)
+
+
+def test_of_two_times_of_initialisation_the_one_in_whole_microseconds_is_kept() -> None:
+    log = parse_log(
+        "Initialized session in 10115.4ms.\n"
+        "Inference timings in us: Init: 10115432, First inference: 9, Warmup (avg): 9, Inference (avg): 9\n"
+    )
+    assert log.init_ns == 10_115_432_000.0
+
+
+def test_what_delegates_say_of_themselves_where_the_runtime_says_nothing() -> None:
+    ethos = "INFO: EthosuDelegate: 1 nodes delegated out of 3 nodes with 1 partitions.\n"
+    assert parse_log(ethos).delegates.replaced == (Replaced("EthosuDelegate", 1, 3, 1),)
+    qnn = "INFO: [Qnn Delegate] QNN delegate: 47 nodes delegated out of 47 nodes with 1 partitions.\n"
+    assert parse_log(qnn).delegates.replaced == (Replaced("QNN", 47, 47, 1),)
+    hexagon = "INFO: TfLiteHexagonDelegate delegate: 136 nodes delegated out of 139 nodes with 2 partitions.\n"
+    both = (
+        hexagon + "VERBOSE: Replacing 136 node(s) with delegate (TfLiteHexagonDelegate) node, yielding 5 partitions.\n"
+    )
+    assert parse_log(both).delegates.replaced == (Replaced("TfLiteHexagonDelegate", 136, 139, 5),)
+    odd = "Replacing 1 out of 2 node(s) with delegate ((null)) node, yielding 1 partitions for subgraph 0.\n"
+    assert parse_log(odd).delegates.replaced == (Replaced("(null)", 1, 2, 1, "subgraph 0"),)
+
+
+def test_an_old_build_that_failed_in_its_own_words() -> None:
+    log = parse_log(
+        "STARTING!\nGraph: [m.tflite]\nWARNING: Failed to set a name\nERROR: Delegate kernel was not initialized\n"
+        "Failed to apply Hexagon delegate.\nBenchmarking failed.\n"
+    )
+    assert log.errors == (
+        "Delegate kernel was not initialized", "Failed to apply Hexagon delegate.", "Benchmarking failed.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("known", "new"),
+    [
+        ('"num_runs": 20', '"num_runs": Infinity'),
+        ('"num_runs": 20', '"num_runs": -1'),
+        ('"avg_ms": 0.02', '"avg_ms": NaN'),
+        ('"avg_ms": 0.02', '"avg_ms": true'),
+        ('"avg_ms": 0.02', '"avg_ms": 1e400'),
+        ('"model_size_mb": 0.0', '"model_size_mb": 1e400'),
+        ('"num_threads": 1', '"num_threads": "1"'),
+        ('"accelerators": ["CPU"]', '"accelerators": ' + 100_000 * "["),
+    ],
+)
+def test_a_result_in_json_with_what_no_run_has(known: str, new: str) -> None:
+    assert known in samples.PYTHON_JSON
+    with pytest.raises(ProtocolError, match="no result of litert-benchmark"):
+        parse_log(samples.PYTHON_JSON.replace(known, new))
+
+
+_JUNK = (
+    "nan",
+    "-inf",
+    "1e309",
+    40 * "9",
+    "-5",
+    "\0",
+    "\x1b[31m",
+    "\r",
+    "%",
+    "\t",
+    "=",
+    "INFO: ",
+    "\ud800",
+    "\u0663",
+    "(",
+    "\n",
+)
+
+
+def _damaged(text: str, chance: random.Random) -> str:
+    begin = chance.randrange(len(text) + 1)
+    end = min(len(text), begin + chance.choice((0, 0, 1, 30)))
+    return text[:begin] + chance.choice((*_JUNK, "")) + text[end:]
+
+
+def test_damage_anywhere_is_an_error_of_the_contract_or_nothing() -> None:
+    chance = random.Random(2)
+    texts = [*RUNS.values(), samples.PROFILE, samples.CSV_PROFILE, samples.GPU_PROFILE, samples.PYTHON_JSON]
+    for _ in range(1_500):
+        text = _damaged(_damaged(chance.choice(texts), chance), chance)
+        try:
+            assert parse_log(text).text == text
+        except ProtocolError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    "piece", ["[node type] [avg ms] ", "\r", "\x1b[", "Subgraph (index: 1, name: ", "=", " \t", "a 1 2 3% ", "INFO: "]
+)
+def test_long_lines_take_time_in_proportion(piece: str) -> None:
+    # What is quadratic would take minutes.
+    head = samples.GPU_PROFILE.splitlines()[1]
+    with pytest.raises(ProtocolError):
+        parse_log(f"{40_000 * piece}\n")
+    assert (
+        parse_log(f"{samples.CPU}{head}\n{4_000 * piece}\n{100_000 * piece}").measured
+        == parse_log(samples.CPU).measured
+    )
 
 
 def node(kind: str, name: str, first: float, mean: float, share: float, **more: float) -> ProfiledNode:
@@ -427,6 +611,34 @@ def test_a_profile_in_csv_with_commas_in_names() -> None:
     assert old.nodes[1].mean_ns == 10.0
     assert [item.node_type for item in old.types] == ["Fully Connected (NC, F32) GEMM"]
     assert new.nodes == tuple(replace(item, start_ns=None) for item in old.nodes)
+
+
+def test_the_profile_of_litert_itself_counts_over_all_runs() -> None:
+    (found,) = parse_log(samples.GPU_PROFILE).profile
+    assert found.nodes == (
+        node("DELEGATE", "[Builtin]:0", 0.9, 0.8, 0.4, start=0.0),
+        node("Delegate/conv 2d (F16)", "[Delegate]:1", 0.7, 0.6, 0.6, calls=2, start=0.01),
+    )
+    assert [(item.node_type, item.calls) for item in found.types] == [("Delegate/conv 2d (F16)", 2), ("DELEGATE", 1)]
+    assert (found.executed, found.observed, found.total) == (2, 2, None)
+    alone = samples.GPU_PROFILE.replace("count=2 curr=20000", "count=1 curr=8000")
+    text = "".join(line for line in alone.splitlines(keepends=True) if "Delegate/conv" not in line)
+    (found,) = parse_log(text).profile
+    assert (found.nodes[0].calls, found.total) == (1, None)
+
+
+@pytest.mark.parametrize("share", ["-nan%", "nan%", "-nan(ind)%"])
+def test_shares_of_no_time_at_all_are_none(share: str) -> None:
+    (found,) = parse_log(samples.OLD_PROFILE.replace("60.000%", share).replace("40.000%", share)).profile
+    assert [item.share for item in found.nodes] == [0.0, 0.0]
+
+
+def test_a_profile_that_somebody_indented_and_one_with_other_lines_in_it() -> None:
+    expected = parse_log(samples.PROFILE).profile
+    assert parse_log("".join(f"\t{line}" for line in samples.PROFILE.splitlines(keepends=True))).profile == expected
+    noise = "W [HandleLayoutInfer:291]Op 162: default layout inference pass.\n"
+    for text in (samples.PROFILE, samples.PROFILE.expandtabs()):
+        assert parse_log("".join(f"{line}{noise}" for line in text.splitlines(keepends=True))).profile == expected
 
 
 def test_profiles_of_other_graphs() -> None:

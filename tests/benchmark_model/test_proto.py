@@ -73,6 +73,20 @@ def test_a_file_cut_off_anywhere_is_an_error_or_whole_fields() -> None:
         assert found.footprint in (Footprint(), whole.footprint)
 
 
+def test_foreign_and_damaged_bytes_are_an_error_of_the_contract_or_nothing() -> None:
+    chance = random.Random(3)
+    whole = result(dict.fromkeys(LATENCY, 5.5), memory=integer(1, 300) + floating(3, 4.0))
+    for _ in range(3_000):
+        data = bytearray(whole if chance.random() < 0.7 else chance.randbytes(chance.randrange(99)))
+        for _ in range(min(len(data), chance.randrange(4))):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        try:
+            found = parse_result(bytes(data[: chance.randrange(len(data) + 1)]))
+        except ProtocolError:
+            continue
+        assert found.init_ns is None or 0 <= found.init_ns < 1e21
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -83,6 +97,10 @@ def test_a_file_cut_off_anywhere_is_an_error_or_whole_fields() -> None:
         (b"\xff" * 11, "cut off in a number"),
         (integer(2, 5), "a number where a message has to be"),
         (message(2, integer(1, 5)), "field 1 is no float"),
+        (message(2, message(11, b"else")), "no latency in it"),
+        (integer(1, 5), "a number where its name has to be"),
+        (message(2, floating(1, -5)), "a time of -5 ms in field 1"),
+        (message(2, floating(3, 1e30)), r"a time of 1e\+30 ms in field 3"),
         (message(2, floating(1, 5)) + message(4, floating(2, 5)), "field 2 is no integer"),
     ],
 )
