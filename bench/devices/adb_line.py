@@ -47,7 +47,7 @@ def run_line(way: Way, command: Sequence[str], mark: str, given_bytes: int = 0) 
         return f"{_PREPARED}{words}"
     if way is Way.CLIENT:
         return f"{_PREPARED}echo {mark}; {words}; status=$?; echo; echo {mark} $status"
-    fed = f"head -c {given_bytes} | {words}" if given_bytes else f"{words} </dev/null"
+    fed = f"{{ {_read_line(given_bytes)}; }} | {words}" if given_bytes else f"{words} </dev/null"
     return (
         f"{_PREPARED}echo {mark}; {{ said=$( {{ {fed}; }} 2>&1 1>&3 ); status=$?; }} 3>&1; "
         f'echo; echo {mark} $status; printf %s "$said"'
@@ -83,6 +83,11 @@ def finished(way: Way, mark: str, status: int | None, stdout: bytes, stderr: byt
         return None
     output = stdout[start + len(begin) : end]
     return Finished(int(told), output, rest if way is Way.MERGED else stderr)
+
+
+def _read_line(size: int) -> str:
+    """Return what reads so many bytes and no more: the first toybox, of Android 6, has no ``head -c``."""
+    return f"if head -c 1 </dev/null >/dev/null 2>&1; then head -c {size}; else dd bs=1 count={size} 2>/dev/null; fi"
 
 
 def _words(command: Sequence[str]) -> str:

@@ -159,7 +159,8 @@ def battery(ask: Ask) -> Dict[str, Any]:
     text = ask("dumpsys", "battery")
     if "UPDATES STOPPED" in text:
         raise Unreadable("dumpsys battery: its values were set by hand; dumpsys battery reset ends that")
-    fields = dict(re.findall(r"^\s*([A-Za-z ]+): (.+?)\s*$", text, re.MULTILINE))
+    # What makers add comes after Android's own fields, and may call its own so, too.
+    fields = dict(reversed(re.findall(r"^\s*([A-Za-z ]+): (.+?)\s*$", text, re.MULTILINE)))
     if not any(name + " powered" in fields for name in _SOURCES):
         raise Unreadable("dumpsys battery: not understood: %s" % shown(text))
     powered_by = [name for name in _SOURCES if fields.get(name + " powered") == "true"]
