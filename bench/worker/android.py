@@ -50,6 +50,16 @@ def is_android(tree: Tree) -> bool:
     return tree.has(MARK)
 
 
+def why_no_gpu() -> Optional[str]:
+    """Return why this process cannot use the GPU of the phone that it runs on, None where it runs on none."""
+    if not is_android(Tree()):
+        return None
+    return (
+        "a phone's GPU driver needs Android's own C library, which this Python has not; "
+        "use --engine benchmark_model --delegate gpu"
+    )
+
+
 def properties(ask: Ask) -> Dict[str, str]:
     """Return the system's properties by name. Raises Unreadable."""
     text = ask("getprop")
