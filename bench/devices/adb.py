@@ -20,9 +20,9 @@ from ..errors import DeviceError, DeviceLost, DeviceRefused, DeviceUnknown
 from .adb_address import SCHEME, AdbAddress
 from .adb_bridge import Attached, Bridge, find_bridge
 from .adb_errors import READY, explain, explain_connecting, one_line
-from .adb_line import Way, finished, new_mark, open_line, run_line
+from .adb_line import Way, finished, open_line, run_line
 from .adb_program import OnData, Program
-from .ssh_command import AfterMark
+from .ssh_command import AfterMark, new_mark
 from .transport import Finished, OnOutput, Stream, Transport
 
 #: How long a program may go on after the end of its input before it is left alone.

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from edgebench.devices.adb_line import Way, finished, new_mark, open_line, run_line
+from edgebench.devices.adb_line import Way, finished, open_line, run_line
+from edgebench.devices.ssh_command import new_mark
 from edgebench.devices.transport import Finished
 
 from .test_ssh_command import HOSTILE
