@@ -184,6 +184,8 @@ def _setup(options: argparse.Namespace, _given: Sequence[str]) -> int:
                 tool = _tool(device, options.benchmark_model, listener)
             if tool is None or asked != Asked():
                 told = dataclasses.asdict(set_up(device, asked, listener))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("what has arrived there stays: the same command goes on with it") from None
     finally:
         progress.close()
     if options.json:

@@ -9,6 +9,7 @@ from pathlib import Path
 from .devices.base import Device
 from .devices.local import LocalDevice
 from .devices.retry import Waiting
+from .errors import UsageError
 from .spec import LOCAL
 
 #: From what names a device to the device.
@@ -25,19 +26,27 @@ def device_opener(
 
     ``purpose`` is what others read who find one in use. ``tell`` is given a line when one cannot be reached and is
     tried again. ``cache_bytes`` bounds the files on devices, None for their own settings.
+
+    What it returns raises UsageError where there is no such device, or where it is a phone that was opened by another
+    name: nothing can measure twice there at once.
     """
+    phones: dict[str, str] = {}
 
     def opened(text: str) -> Device:
         if text == LOCAL:
             return LocalDevice()
         from .config import load_config
-        from .devices.opening import open_device
+        from .devices.opening import named_phone, open_device
 
         def on_wait(waiting: Waiting) -> None:
             name = "" if "://" in text else f"{text}: "  # an address is in the reason
             tell(f"{name}{waiting.reason}; trying again in {waiting.wait_s:.1g} s")
 
-        return open_device(text, load_config(config), purpose=purpose, cache_bytes=cache_bytes, on_wait=on_wait)
+        settings = load_config(config)
+        phone = named_phone(text, settings)
+        if phone is not None and phones.setdefault(phone, text) != text:
+            raise UsageError(f"--device {text}: is the same phone as {phones[phone]}; name it once")
+        return open_device(text, settings, purpose=purpose, cache_bytes=cache_bytes, on_wait=on_wait)
 
     return opened
 

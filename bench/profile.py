@@ -103,6 +103,7 @@ def profile_variant(spec: ProfileSpec, variant: ModelVariant, device: Device) ->
         runtime=runtime,
         opened=opened,
         subgraph_names=tuple(subgraph.name for subgraph in graph or ()),
+        device=device.name,
     )
 
 

@@ -59,7 +59,7 @@ class Subgraph:
 
 @dataclass(frozen=True)
 class Profile(OperatorProfile):
-    """One model's per-operator times, and what was profiled."""
+    """One model's per-operator times, and what was profiled. ``device`` is as case ids have it."""
 
     model: str
     variant: str
@@ -71,6 +71,7 @@ class Profile(OperatorProfile):
     opened: OpenedProfile
     subgraph_names: tuple[str, ...]
     cpus: str | None = None
+    device: str = "local"
 
 
 @dataclass(frozen=True)

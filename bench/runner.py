@@ -205,7 +205,7 @@ class Runner:
     def _each(self, phase: str, outcomes: list[Outcome], action: Callable[[Outcome], None]) -> None:
         self.phase = phase
         left = [outcome for outcome in outcomes if phase not in outcome.done]
-        if outcomes and not left:
+        if not left:
             return
         self._progress.phase(phase, len(left))
         for outcome in left:

@@ -99,6 +99,17 @@ def test_the_official_tool_alone_and_with_an_environment(home: Path, say: Say, t
     assert not root.exists()
 
 
+def test_a_setup_that_is_stopped_says_what_stays(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgebench.setup.steps.set_up", stopped)
+    assert main(["device", "setup", "pi"]) == 130
+    assert "interrupted, what has arrived there stays: the same command goes on with it" in capsys.readouterr().err
+
+
 def test_a_list_that_asks(home: Path, say: Say) -> None:
     pi, far = json.loads(say("list", "--check", "--json"))
     assert pi["answer"]

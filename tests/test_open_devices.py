@@ -68,3 +68,15 @@ def test_what_was_opened_is_closed_whatever_happens() -> None:
     with pytest.raises(UsageError, match="--device three"), opened_devices(("one", "three"), opening):
         pass
     assert devices["one"].closed == 2
+
+
+def test_a_phone_by_two_names_is_opened_once(tmp_path: Path) -> None:
+    config = tmp_path / "edgebench.toml"
+    config.write_text('[devices.mine]\nadb = "SIM0001"\n[devices.only]\nadb = ""\n', encoding="utf-8")
+    opened = device_opener("edgebench run", config)
+    opened("mine")
+    assert opened("mine").name == "mine"
+    opened("only")  # which that is, is not known yet
+    with pytest.raises(UsageError, match="--device adb://SIM0001: is the same phone as mine; name it once"):
+        opened("adb://SIM0001")
+    opened("adb://SIM0002")

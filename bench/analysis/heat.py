@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..findings import Code, Finding, Severity
-from .phone import thermal_finding
+from .phone import status_of, thermal_finding
 
 #: Where a zone has no limit of its own. Boards: Raspberry Pi documentation, "Frequency management and thermal
 #: control": the ARM cores are slowed from 80 degrees on. PCs: the Tjunction that Intel gives for most processors.
@@ -75,9 +75,11 @@ def _rise(before: Mapping[str, Any], after: Mapping[str, Any]) -> Finding | None
 
 
 def _hot(_before: Mapping[str, Any], after: Mapping[str, Any]) -> Finding | None:
+    # Phones' cores may be far warmer than boards', and Android itself says when it acts on that.
+    usual = None if status_of(after) is not None else LIMIT_CELSIUS
     for zone in processor_zones(after).values():
-        limit = zone.get("limit_celsius", PC_LIMIT_CELSIUS if _PC.search(zone["type"]) else LIMIT_CELSIUS)
-        if zone["celsius"] >= limit - NEAR_LIMIT_CELSIUS:
+        limit = zone.get("limit_celsius", PC_LIMIT_CELSIUS if _PC.search(zone["type"]) else usual)
+        if limit is not None and zone["celsius"] >= limit - NEAR_LIMIT_CELSIUS:
             reason = f"{zone['type']} is at {zone['celsius']:.0f} °C; the clock goes down at {limit:.0f}"
             return Finding(Code.HOT, Severity.SUSPECT, reason, _COOL)
     return None

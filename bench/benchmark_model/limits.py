@@ -69,4 +69,4 @@ def _beyond(spec: Spec) -> Iterator[tuple[str, str]]:
     if spec.baseline is not None:
         yield f"--baseline {spec.baseline}", SUMMARIES
     if settings.memory_limit_bytes is not None:
-        yield "--memory-limit", f"{_ONLY} is a process that cannot be held to one"
+        yield "--memory-limit", f"{_ONLY} cannot be held to a limit of memory"

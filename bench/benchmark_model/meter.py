@@ -104,17 +104,17 @@ class BenchmarkModelMeter:
         times = run.run(Purpose.TIMES)
         after = self._state()
         delegation = delegation_of(times, outcome.case.delegate)
-        latency = latency_of(times)
-        outcome.update(
-            latency=latency,
-            load_ns=None if times.init_ns is None else round(times.init_ns),
-            first_inference_ns=None if times.first_inference_ns is None else round(times.first_inference_ns),
-            delegation=delegation,
-        )
+        outcome.update(delegation=delegation)
         if delegation.total_nodes is None and lacks_delegate(times.delegates, outcome.case.delegate):
             name = outcome.case.delegate.kind.value
             raise RuntimeRefused(f"this benchmark_model has no {name} delegate on this platform", "no-delegate")
         check_delegate(outcome.case.delegate, delegation, require_full=self._settings.require_full)
+        latency = latency_of(times)  # only now: without its delegate it would be another thing's
+        outcome.update(
+            latency=latency,
+            load_ns=None if times.init_ns is None else round(times.init_ns),
+            first_inference_ns=None if times.first_inference_ns is None else round(times.first_inference_ns),
+        )
         outcome.update(memory=memory_of(run.run(Purpose.MEMORY)))
         self._judge(outcome, before, after)
         outcome.lacks("accuracy", limits.NO_ACCURACY)
@@ -212,8 +212,9 @@ class _CaseRun:
         return self._told(done.status, text, limit_s if took_s >= limit_s else None)
 
     def clean(self) -> None:
-        """Remove what a run leaves there."""
-        self.device.files.remove(self.places.result.rpartition("/")[0])
+        """Remove what a run leaves there: its folder, and after a Ctrl-C the tool itself, which nobody has told."""
+        root, _, folder = self.places.result.rpartition("/")[0].rpartition("/scratch/")
+        end_left_over(self.device.shell(), root, folder)
 
     def _told(self, status: int, text: str, limit_s: float | None) -> BenchmarkLog:
         """Return what a process told that ended; ``limit_s`` is its time where that was over."""

@@ -35,7 +35,15 @@ class Official:
 
 @contextmanager
 def used_by(spec: Spec, devices: Sequence[Device]) -> Iterator[Sequence[Device]]:
-    """Give devices as a Spec's engines use them: without Python where only the official tool runs models."""
+    """Give devices as a Spec's engines use them: without Python where only the official tool runs models.
+
+    Raises:
+        UsageError: the tool's binary is named, and is none; no device is asked for that.
+    """
+    if spec.benchmark_model is not None:
+        from .binary import local_binary
+
+        local_binary(spec.benchmark_model)
     if not limits.is_alone(spec):
         yield devices
         return

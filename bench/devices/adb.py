@@ -16,13 +16,13 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 
-from ..errors import DeviceError, DeviceLost, DeviceRefused
+from ..errors import DeviceError, DeviceLost, DeviceRefused, DeviceUnknown
 from .adb_address import SCHEME, AdbAddress
 from .adb_bridge import Attached, Bridge, find_bridge
 from .adb_errors import READY, explain, explain_connecting, one_line
-from .adb_line import Way, finished, new_mark, open_line, run_line
+from .adb_line import Way, finished, open_line, run_line
 from .adb_program import OnData, Program
-from .ssh_command import AfterMark
+from .ssh_command import AfterMark, new_mark
 from .transport import Finished, OnOutput, Stream, Transport
 
 #: How long a program may go on after the end of its input before it is left alone.
@@ -40,6 +40,7 @@ class AdbTransport(Transport):
 
     Raises:
         DeviceRefused: no adb; several phones and none named; not authorised.
+        DeviceUnknown: there are phones, and none of that name.
         DeviceLost: it is not attached, or does not answer.
     """
 
@@ -167,15 +168,21 @@ class AdbConnector:
 
     def __init__(self, address: AdbAddress) -> None:
         self._address = address
+        self._was_there = False
 
     def __call__(self) -> AdbTransport:
         """Return a connection.
 
         Raises:
-            DeviceRefused, DeviceLost: see :class:`AdbTransport`.
+            DeviceRefused, DeviceLost: see :class:`AdbTransport`. One that was there before is lost, not unknown.
         """
-        transport = AdbTransport(self._address)
-        self._address = AdbAddress(transport.serial)
+        try:
+            transport = AdbTransport(self._address)
+        except DeviceUnknown as error:
+            if self._was_there:  # it starts anew, or its cable is loose
+                raise DeviceLost(str(error)) from error
+            raise
+        self._address, self._was_there = AdbAddress(transport.serial), True
         return transport
 
 
@@ -210,10 +217,10 @@ def _only(attached: Sequence[Attached]) -> str:
     return attached[0].serial
 
 
-def _absent(serial: str, attached: Sequence[Attached]) -> DeviceLost:
+def _absent(serial: str, attached: Sequence[Attached]) -> DeviceError:
     if not attached:
         return DeviceLost(f"{serial}: no phone is attached; is it plugged in, with USB debugging on?")
-    return DeviceLost(f"{serial}: no such phone is attached; there is {', '.join(map(str, attached))}")
+    return DeviceUnknown(f"{serial}: no such phone is attached; there is {', '.join(map(str, attached))}")
 
 
 def _give(program: Program, given: bytes) -> None:

@@ -8,10 +8,9 @@ writes a mark before the program's output and another one with the exit code aft
 from __future__ import annotations
 
 import enum
-import secrets
-import shlex
 from collections.abc import Sequence
 
+from .ssh_command import quoted
 from .transport import Finished
 
 #: Android has no /tmp. Its newer versions say so themselves.
@@ -31,23 +30,18 @@ class Way(enum.Enum):
     MERGED = "merged"
 
 
-def new_mark() -> str:
-    """Return a word that nothing writes by chance."""
-    return f"edgebench-{secrets.token_hex(8)}"
-
-
 def run_line(way: Way, command: Sequence[str], mark: str, given_bytes: int = 0) -> str:
     """Return the line that runs a program to its end. Of a merged way its input is the next ``given_bytes``.
 
     Raises:
         ValueError: the command is empty, or has a NUL, which no argument of a program can hold.
     """
-    words = _words(command)
+    words = quoted(command)
     if way is Way.FRAMED:
         return f"{_PREPARED}{words}"
     if way is Way.CLIENT:
         return f"{_PREPARED}echo {mark}; {words}; status=$?; echo; echo {mark} $status"
-    fed = f"head -c {given_bytes} | {words}" if given_bytes else f"{words} </dev/null"
+    fed = f"{{ {_read_line(given_bytes)}; }} | {words}" if given_bytes else f"{words} </dev/null"
     return (
         f"{_PREPARED}echo {mark}; {{ said=$( {{ {fed}; }} 2>&1 1>&3 ); status=$?; }} 3>&1; "
         f'echo; echo {mark} $status; printf %s "$said"'
@@ -60,7 +54,7 @@ def open_line(way: Way, command: Sequence[str], mark: str) -> str:
     Raises:
         ValueError: as :func:`run_line`.
     """
-    words = _words(command)
+    words = quoted(command)
     if way is Way.FRAMED:
         return f"{_PREPARED}exec {words}"
     return f"{_PREPARED}echo {mark}; exec {words} 2>/dev/null"
@@ -85,12 +79,6 @@ def finished(way: Way, mark: str, status: int | None, stdout: bytes, stderr: byt
     return Finished(int(told), output, rest if way is Way.MERGED else stderr)
 
 
-def _words(command: Sequence[str]) -> str:
-    if not command:
-        raise ValueError("no command was given")
-    if any("\0" in word for word in command):
-        raise ValueError("an argument of a program cannot hold a NUL")
-    program, *arguments = command
-    if program.startswith("-"):
-        program = f"./{program}"  # else exec would take it for an option
-    return " ".join(shlex.quote(word) for word in (program, *arguments))
+def _read_line(size: int) -> str:
+    """Return what reads so many bytes and no more: the first toybox, of Android 6, has no ``head -c``."""
+    return f"if head -c 1 </dev/null >/dev/null 2>&1; then head -c {size}; else dd bs=1 count={size} 2>/dev/null; fi"

@@ -106,6 +106,16 @@ def name_of_device(text: str, config: Config | None) -> str:
     return LOCAL if text == LOCAL else find_device(text, config)[0]
 
 
+def named_phone(text: str, config: Config | None) -> str | None:
+    """Return the serial of the phone that a text names, None where it names none, or leaves open which.
+
+    Raises:
+        UsageError: there is no such device, or its settings are wrong.
+    """
+    table = None if text == LOCAL else find_device(text, config)[1]
+    return table.address.serial if isinstance(table, AdbTable) else None
+
+
 def _cache_bytes(name: str, table: RemoteTable | AdbTable, config: Config | None) -> int:
     file = f"{config.path}: " if config is not None and config.path is not None else ""
     return parse_size(table.cache, f"{file}[devices.{name}] cache") if table.cache else DEFAULT_CACHE_BYTES

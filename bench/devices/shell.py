@@ -16,7 +16,7 @@ from .remote import RemoteDevice, file_digest, holder
 from .remote_start import has_python
 from .shell_files import ShellFiles
 from .shell_lock import ShellLock
-from .shell_truth import ShellTruth
+from .shell_truth import ShellTruth, without_process
 from .transport import Transport
 
 _NO_KEEPER = "nothing there can be asked: without a Python of its own the device runs no helper program"
@@ -106,7 +106,7 @@ class ShellDevice(Device):
         return self._device.machine() if self._has_helper() else self.truth.machine()
 
     def state(self) -> Mapping[str, Any]:
-        return self._device.state() if self._has_helper() else self.truth.state()
+        return without_process(self._device.state()) if self._has_helper() else self.truth.state()
 
     def firmware(self) -> Mapping[str, Any]:
         return self._device.firmware() if self._has_helper() else self.truth.firmware()

@@ -21,9 +21,12 @@ command -v flock >/dev/null 2>&1 || {{ echo; echo {MARK}; echo none; exit 0; }}
 for folder in "${{TMPDIR:-/tmp}}" /data/local/tmp; do [ -w "$folder" ] && break; done
 lock=$folder/edgebench.lock
 umask 0
-(: >> "$lock") 2>/dev/null || {{ echo; echo {MARK}; echo none; exit 0; }}
-exec 9<>"$lock"
-if ! flock -n 9 9<&9; then echo; echo {MARK}; echo "held $(cat "$lock")"; exit 0; fi
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+  {{ [ ! -L "$lock" ] && (: >> "$lock") 2>/dev/null; }} || {{ echo; echo {MARK}; echo none; exit 0; }}
+  exec 9<>"$lock"
+  if ! flock -n 9 9<&9; then echo; echo {MARK}; echo "held $(cat "$lock")"; exit 0; fi
+  [ "$lock" -ef /proc/$$/fd/9 ] && break  # else its last holder removed it between our two steps
+done
 printf '%s' "$1" > "$lock"
 echo; echo {MARK}; echo taken
 cat >/dev/null
@@ -54,7 +57,9 @@ class ShellLock:
             return
         stream.close()
         if said.startswith("held"):
-            raise DeviceRefused(f"{transport.address}: it is in use by {_who(said.removeprefix('held'))}")
+            raise DeviceRefused(
+                f"{transport.address}: it is in use by {_who(said.removeprefix('held'))}; try again when that has ended"
+            )
 
     @property
     def held(self) -> bool:

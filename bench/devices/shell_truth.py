@@ -23,9 +23,15 @@ _PROGRAM_S = 30.0
 _NOT_FOUND = 127
 _NAMES = f"echo; echo {MARK}; uname -n; uname -r; uname -m; uname -s"
 _UNTOLD = "the device does not tell"
-_OF_ANOTHER = "a shell there is another process than the one that is measured"
+_OF_ANOTHER = "what tells it there is another process than the one that is measured"
 #: Of a process, or of groups that a shell's own differ from.
 _OF_A_PROCESS = ("threads", "major_faults", "cgroup_throttled")
+
+
+def without_process(snapshot: Facts) -> Facts:
+    """Return a snapshot without what it tells of the process that took it, which is not the one that is measured."""
+    kept = {name: value for name, value in snapshot.items() if name not in (*_OF_A_PROCESS, "pid")}
+    return {**kept, "unavailable": {**snapshot["unavailable"], **dict.fromkeys(_OF_A_PROCESS, _OF_ANOTHER)}}
 
 
 class ShellTruth:
@@ -41,10 +47,7 @@ class ShellTruth:
     def state(self) -> Facts:
         """Return what :func:`edgebench.worker.truth.snapshot` does, by this machine's clock."""
         taken_ns = time.monotonic_ns()
-        found = truth.snapshot(self._copied())
-        found["unavailable"].update(dict.fromkeys(_OF_A_PROCESS, _OF_ANOTHER))
-        kept = {name: value for name, value in found.items() if name not in (*_OF_A_PROCESS, "pid")}
-        return {**kept, "taken_ns": taken_ns}
+        return {**without_process(truth.snapshot(self._copied())), "taken_ns": taken_ns}
 
     def machine(self) -> Facts:
         """Return what :func:`edgebench.worker.truth.machine` does. It does not change, so it is asked once."""

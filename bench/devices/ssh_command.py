@@ -22,11 +22,11 @@ def new_mark() -> str:
     return f"edgebench-{secrets.token_hex(8)}"
 
 
-def shell_line(command: Sequence[str], mark: str) -> str:
-    """Return the line that writes ``mark`` on both outputs and becomes the program.
+def quoted(command: Sequence[str]) -> str:
+    """Return a command as a shell's words, which may stand behind ``exec``.
 
     Raises:
-        ValueError: the command is empty, or has a NUL, which no argument of a program can hold.
+        ValueError: it is empty, or has a NUL, which no argument of a program can hold.
     """
     if not command:
         raise ValueError("no command was given")
@@ -35,8 +35,16 @@ def shell_line(command: Sequence[str], mark: str) -> str:
     program, *arguments = command
     if program.startswith("-"):
         program = f"./{program}"  # else exec would take it for an option
-    words = " ".join(shlex.quote(word) for word in (program, *arguments))
-    script = f"echo {mark}; echo {mark} >&2; exec {words}"
+    return " ".join(shlex.quote(word) for word in (program, *arguments))
+
+
+def shell_line(command: Sequence[str], mark: str) -> str:
+    """Return the line that writes ``mark`` on both outputs and becomes the program.
+
+    Raises:
+        ValueError: the command is empty, or has a NUL, which no argument of a program can hold.
+    """
+    script = f"echo {mark}; echo {mark} >&2; exec {quoted(command)}"
     if _UNALIKE.search(script):
         octal = "".join(f"\\0{byte:03o}" for byte in script.encode("utf-8", "surrogateescape"))
         return f"exec sh -c 'eval \"$(printf %b \"$0\")\"' '{octal}'"

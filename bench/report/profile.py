@@ -11,6 +11,7 @@ from typing import Any
 
 from ..operators import Match, OperatorProfile, OperatorTime, TypeTime
 from ..profile_data import FailedProfile, Profile
+from ..spec import LOCAL
 from .explorer import graph_id, node_data
 from .plain import grid, wrapped
 from .text import ABSENT, clean, count, shortened, significant
@@ -63,7 +64,8 @@ def render_profile(profile: Profile, top: int, *, width: int | None = None) -> s
 
 
 def _title(profile: Profile) -> str:
-    return f"Profile of {clean(profile.model)}/{clean(profile.variant)}: shares of time, not latencies"
+    where = "" if profile.device == LOCAL else f" on {clean(profile.device)}"
+    return f"Profile of {clean(profile.model)}/{clean(profile.variant)}{where}: shares of time, not latencies"
 
 
 def _facts(profile: Profile) -> list[str]:

@@ -141,7 +141,7 @@ def look_at_target(transport: Transport) -> Target:
             f"{transport.address}: commands cannot be run there: {done.last_words or 'it said nothing'}"
         )
     machine, system = told["machine"], told.get("system", "linux")
-    short = told.get("bits") == "32" or told.get("abi", "").startswith(("armeabi", "x86-"))
+    short = told.get("bits") == "32" or told.get("abi", "").startswith("armeabi") or told.get("abi") == "x86"
     bits = 32 if short or not machine.endswith("64") else 64
     return Target(system, machine, architecture_of(machine, bits))
 

@@ -50,6 +50,16 @@ def is_android(tree: Tree) -> bool:
     return tree.has(MARK)
 
 
+def why_no_gpu() -> Optional[str]:
+    """Return why this process cannot use the GPU of the phone that it runs on, None where it runs on none."""
+    if not is_android(Tree()):
+        return None
+    return (
+        "a phone's GPU driver needs Android's own C library, which this Python has not; "
+        "use --engine benchmark_model --delegate gpu"
+    )
+
+
 def properties(ask: Ask) -> Dict[str, str]:
     """Return the system's properties by name. Raises Unreadable."""
     text = ask("getprop")
@@ -159,7 +169,8 @@ def battery(ask: Ask) -> Dict[str, Any]:
     text = ask("dumpsys", "battery")
     if "UPDATES STOPPED" in text:
         raise Unreadable("dumpsys battery: its values were set by hand; dumpsys battery reset ends that")
-    fields = dict(re.findall(r"^\s*([A-Za-z ]+): (.+?)\s*$", text, re.MULTILINE))
+    # What makers add comes after Android's own fields, and may call its own so, too.
+    fields = dict(reversed(re.findall(r"^\s*([A-Za-z ]+): (.+?)\s*$", text, re.MULTILINE)))
     if not any(name + " powered" in fields for name in _SOURCES):
         raise Unreadable("dumpsys battery: not understood: %s" % shown(text))
     powered_by = [name for name in _SOURCES if fields.get(name + " powered") == "true"]

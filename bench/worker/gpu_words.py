@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from .android import why_no_gpu as why_no_gpu_of_phone
+
 _ADAPTER = re.compile(r"Selected adapter: (?P<name>.*?), arch=.*?adapterType=(?P<kind>[^\n]*)")
 _SPLIT = re.compile(r"(No|\d+) operations will run on the GPU, and (?:the remaining|all) (\d+) operations will run on")
 _REFUSED = re.compile(
@@ -90,7 +92,8 @@ def why_no_gpu(text: str) -> Optional[str]:
         )
     loader = _NO_LOADER.search(text)
     if loader:
-        return "the Vulkan loader is missing (%s); install libvulkan1 and your GPU's Vulkan driver" % loader.group(1)
+        hint = "the Vulkan loader is missing (%s); install libvulkan1 and your GPU's Vulkan driver" % loader.group(1)
+        return why_no_gpu_of_phone() or hint
     lacking = _LACKING.search(text)
     if lacking:
         return "the Vulkan driver is too old (%s); LiteRT's GPU accelerator was seen to work with Mesa 25" % (

@@ -10,6 +10,7 @@ import struct
 from ctypes import POINTER, byref, c_char_p, c_int, c_uint32, c_uint64, c_void_p
 from typing import Any, Dict, List
 
+from .android import why_no_gpu as why_no_gpu_of_phone
 from .gpu_words import adapter
 from .refusal import Refusal
 
@@ -72,7 +73,8 @@ def list_adapters() -> List[Dict[str, Any]]:
     try:
         library = ctypes.CDLL(_LIBRARY)
     except OSError as error:
-        raise Refusal("no-gpu", "%s cannot be loaded: Vulkan is not installed" % _LIBRARY) from error
+        missing = "%s cannot be loaded: Vulkan is not installed" % _LIBRARY
+        raise Refusal("no-gpu", why_no_gpu_of_phone() or missing) from error
     instance = _create_instance(library)
     try:
         found = [_describe(library, device) for device in _devices(library, instance)]

@@ -40,6 +40,16 @@ def test_androids_thermal_status(before: str | None, after: str | None, severity
         assert found in disturbances(at(before), at(after))
 
 
+def test_a_warm_core_is_androids_to_judge() -> None:
+    def hot(status: str | None, **zone: float) -> list[Finding]:
+        snapshot = at(status, temperatures={"android-BIG": {"type": "BIG (CPU)", "celsius": 88.0, **zone}})
+        return [finding for finding in disturbances(snapshot, snapshot) if finding.code is Code.HOT]
+
+    assert hot("none") == []
+    assert "the clock goes down at 80" in hot(None)[0].reason
+    assert "the clock goes down at 90" in hot("none", limit_celsius=90.0)[0].reason
+
+
 def test_a_status_in_one_block_of_many_is_told_and_suspect() -> None:
     cool, hot = (at("none"), at("none")), (at("none"), at("severe"))
     found = [finding for finding in block_findings([cool, cool, hot, cool]) if finding.code is Code.THROTTLED]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -183,7 +184,9 @@ def test_a_delegate_that_takes_a_part_is_doubted(run: Run, kind: DelegateKind) -
 def test_no_delegate_and_none_that_took_anything(run: Run) -> None:
     case = only(run(delegates=(Delegate(DelegateKind.NONE),)))
     assert case.delegation.coverage is Coverage.NOTHING
-    idle = failure(run(Build(taken=0), delegates=(Delegate(DelegateKind.GPU),)))
+    stored = run(Build(taken=0), delegates=(Delegate(DelegateKind.GPU),))
+    assert (only(stored).latency, only(stored).load_ns) == (None, None)  # they would be the CPU's
+    idle = failure(stored)
     assert idle == "delegate-idle: delegate gpu took none of the nodes"
     lacking = failure(run(Build(absent=("GPU",)), delegates=(Delegate(DelegateKind.GPU),)))
     assert lacking == "no-delegate: this benchmark_model has no gpu delegate on this platform"
@@ -285,6 +288,16 @@ def test_a_binary_that_cannot_be(run: Run, tmp_path: Path, content: bytes | None
         run(benchmark_model=str(path))
 
 
+def test_a_binary_that_is_not_there_is_said_before_the_device_is_asked() -> None:
+    def connect() -> LocalTransport:
+        raise DeviceLost("it was asked")
+
+    device = RemoteDevice("phone", connect, reach=at_once)
+    spec = Spec((str(FLOAT32),), engines=(Engine.BENCHMARK_MODEL,), settings=SHORT, benchmark_model="nowhere")
+    with pytest.raises(UsageError, match="--benchmark-model nowhere: No such file"):
+        run_spec(spec, device=device)
+
+
 @pytest.mark.parametrize("lacking", ["sha256sum", "flock", "timeout"])
 def test_a_phone_that_lacks_a_program(tmp_path: Path, lacking: str) -> None:
     folder = tmp_path / "poor"
@@ -306,6 +319,27 @@ def test_two_runs_do_not_measure_at_once(run: Run, phone: Phone) -> None:
         run()
     other.close()
     assert only(run(device=phone.device())).status is Status.OK
+
+
+def test_a_ctrl_c_ends_the_tool_there_too(run: Run, phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[subprocess.Popen[bytes]] = []
+    plain = LocalTransport.run
+
+    def stop(self: LocalTransport, command: Any, **options: Any) -> Any:
+        if not any(str(word).startswith("--num_runs") for word in command):
+            return plain(self, command, **options)
+        tool = subprocess.Popen(command, stdout=subprocess.PIPE, env=self._environment)
+        begun.append(tool)
+        assert tool.stdout is not None
+        assert any(b"INFO" in line for line in tool.stdout)  # the tool's own first words
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalTransport, "run", stop)
+    assert run(Build(fault="hang")).record.interrupted
+    (tool,) = begun
+    with tool:
+        assert tool.wait(30) == -signal.SIGKILL
+    assert not list((phone.root / "scratch").iterdir())
 
 
 def test_a_lost_connection_costs_the_case_under_way(run: Run, phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,6 +410,9 @@ def test_with_another_engine_its_cases_stand_beside(run: Run, tmp_path: Path) ->
     assert [case.status for case in stored.record.cases] == [Status.OK, Status.OK]
     assert set(stored.samples["case"]) == {stored.record.cases[0].case_id}
     assert stored.record.cases[0].device_parity is not None
+    # The helper program waits for nothing that the tool waits for.
+    assert "another process" in stored.record.cases[1].unchecked["preempted"]
+    assert "preempted" not in [finding.code.value for finding in stored.record.cases[1].findings]
 
 
 def test_on_this_machine_there_is_no_such_engine(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from edgebench.devices.adb_bridge import Attached, Bridge, find_bridge, parse_de
 from edgebench.devices.adb_client import ClientBridge
 from edgebench.devices.adb_errors import explain, explain_connecting
 from edgebench.devices.adb_line import Way
-from edgebench.errors import DeviceError, DeviceLost, DeviceRefused
+from edgebench.errors import DeviceError, DeviceLost, DeviceRefused, DeviceUnknown
 
 from .adb_client import Connect, bridge_for, lead_to
 from .adb_server import AdbServer
@@ -67,8 +67,22 @@ def test_the_only_phone_needs_no_name(
     assert connect().serial == first.serial  # what was the only one is known by name since
     monkeypatch.setenv("ANDROID_SERIAL", second.serial)
     assert AdbTransport(AdbAddress(), bridge).serial == second.serial
-    with pytest.raises(DeviceLost, match=rf"^SIM0009: no such phone is attached; there is {first.serial}, "):
+    with pytest.raises(DeviceUnknown, match=rf"^SIM0009: no such phone is attached; there is {first.serial}, "):
         AdbTransport(AdbAddress("SIM0009"), bridge)
+
+
+@pytest.mark.phone
+def test_a_phone_that_was_there_is_lost_and_not_unknown(
+    start_phone: StartPhone, own_adb_server: AdbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lead_to(own_adb_server, monkeypatch)
+    start_phone()
+    connect = AdbConnector(AdbAddress("SIM0009"))
+    with pytest.raises(DeviceUnknown):
+        connect()
+    connect._was_there = True  # an emulated phone has a place, to which the server would connect
+    with pytest.raises(DeviceLost, match=r"^SIM0009: no such phone is attached"):
+        connect()
 
 
 @pytest.mark.phone

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
-from edgebench.devices.adb_line import Way, finished, new_mark, open_line, run_line
+from edgebench.devices.adb_line import Way, finished, open_line, run_line
+from edgebench.devices.ssh_command import new_mark
 from edgebench.devices.transport import Finished
 
 from .test_ssh_command import HOSTILE
@@ -11,9 +14,10 @@ from .test_ssh_command import HOSTILE
 MARKED = [Way.CLIENT, Way.MERGED]
 
 
-def said(line: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def said(line: str, given: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
     """Return what this machine's shell makes of a line."""
-    return subprocess.run(["sh", "-c", line], input=given, capture_output=True, check=False)
+    environment = {**os.environ, **variables}
+    return subprocess.run(["sh", "-c", line], input=given, capture_output=True, check=False, env=environment)
 
 
 @pytest.mark.parametrize("way", list(Way))
@@ -27,6 +31,16 @@ def test_the_end_of_a_program_comes_back(way: Way, given: bytes) -> None:
 
     assert found is not None
     assert (found.status, found.stdout, found.stderr.strip()) == (3, given + b"no newline", b"said")
+
+
+def test_a_head_that_counts_no_bytes_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "head").write_text("#!/bin/sh\necho 'Unknown option c' >&2; exit 1\n")
+    (tmp_path / "head").chmod(0o755)
+    line = run_line(Way.MERGED, ["cat"], "mark", 5)
+
+    done = said(line, b"given and more", PATH=f"{tmp_path}:{os.environ['PATH']}")
+
+    assert finished(Way.MERGED, "mark", None, done.stdout, b"") == Finished(0, b"given", b"")
 
 
 @pytest.mark.parametrize("way", list(Way))

@@ -55,7 +55,7 @@ def test_its_state_is_the_same_too_but_for_what_a_process_has(here: ShellTruth) 
     assert mine.keys() - of_a_process == told.keys() - of_a_process
     assert told["memory_total_bytes"] == mine["memory_total_bytes"]
     assert told["cpu_jiffies"].keys() == mine["cpu_jiffies"].keys()
-    assert told["unavailable"]["threads"] == "a shell there is another process than the one that is measured"
+    assert told["unavailable"]["threads"] == "what tells it there is another process than the one that is measured"
     assert told["taken_ns"] >= mine["taken_ns"]
 
 

@@ -55,6 +55,12 @@ def desk(phone: Phone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
         yield folder
 
 
+@pytest.fixture(scope="module")
+def setup_words(desk: Path) -> str:
+    """What setting the phone up says. Tests that need it set up ask for this: each may be the first that runs."""
+    return run(SETUP, desk)
+
+
 def run(command: str, folder: Path) -> str:
     done: subprocess.CompletedProcess[str] = run_script(command, folder, timeout_s=900)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -71,9 +77,9 @@ def the(stored: StoredRun, variant: str) -> CaseResult:
     return case
 
 
-def test_a_bare_phone_is_set_up(phone: Phone, desk: Path) -> None:
+def test_a_bare_phone_is_set_up(phone: Phone, setup_words: str) -> None:
     assert phone.run("sh", "-c", "command -v python3").returncode != 0
-    said = run(SETUP, desk)
+    said = setup_words
     assert re.search(rf"^phone +adb://{phone.serial} +answers: Android 14.*; it has no Python yet$", said, re.MULTILINE)
     assert re.search(r"sent, unpacked and checked: 4\d\.\d MB", said)
     assert "Google Pixel 7, Google Tensor G2, Android 14" in said
@@ -81,6 +87,7 @@ def test_a_bare_phone_is_set_up(phone: Phone, desk: Path) -> None:
     assert "already set up" in run("edgebench device setup phone --bundle python-aarch64.tar.gz", desk)
 
 
+@pytest.mark.usefixtures("setup_words")
 def test_a_run_there_has_everything(desk: Path) -> None:
     said = run(RUN, desk)
     stored = latest(desk)
@@ -112,12 +119,14 @@ def test_a_run_there_has_everything(desk: Path) -> None:
     assert "thermal status none; battery 87 %, powered by USB; screen off" in said
 
 
+@pytest.mark.usefixtures("setup_words")
 def test_accuracy_and_answers_are_those_of_this_machine(desk: Path) -> None:
     there = latest(desk)
     run("edgebench run models/sample/int8.tflite --data phantom --limit 21 --blocks 1 --max-time 1s --quiet", desk)
     assert the(latest(desk), "int8").accuracy == the(there, "int8").accuracy
 
 
+@pytest.mark.usefixtures("setup_words")
 def test_it_cools_before_blocks(phone: Phone, desk: Path) -> None:
     said = run(COOL, desk)
     assert "cooled to thermal status none before 1 block: never had to wait, at worst at thermal status none" in said

@@ -63,6 +63,8 @@ def _profile(**changes: Any) -> Profile:
 def test_the_table_says_that_times_are_no_latencies() -> None:
     text = render_profile(_profile(), 10)
     assert text.startswith("Profile of net/int8: shares of time, not latencies\n")
+    elsewhere = render_profile(_profile(device="phone"), 10)
+    assert elsewhere.startswith("Profile of net/int8 on phone: shares of time, not latencies\n")
     assert (
         "A profiled run takes 125 us in the graph, 80% of it in operators; a run without the profiler 110 us." in text
     )

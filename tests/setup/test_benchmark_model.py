@@ -188,6 +188,8 @@ def test_the_published_builds(
     [
         ({"uname": "aarch64", "getprop": "arm64-v8a"}, Target("android", "aarch64", "aarch64")),
         ({"uname": "aarch64", "getprop": "armeabi-v7a"}, Target("android", "aarch64", "armv7l")),
+        ({"uname": "x86_64", "getprop": "x86"}, Target("android", "x86_64", "i686")),
+        ({"uname": "x86_64", "getprop": "x86_64"}, Target("android", "x86_64", "x86_64")),
         ({"uname": "armv7l", "getprop": "armeabi-v7a"}, Target("android", "armv7l", "armv7l")),
         ({"uname": "aarch64", "getconf": "64"}, Target("linux", "aarch64", "aarch64")),
         ({"uname": "aarch64", "getconf": "32"}, Target("linux", "aarch64", "armv7l")),

@@ -106,6 +106,11 @@ def test_what_makes_no_sense_of_a_battery_is_left_out(root: str) -> None:
     assert found["power"].keys() == {"on_battery", "powered_by", "battery_status"}
 
 
+def test_what_a_maker_adds_changes_no_fact(root: str) -> None:
+    text = f"{BATTERY}\n  level: 3\n  status: 3\n  USB powered: false\n"
+    assert told(root, battery=text) == told(root, battery=BATTERY)
+
+
 def test_a_battery_that_was_set_by_hand_is_not_believed(root: str) -> None:
     text = BATTERY.replace("state:", "state:\n  (UPDATES STOPPED -- use 'reset' to restart)", 1)
     assert "dumpsys battery reset ends that" in told(root, battery=text)["unavailable"]["power"]

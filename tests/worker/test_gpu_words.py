@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from edgebench.worker import android, vulkan
 from edgebench.worker.gpu_words import has_dynamic_tensors, read_adapter, read_split, why_no_gpu
+from edgebench.worker.refusal import Refusal
 
 CHOSEN = """\
 WARNING: Logging before InitGoogle() is written to STDERR
@@ -128,6 +132,16 @@ def test_why_there_is_no_gpu(text: str, said: str) -> None:
     assert reason is not None
     assert said in reason
     assert "\n" not in reason
+
+
+def test_a_phones_gpu_is_for_androids_own_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = tmp_path / "getprop"
+    mark.touch()
+    monkeypatch.setattr(android, "MARK", str(mark))
+    assert (why_no_gpu(NO_LOADER) or "").endswith("use --engine benchmark_model --delegate gpu")
+    monkeypatch.setattr(vulkan, "_LIBRARY", "libvulkan-nowhere.so.1")
+    with pytest.raises(Refusal, match="Android's own C library"):
+        vulkan.list_adapters()
 
 
 def test_words_about_something_else_give_no_reason() -> None:
