@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import edgebench
@@ -17,10 +17,8 @@ from edgebench.store import StoredRun
 from test_docs import ROOT, run_script
 
 from .adb_client import lead_to
-from .adb_server import AdbServer
 from .bundles import require_bundle
-from .phone import Phone, why_none
-from .phone import find_image as find_phone
+from .phone import Phone
 from .runners import give_library, require_runner
 
 pytestmark = pytest.mark.phone
@@ -30,35 +28,12 @@ COMMANDS = re.findall(r"<!-- phone -->\n```bash\n(.*?)```", PAGE.read_text(encod
 SETUP, RUN, COOL, OFFICIAL, CLEAN = COMMANDS
 
 
-@pytest.fixture(scope="module")
-def phone() -> Iterator[Phone]:
-    """A bare phone of these tests' own."""
-    reason, image = why_none(), find_phone()
-    if reason is not None or image is None:
-        pytest.skip(reason or "no emulated phone here")
-    server = AdbServer()
-    phone = Phone(server, image)
-    yield phone
-    phone.stop()
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def desk(phone: Phone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder as a reader would have it, whose edgebench.toml names the phone."""
-    folder = tmp_path_factory.mktemp("desk")
+def desk_of(phone: Phone, folder: Path) -> Path:
+    """Return a folder as a reader would have it, whose edgebench.toml names the phone."""
     shutil.copytree(ROOT / "models", folder / "models")
     shutil.copy(require_bundle(), folder / "python-aarch64.tar.gz")
     (folder / "edgebench.toml").write_text(f'[devices.phone]\nadb = "{phone.serial}"\n', encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        lead_to(phone.server, patch)
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def setup_words(desk: Path) -> str:
-    """What setting the phone up says. Tests that need it set up ask for this: each may be the first that runs."""
-    return run(SETUP, desk)
+    return folder
 
 
 def run(command: str, folder: Path) -> str:
@@ -77,9 +52,24 @@ def the(stored: StoredRun, variant: str) -> CaseResult:
     return case
 
 
-def test_a_bare_phone_is_set_up(phone: Phone, setup_words: str) -> None:
+def test_the_page_from_the_first_command_to_the_last(
+    start_phone: Callable[..., Phone], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One test: each command needs those before it."""
+    phone = start_phone()
+    lead_to(phone.server, monkeypatch)
+    desk = desk_of(phone, tmp_path)
+    a_bare_phone_is_set_up(phone, desk)
+    a_run_there_has_everything(desk)
+    accuracy_is_that_of_this_machine(desk)
+    it_cools_before_blocks(desk)
+    the_official_tools_way(phone, desk)
+    nothing_is_left_there(phone, desk)
+
+
+def a_bare_phone_is_set_up(phone: Phone, desk: Path) -> None:
     assert phone.run("sh", "-c", "command -v python3").returncode != 0
-    said = setup_words
+    said = run(SETUP, desk)
     assert re.search(rf"^phone +adb://{phone.serial} +answers: Android 14.*; it has no Python yet$", said, re.MULTILINE)
     assert re.search(r"sent, unpacked and checked: 4\d\.\d MB", said)
     assert "Google Pixel 7, Google Tensor G2, Android 14" in said
@@ -87,8 +77,7 @@ def test_a_bare_phone_is_set_up(phone: Phone, setup_words: str) -> None:
     assert "already set up" in run("edgebench device setup phone --bundle python-aarch64.tar.gz", desk)
 
 
-@pytest.mark.usefixtures("setup_words")
-def test_a_run_there_has_everything(desk: Path) -> None:
+def a_run_there_has_everything(desk: Path) -> None:
     said = run(RUN, desk)
     stored = latest(desk)
     for variant in ("float32", "float16", "int8"):
@@ -119,15 +108,13 @@ def test_a_run_there_has_everything(desk: Path) -> None:
     assert "thermal status none; battery 87 %, powered by USB; screen off" in said
 
 
-@pytest.mark.usefixtures("setup_words")
-def test_accuracy_and_answers_are_those_of_this_machine(desk: Path) -> None:
+def accuracy_is_that_of_this_machine(desk: Path) -> None:
     there = latest(desk)
     run("edgebench run models/sample/int8.tflite --data phantom --limit 21 --blocks 1 --max-time 1s --quiet", desk)
     assert the(latest(desk), "int8").accuracy == the(there, "int8").accuracy
 
 
-@pytest.mark.usefixtures("setup_words")
-def test_it_cools_before_blocks(phone: Phone, desk: Path) -> None:
+def it_cools_before_blocks(desk: Path) -> None:
     said = run(COOL, desk)
     assert "cooled to thermal status none before 1 block: never had to wait, at worst at thermal status none" in said
     assert "cooled to 40 °C before 1 block (by BIG (CPU), MID (CPU), LITTLE (CPU)): never had to wait" in said
@@ -135,7 +122,7 @@ def test_it_cools_before_blocks(phone: Phone, desk: Path) -> None:
     assert device.bytes_sent == 0
 
 
-def test_the_official_tools_way(phone: Phone, desk: Path) -> None:
+def the_official_tools_way(phone: Phone, desk: Path) -> None:
     shutil.copy(require_runner() / "runner", desk / "android_aarch64_benchmark_model")
     give_library(phone)
     said = run(OFFICIAL, desk)
@@ -147,7 +134,7 @@ def test_the_official_tools_way(phone: Phone, desk: Path) -> None:
     assert "benchmark_model reports summaries" in said
 
 
-def test_nothing_is_left_there(phone: Phone, desk: Path) -> None:
+def nothing_is_left_there(phone: Phone, desk: Path) -> None:
     assert re.search(r"removed \d", run(CLEAN, desk))
     assert not phone.path("/data/local/tmp/edgebench").exists()
     assert phone.run("ls", "/data/local/tmp").stdout.split() == ["edgebench-runner", "small"]  # the tool's library
