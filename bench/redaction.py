@@ -134,7 +134,8 @@ class _Redactor:
         self._models = frozenset(case.model for case in record.cases)
         named = self._models | {case.variant for case in record.cases} | set(_labels(record))
         secrets = _told_by(record) | secrets_in(texts) | known
-        self._scrubber = Scrubber(secrets, "\n".join(texts), self._images, frozenset(named))
+        addresses = {device.address: device.name for device in reversed(record.devices) if device.address}
+        self._scrubber = Scrubber(secrets, "\n".join(texts), self._images, frozenset(named), addresses)
         self._name, self.case = _Names(self._scrubber), _Names(self._scrubber)
         self._ways: Mapping[Kind, Callable[[str], str]] = {
             Kind.WORD: self._scrubber.text,
@@ -229,7 +230,7 @@ class _Redactor:
         if flag == "--data":
             return self._source(value)
         if flag == "--device":
-            return self._scrubber.device(value)
+            return ",".join(map(self._scrubber.device, value.split(",")))
         return self._place(value)
 
     def _place(self, word: str) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: What goes with --resume: where the run is, and what is shown of it.
 _BESIDE_RESUME = BESIDE_RESUME | {"help", "resume", "config", "debug"}
 _EXIT_OK, _EXIT_CASES_FAILED, _EXIT_INTERRUPTED = 0, 3, 130
-_WHOLE = "run.json and the parquet files are whole, share the page alone"
+_WHOLE = "the run's other files are whole, share the page alone"
 
 _RUN_EXAMPLES = """\
 examples:

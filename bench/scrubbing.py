@@ -29,6 +29,7 @@ _KERNEL_FILES = re.compile(r"/(?:proc|sys|dev)(?:/|$)")
 PSEUDONYM = re.compile(r"(?:device|host|user|path|address|image|lesion)-\d+")
 
 _END = r"\s'\"`:;,()<>|\[\]"
+_SCHEME = re.compile(r"^(?:ssh|adb)://")
 _ADDRESS = re.compile(rf"\b(?:ssh|adb)://[^{_END}/]+(?::\d+)?")
 #: In a case's id the engine follows its device.
 _BEHIND_DEVICE = re.compile(rf"(?P<device>device-\d+)(?P<path>/(?!(?:interpreter|compiled)\.)[^{_END}]+)")
@@ -49,7 +50,7 @@ _LONE_IMAGE = re.compile(rf"(?<![\w.-])[\w.-]+\.(?:{_IMAGES})\b", re.IGNORECASE)
 _BEFORE_WORD = rf"(?<![\w.~/\\])/(?:proc|sys)/[^{_END}]*|(?<![A-Za-z0-9])"
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _NUMBERS = re.compile(
-    rf"(?<![\w.]){_OCTET}(?:\.{_OCTET}){{3}}(?::\d+)?(?![\w.])"
+    rf"(?<![\w.]){_OCTET}(?:\.{_OCTET}){{3}}(?::\d+)?(?!\w|\.\w)"
     r"|(?<![\w:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![\w:-])"
     r"|(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}(?![\w:])"
     r"|(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:){1,6}(?::[0-9A-Fa-f]{1,4}){1,6}(?:%\w+)?(?![\w:])"
@@ -119,18 +120,20 @@ class Scrubber:
     """Replaces secrets by pseudonyms, the same secret by the same one. ``found`` has what was replaced, by kind.
 
     ``images`` maps an image's id to its pseudonym, ``names`` are words that mean something else even where an image is
-    called alike; ``corpus`` is where a pseudonym must not stand already.
+    called alike; ``corpus`` is where a pseudonym must not stand already; ``addresses`` maps devices' addresses to
+    their names, since both are one device.
     """
 
     secrets: Secrets
     corpus: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
+    addresses: Mapping[str, str] = field(default_factory=dict)
     found: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         devices = [device for device in self.secrets.devices if not self.is_plain(device)]
-        self._devices = _either(devices, after=r"(?<![\w.-])", before=r"(?![\w.-])", exact=True)
+        self._devices = _either(devices, after=r"(?<![\w.-])", before=r"(?![\w-]|\.\w)", exact=True)
         self._known_paths = _either(
             [path for path in self.secrets.paths if re.search(r"[/\\]", path) and path.strip("/\\")],
             after=r"(?<!\w)", before=rf"(?:[/\\][^{_END}]*)?(?![\w-])",
@@ -157,7 +160,9 @@ class Scrubber:
 
     def device(self, device: str) -> str:
         """Return a device's name as it may be told."""
-        return device if self.is_plain(device) else self.name("device", device)
+        if self.is_plain(device):
+            return device
+        return self.name("device", self.addresses.get(_SCHEME.sub("", device), device))
 
     def host(self, host: str) -> str:
         """Return the pseudonym of a host, whatever it is called."""

@@ -15,7 +15,9 @@ import pytest
 from colours import COLOURS, write_folder
 from edgebench.api import resume_run, run_spec
 from edgebench.cli import main
+from edgebench.devices.adb_address import AdbAddress
 from edgebench.devices.fake import FakeDevice, FakeModel
+from edgebench.devices.opening import phone_name
 from edgebench.pictures import REDACTED, no_pictures
 from edgebench.progress import Progress
 from edgebench.records import DataInfo, RunRecord, SkippedImage
@@ -201,6 +203,61 @@ def test_a_device_has_one_name_everywhere(board_run: StoredRun) -> None:
     assert comparison.baseline == answers.against == ids[0]
     assert set(found.run.samples["case"]) == set(predictions["case"]) == set(ids)
     assert "on device-1?" in render_markdown(record).splitlines()[0].replace("\\", "")
+
+
+#: A phone's serial by USB, over the air by its place and by its announced name, and an emulator's.
+SERIALS = ("R58M123ABC", "192.168.1.7:5555", "adb-R58M123ABC-aB3dEf._adb-tls-connect._tcp", "emulator-5554")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("named", [True, False], ids=["by a name", "by its serial"])
+@pytest.mark.parametrize("serial", SERIALS)
+def test_a_phone_s_serial_is_one_device_and_nowhere(serial: str, named: bool, form: str, board_run: StoredRun) -> None:
+    told = "bedroom-phone" if named else phone_name(AdbAddress(serial))
+    run = phone_run(board_run, serial, told)
+    assert serial in to_json(run.record)
+    found = redact_run(run, Secrets())
+    shown = FORMS[form](found.run)
+    assert [part for part in (serial, told, serial.partition(":")[0], "R58M123ABC") if part in shown] == []
+    assert found.removed["device"] == 1
+    assert found.run.record.command[2:4] == ("--device", "device-1,local")
+    assert found.run.record.warnings == tuple(line.replace(serial, "device-1") for line in lines_of(serial))
+
+
+def lines_of(serial: str) -> tuple[str, ...]:
+    """What may be said of a phone in a run's record."""
+    return (
+        f"{serial}: the connection was lost (adb: device offline); trying again in 1 s",
+        f"no such phone is attached; there is {serial}.",
+        f"could not run adb -s {serial} shell getprop",
+        f"device '{serial}' not found",
+    )
+
+
+def phone_run(run: StoredRun, serial: str, name: str) -> StoredRun:
+    """Return a run that was measured on a phone of that name, and tells of its serial wherever one can stand."""
+    old = Board.name
+
+    def on_phone(value: str) -> str:
+        return value.replace(old, name)
+
+    cases = tuple(
+        replace(case, case_id=on_phone(case.case_id), device=name, comparison=None, accuracy_comparison=None)
+        for case in run.record.cases
+    )
+    devices = tuple(replace(device, name=name, address=serial) for device in run.record.devices)
+    record = replace(
+        run.record,
+        cases=cases,
+        devices=devices,
+        command=("edgebench", "run", "--device", f"adb://{serial},local", "model.tflite"),
+        warnings=lines_of(serial),
+    )
+    ids = run.samples["case"].astype(str).map(on_phone).astype("category")
+    predictions = run.predictions
+    assert predictions is not None
+    told = predictions.assign(case=predictions["case"].astype(str).map(on_phone).astype("category"))
+    return StoredRun(record, run.samples.assign(case=ids), told)
 
 
 def test_images_have_pseudonyms_that_are_the_same_in_every_form(board_run: StoredRun) -> None:
@@ -405,7 +462,7 @@ def test_a_run_redacts_its_page_only(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert json.loads((run / "run.json").read_text())["cases"][0]["file"]["path"] == path
     assert "clandestine" in printed  # where it is stored
     assert err.startswith("edgebench: the page is redacted: ")
-    assert "run.json and the parquet files are whole" in err
+    assert "the run's other files are whole" in err
 
 
 def test_in_python_the_page_is_redacted_too_and_on_a_resumed_run(tmp_path: Path) -> None:
