@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,13 @@ from .rules import RULES, Told
 
 #: The last line tells an average of the statistics lines again: 6 digits of it, or whole microseconds.
 _SAME_AVERAGE, _SAME_NS = 1e-3, 1_000.0
-_FAILED = ("Benchmarking failed.", "Disallowed CPU fallback detected.", "Please specify the name of your TF Lite")
+_GAVE_UP = "Benchmarking failed."
+_FAILED = (_GAVE_UP, "Disallowed CPU fallback detected.", "Please specify the name of your TF Lite")
+#: What shells, the loader and the language's runtime say for a tool that cannot any more.
+_CRASHED = re.compile(
+    r"(?:Segmentation fault|Aborted|Bus error|Illegal instruction|Killed)(?: \(core dumped\))?$|"
+    r"terminate called |what\(\): |libc\+\+abi: |CANNOT LINK EXECUTABLE "
+)
 #: What the oldest builds say without a level.
 _FAILED_BARE = ("Failed to ", "Could not ", "Couldn't ")
 #: What a result begins with, where something of another origin stands before it: half a line of another stream, a
@@ -36,6 +43,12 @@ _WITHIN = re.compile(
 _NOT_WITHIN = "Timings (microseconds): "
 _LARGEST = 1e15
 _SAME_IN_BLOCK_NS = 10_000.0
+#: What runtimes in other apps do not say.
+_OF_THE_TOOL = re.compile(
+    r"STARTING!|Log parameter values|Min num runs: \[|Num threads: \[|Graph: \[|The input model file size|"
+    r"Initialized session in|Running benchmark for|count=\d|(?:Average i|I)nference timings in us"
+)
+_OF_LITERT = "benchmark_litert_model.h"
 _TABLE_OF_RUNS = re.compile(
     r".*Summary of All Runs w/ Different Performance Options|"
     r"(?:cpu w/ |gpu\b|nnapi\b|dsp w/ |coreml\b)[^:]{0,80}: (?:count=\d|failed!)"
@@ -51,9 +64,25 @@ def parse_log(text: str) -> BenchmarkLog:
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         return _from_json(text)
     reader = _Reader(text)
-    for line in lines_of(text):
+    for line in _of_the_tool(list(lines_of(text))):
         reader.read(line)
     return reader.result()
+
+
+def _of_the_tool(lines: Sequence[Line]) -> Iterator[Line]:
+    """Yield the lines without those of other apps, whose runtimes write to Android's log by the same name.
+
+    Raises:
+        ProtocolError: two processes of the tool wrote to it.
+    """
+    first: dict[str, Line] = {}
+    for line in lines:
+        if line.process and (_OF_THE_TOOL.match(line.text) or line.source.endswith(_OF_LITERT)):
+            first.setdefault(line.process, line)
+    if len(first) > 1:
+        one, other = [line.quoted for line in first.values()][:2]
+        raise ProtocolError(f"more than one run in this log: {one}, then {other} of another process")
+    return (line for line in lines if not (first and line.process) or line.process in first)
 
 
 class _Reader:
@@ -94,6 +123,8 @@ class _Reader:
         """Return what all lines together say."""
         told = self._told
         block = _Block(told)
+        if _GAVE_UP in told.errors and (told.get("measured_mean_ns") is not None or block.measured is not None):
+            raise ProtocolError("more than one run in this log: one that failed, and one with an average of its runs")
         warmup, measured = _phases(told, block)
         init_ns = told.get("init_ns")
         first_ns = told.get("first_inference_ns")
@@ -124,6 +155,7 @@ def _is_failure(line: Line, text: str) -> bool:
     return (
         line.level in ("ERROR", "FATAL")
         or text.startswith(_FAILED)
+        or _CRASHED.match(text) is not None
         or (line.level is None and text.startswith(_FAILED_BARE))
     )
 

@@ -212,6 +212,8 @@ def _absent(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG0
 def _divided(told: Told, found: re.Match[str], line: Line) -> None:
     told.refusing = False
     told.once(line, gpu_operations=int(found[1]), cpu_operations=int(found[2]))
+    if found[3]:  # the oldest builds put nothing between one message and the next
+        told.errors[found[3].strip()] = None
 
 
 def _none_on_gpu(told: Told, found: re.Match[str], line: Line) -> None:
@@ -225,7 +227,7 @@ def _refusing(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: AR
 
 def _unsupported(told: Told, found: re.Match[str], line: Line) -> None:
     if told.refusing:
-        told.extend(refused=(found[1], found[2]))
+        told.extend(refused=(found[1], found[2] or ""))  # it does not always have a reason
     elif line.level in ("ERROR", "FATAL"):
         told.errors[found[0]] = None
 
@@ -320,7 +322,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         r"(?=(?:First )?\d+ operations will run on the GPU)",
         rf"(?:First )?{_I} operations will run on the GPU, and the remaining {_I}(?: operations will run)?"
-        r" on the CPU\.?",
+        r" on the CPU(?:\.(.*))?",
         _divided,
         must=False,
     ),
@@ -331,7 +333,7 @@ RULES: tuple[Rule, ...] = (
         must=False,
     ),
     _rule(r"(?:Following|Next) operations are not supported by GPU delegate", r".*", _refusing),
-    _rule(r"(?=[A-Z][A-Z0-9_]+(?: \S+)?: \S)", r"([A-Z][A-Z0-9_]+(?: \S+)?): (.*)", _unsupported),
+    _rule(r"(?=[A-Z][A-Z0-9_]+(?: \S+)?:(?: |$))", r"([A-Z][A-Z0-9_]+(?: \S+)?):(?: (.*))?", _unsupported),
     _rule(r"Unconsumed cmdline flags: ", r"(.*)", _unconsumed),
     _rule(r"(?=Num threads: \[-?\d+\]$)", rf"Num threads: \[(-?{COUNT})\]", _threads),
     _rule(r"Running benchmark for (?=at least |\d)", r".*", _phase),

@@ -481,6 +481,77 @@ def test_what_delegates_say_of_themselves_where_the_runtime_says_nothing() -> No
     assert parse_log(odd).delegates.replaced == (Replaced("(null)", 1, 2, 1, "subgraph 0"),)
 
 
+def test_operators_that_the_gpu_refuses_without_a_reason() -> None:
+    text = (
+        "ERROR: Following operations are not supported by GPU delegate:\nDEQUANTIZE: \nCUSTOM FlexErf: Not known.\n"
+        "12 operations will run on the GPU, and the remaining 15 operations will run on the CPU.\nCPU: something\n"
+    )
+    found = parse_log(text).delegates
+    assert found.refused == (("DEQUANTIZE", ""), ("CUSTOM FlexErf", "Not known."))
+    assert (found.gpu_operations, found.cpu_operations) == (12, 15)
+
+
+def test_messages_that_an_old_build_put_on_one_line() -> None:
+    log = parse_log(
+        "ERROR: Next operations are not supported by GPU delegate:\nMEAN: Not known.\nFirst 65 operations will run on "
+        "the GPU, and the remaining 3 on the CPU.TfLiteGpuDelegate Invoke: Wrong thread.\nCPU: something\n"
+    )
+    assert (log.delegates.gpu_operations, log.delegates.refused) == (65, (("MEAN", "Not known."),))
+    assert log.errors == ("TfLiteGpuDelegate Invoke: Wrong thread.",)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "Segmentation fault (core dumped)",
+        "Aborted",
+        "Killed",
+        "Illegal instruction",
+        "what():  std::bad_alloc",
+        'CANNOT LINK EXECUTABLE "./benchmark_model": library "libGLESv3.so" not found',
+    ],
+)
+def test_a_run_that_crashed(last: str) -> None:
+    assert parse_log(f"INFO: STARTING!\nINFO: Graph: [m.tflite]\n{last}\n").errors == (last,)
+
+
+def of_process(number: int, line: str) -> str:
+    return f"05-31 10:38:42.583 {number:>5} {number + 1:>5} I tflite  : {line.removeprefix('INFO: ')}\n"
+
+
+def test_what_other_apps_write_to_the_log_of_android_is_none_of_the_tools() -> None:
+    other = (
+        "Created TensorFlow Lite delegate for GPU.",
+        "Replacing 7 out of 9 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 2 partitions.",
+    )
+    lines = samples.CPU.splitlines()
+    text = "".join(of_process(11, line) + "".join(of_process(99, one) for one in other) for line in lines)
+    alone = "".join(of_process(11, line) for line in lines)
+    assert replace(parse_log(text), text=alone) == parse_log(alone)
+    # Nothing tells which one was the tool.
+    assert len(parse_log("".join(of_process(99, one) for one in other)).delegates.replaced) == 1
+
+
+def test_two_processes_of_the_tool_are_two_runs() -> None:
+    text = of_process(11, "Graph: [m.tflite]") + of_process(11, "Failed to apply GPU delegate.")
+    text += "".join(of_process(22, line) for line in samples.CPU.splitlines())
+    with pytest.raises(
+        ProtocolError, match=r"more than one run in this log: line 1: .*, then line 5: .*another process"
+    ):
+        parse_log(text)
+    head = "[litert/tools/benchmark_litert_model.h:94] "
+    block = of_process(11, f"{head}Signature name: a") + of_process(22, f"{head}Inference (avg): 7.00 ms (3 runs)")
+    with pytest.raises(ProtocolError, match="another process"):
+        parse_log(block.replace("tflite", "litert"))
+
+
+@pytest.mark.parametrize("name", ["CPU", "LITERT", "PYTHON"])
+def test_a_run_that_failed_and_one_that_did_not_are_two_runs(name: str) -> None:
+    failed = "ERROR: Failed to apply GPU delegate.\nERROR: Benchmarking failed.\n"
+    with pytest.raises(ProtocolError, match="more than one run in this log: one that failed"):
+        parse_log(failed + getattr(samples, name))
+
+
 def test_an_old_build_that_failed_in_its_own_words() -> None:
     log = parse_log(
         "STARTING!\nGraph: [m.tflite]\nWARNING: Failed to set a name\nERROR: Delegate kernel was not initialized\n"
