@@ -201,18 +201,23 @@ class _Block:
         """The statistics of warm-up."""
         mean_ns = self.ns("Warmup (avg)")
         first_ns = self.ns("Warmup (first)")
+        count = self.runs("Warmup (avg)")
+        if count == 0:
+            return Statistics(0)
         if mean_ns is None and first_ns is None:
             return None
-        return Statistics(self.runs("Warmup (avg)"), first_ns=first_ns, mean_ns=mean_ns)
+        return Statistics(count, first_ns=first_ns, mean_ns=mean_ns)
 
     @property
     def measured(self) -> Statistics | None:
         """The statistics of what was measured."""
-        mean_ns = self.ns("Inference (avg)")
+        mean_ns, count = self.ns("Inference (avg)"), self.runs("Inference (avg)")
+        if count == 0:
+            return Statistics(0)
         if mean_ns is None:
             return None
         return Statistics(
-            count=self.runs("Inference (avg)"),
+            count=count,
             min_ns=self.ns("Inference (min)"),
             max_ns=self.ns("Inference (max)"),
             mean_ns=mean_ns,
@@ -315,14 +320,15 @@ def _from_json(text: str) -> BenchmarkLog:
         data: Any = json.loads(text.strip("\ufeff"))
         latency = data["latency"]
         times = {name.removesuffix("_ms"): _ms(value) for name, value in latency.items() if name.endswith("_ms")}
+        warmups, runs = _whole(latency["num_warmup_runs"]), _whole(latency["num_runs"])
         return BenchmarkLog(
             text=text,
             tool=Tool.PYTHON,
-            warmup=Statistics(
-                _whole(latency["num_warmup_runs"]), first_ns=times["warmup_first"], mean_ns=times["warmup_avg"]
-            ),
+            warmup=Statistics(warmups, first_ns=times["warmup_first"], mean_ns=times["warmup_avg"])
+            if warmups
+            else Statistics(0),
             measured=Statistics(
-                count=_whole(latency["num_runs"]),
+                count=runs,
                 min_ns=times["min"],
                 max_ns=times["max"],
                 mean_ns=times["avg"],
@@ -330,9 +336,11 @@ def _from_json(text: str) -> BenchmarkLog:
                 p5_ns=times.get("p5"),
                 median_ns=times.get("median"),
                 p95_ns=times.get("p95"),
-            ),
+            )
+            if runs
+            else Statistics(0),
             init_ns=times.get("init"),
-            first_inference_ns=times["warmup_first"],
+            first_inference_ns=times["warmup_first"] if warmups else None,
             model_size_bytes=round(_positive(data["model_size_mb"]) * 1e6) if data.get("model_size_mb") else None,
             threads=None if data.get("num_threads") is None else _whole(data["num_threads"]),
             graph=_told_as(str, data, "model"),

@@ -491,6 +491,26 @@ def test_operators_that_the_gpu_refuses_without_a_reason() -> None:
     assert (found.gpu_operations, found.cpu_operations) == (12, 15)
 
 
+def test_the_gpu_divides_each_subgraph() -> None:
+    text = (
+        "12 operations will run on the GPU, and the remaining 15 operations will run on the CPU.\n"
+        "No operations will run on the GPU, and all 4 operations will run on the CPU.\n"
+    )
+    found = parse_log(text + text).delegates
+    assert (found.gpu_operations, found.cpu_operations) == (12, 19)
+
+
+@pytest.mark.parametrize("average", ["0.00", "-nan"])
+def test_figures_of_no_runs_are_none(average: str) -> None:
+    text = samples.LITERT.replace("7441.04", average).replace("(1 runs)", "(0 runs)")
+    log = parse_log(text)
+    assert (log.warmup, log.first_inference_ns) == (Statistics(0), None)
+    log = parse_log(text.replace("7430.20", average).replace("(10 runs)", "(0 runs)"))
+    assert log.measured == Statistics(0)
+    log = parse_log(samples.PYTHON_JSON.replace('_runs": 5', '_runs": 0').replace('"num_runs": 20', '"num_runs": 0'))
+    assert (log.warmup, log.measured, log.first_inference_ns) == (Statistics(0), Statistics(0), None)
+
+
 def test_messages_that_an_old_build_put_on_one_line() -> None:
     log = parse_log(
         "ERROR: Next operations are not supported by GPU delegate:\nMEAN: Not known.\nFirst 65 operations will run on "
