@@ -33,14 +33,16 @@ _FAILED_BARE = ("Failed to ", "Could not ", "Couldn't ")
 #: What a result begins with, where something of another origin stands before it: half a line of another stream, a
 #: prompt, the prefix of a logger that is not known here.
 _WITHIN = re.compile(
-    r"(?:count=\d+ (?:first|curr)=|(?:Average i|I)nference timings in us: (?:Init|Warmup|\d)|Initialized session in \d|"
-    r"Memory footprint delta from the start|Overall peak memory footprint \(MB\) via|"
+    r"(?:(?<!s\): )count=\d+ (?:first|curr)=|(?:Average i|I)nference timings in us: (?:Init|Warmup|\d)|"
+    r"Initialized session in \d|Memory footprint delta from the start|Overall peak memory footprint \(MB\) via|"
     r"The input model file size \(MB\): \d|"
     r"Explicitly applied \S{1,40} delegate, |Though \S{1,40} delegate is explicitly|Replacing \d+ (?:out of \d+ )?node|"
     r"Unconsumed cmdline flags: )"
 )
 #: What belongs to tables of a profile.
 _NOT_WITHIN = "Timings (microseconds): "
+#: The rest of a line that a terminal's width broke within a number or before one.
+_REST = re.compile(r"\.?\d[\d.e+]{0,20}(?: (?:p5|median|p95)=.{0,200})?|(?:p5|median|p95|overall)=\d.{0,200}")
 _LARGEST = 1e15
 _SAME_IN_BLOCK_NS = 10_000.0
 #: What runtimes in other apps do not say.
@@ -92,6 +94,7 @@ class _Reader:
         self._text = text
         self._told = Told()
         self._profile = ProfileReader()
+        self._after_number = 0
 
     def read(self, line: Line) -> None:
         """Take one line."""
@@ -101,7 +104,12 @@ class _Reader:
         within = None if _NOT_WITHIN in text else _WITHIN.search(text)
         if within is not None and within.start():
             line = replace(line, text=text[within.start() :].rstrip("`"))
-        if self._obeys_rule(line) or self._profile.takes(line):
+        if line.number == self._after_number and _REST.fullmatch(text):
+            raise ProtocolError(f"this is the rest of the line before it, which was broken: {line.quoted}")
+        if self._obeys_rule(line):
+            self._after_number = line.number + 1 if text[-1:].isdigit() else 0
+            return
+        if self._profile.takes(line):
             return
         if _is_failure(line, text):
             self._told.errors[text] = None

@@ -511,6 +511,34 @@ def test_figures_of_no_runs_are_none(average: str) -> None:
     assert (log.warmup, log.measured, log.first_inference_ns) == (Statistics(0), Statistics(0), None)
 
 
+def figures_of(log: BenchmarkLog) -> dict[str, float]:
+    """Return all figures of a log but a profile's, by name."""
+    found = {name: getattr(log, name) for name in ("init_ns", "first_inference_ns", "model_size_bytes")}
+    for name in ("warmup", "measured", "footprint"):
+        part = getattr(log, name)
+        found.update({f"{name}.{item.name}": getattr(part, item.name) for item in fields(part)} if part else {})
+    return {name: value for name, value in found.items() if value is not None}
+
+
+@pytest.mark.parametrize("name", ["WHOLE", "CPU"])
+def test_a_line_that_the_width_of_a_terminal_broke_is_no_other_figure(name: str) -> None:
+    text = getattr(samples, name)
+    expected = figures_of(parse_log(text)).items()
+    for place in range(1, len(text)):
+        if "\n" in text[place - 1 : place + 1]:
+            continue
+        try:
+            found = parse_log(f"{text[:place]}\n{text[place:].lstrip(' ')}")
+        except ProtocolError:
+            continue
+        assert figures_of(found).items() <= expected, text[:place][-60:]
+
+
+def test_a_total_of_a_profile_whose_line_is_cut_is_no_phase() -> None:
+    text = samples.PROFILE.replace("Timings (micro", "Timings \n(micro")
+    assert parse_log(text).warmup is None
+
+
 def test_messages_that_an_old_build_put_on_one_line() -> None:
     log = parse_log(
         "ERROR: Next operations are not supported by GPU delegate:\nMEAN: Not known.\nFirst 65 operations will run on "
