@@ -106,6 +106,9 @@ class _Reader:
             line = replace(line, text=text[within.start() :].rstrip("`"))
         if line.number == self._after_number and _REST.fullmatch(text):
             raise ProtocolError(f"this is the rest of the line before it, which was broken: {line.quoted}")
+        if self._profile.begun and text.startswith("count="):
+            # The tool tells its profile last of all.
+            raise ProtocolError(f"this is the rest of a broken line or of another run: {line.quoted}")
         if self._obeys_rule(line):
             self._after_number = line.number + 1 if text[-1:].isdigit() else 0
             return
@@ -131,6 +134,7 @@ class _Reader:
         """Return what all lines together say."""
         told = self._told
         block = _Block(told)
+        block.check()
         if _GAVE_UP in told.errors and (told.get("measured_mean_ns") is not None or block.measured is not None):
             raise ProtocolError("more than one run in this log: one that failed, and one with an average of its runs")
         warmup, measured = _phases(told, block)
@@ -192,6 +196,18 @@ class _Block:
         """Return the runs that a figure is of."""
         found = self.told.block.get(name)
         return None if found is None or found[1] is None else int(found[1])
+
+    def check(self) -> None:
+        """Raise ProtocolError where digits were lost or won: an average is between the extremes."""
+        mean_ns = self.ns("Inference (avg)")
+        low_ns, high_ns = self.ns("Inference (min)"), self.ns("Inference (max)")
+        if self.runs("Inference (avg)") == 0 or mean_ns is None:
+            return
+        slack_ns = _SAME_IN_BLOCK_NS  # each is rounded for itself
+        if (low_ns or 0.0) > mean_ns + slack_ns or (high_ns is not None and mean_ns > high_ns + slack_ns):
+            raise ProtocolError(
+                f"Inference (avg) is {mean_ns / 1e6:g} ms in this log, but that is not between (min) and (max)"
+            )
 
     @property
     def init_ns(self) -> float | None:
@@ -299,6 +315,10 @@ def _check_average(found: tuple[Statistics, Line], mean_ns: float | None, block:
     ):
         raise ProtocolError(
             f"more than one run in this log: its last average is {rounded_ns / 1e6:g} ms, but {line.quoted}"
+        )
+    if block is not None and block.count not in (None, statistics.count):
+        raise ProtocolError(
+            f"more than one run in this log: at its end it tells of {block.count} runs, but {line.quoted}"
         )
 
 

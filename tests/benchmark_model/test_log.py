@@ -537,6 +537,23 @@ def test_a_line_that_the_width_of_a_terminal_broke_is_no_other_figure(name: str)
 def test_a_total_of_a_profile_whose_line_is_cut_is_no_phase() -> None:
     text = samples.PROFILE.replace("Timings (micro", "Timings \n(micro")
     assert parse_log(text).warmup is None
+    with pytest.raises(ProtocolError, match=r"the rest of a broken line or of another run: line 16: 'count=50"):
+        parse_log(samples.PROFILE.replace("count=50", "\ncount=50"))
+
+
+@pytest.mark.parametrize(("known", "new"), [("7416.40", "8416.40"), ("7448.86", "744.86"), ("7430.20", "74302.0")])
+def test_a_block_whose_average_is_not_between_its_extremes(known: str, new: str) -> None:
+    with pytest.raises(ProtocolError, match=r"Inference \(avg\) is .* not between"):
+        parse_log(samples.LITERT.replace(known, new))
+
+
+def test_a_block_of_other_runs_than_the_statistics() -> None:
+    lines = "count=1 curr=7441040\ncount=10 first=7416400 curr=7430200 min=7416400 max=7448860 avg=7430200 std=9920\n"
+    log = parse_log(lines + samples.LITERT)
+    assert log.measured is not None
+    assert log.measured.count == 10
+    with pytest.raises(ProtocolError, match=r"at its end it tells of 11 runs, but line 2: 'count=10"):
+        parse_log(lines + samples.LITERT.replace("(10 runs)", "(11 runs)"))
 
 
 def test_messages_that_an_old_build_put_on_one_line() -> None:
