@@ -21,11 +21,14 @@ _STAMPS = (
     # "... tflite  : ". Android Studio has process-thread/application in the place of two numbers.
     re.compile(
         rf"(?:{_DATE}\s+)?(?:{_CLOCK}\s+)?(?:[+-]\d{{4}}\s+)?"
-        rf"(?:(?:[\w.]{{1,40}}\s+)?\d+\s+\d+\s+|\d+-\d+/\S{{1,200}}(?: \(\S{{1,99}}\))?\s+)?(?P<level>[VDIWEF])[ /]"
-        rf"{_TAG}\s{{0,40}}(?:\(\s{{0,9}}\d+\s{{0,9}}\))?\s{{0,40}}: ?"
+        rf"(?:(?:[\w.]{{1,40}}\s+)?(?P<process>\d+)\s+\d+\s+|(?P<process_in_studio>\d+)-\d+/\S{{1,200}}"
+        rf"(?: \(\S{{1,99}}\))?\s+)?(?P<level>[VDIWEF])[ /]"
+        rf"{_TAG}\s{{0,40}}(?:\(\s{{0,9}}(?P<process_in_brief>\d+)\s{{0,9}}\))?\s{{0,40}}: ?"
     ),
     # Android Studio since 2022: the level comes last.
-    re.compile(rf"(?:{_DATE}\s+)?{_CLOCK}\s+\d+-\d+\s+{_TAG}\s+\S{{1,200}}\s+(?P<level>[VDIWEF])(?:  ?|$)"),
+    re.compile(
+        rf"(?:{_DATE}\s+)?{_CLOCK}\s+(?P<process>\d+)-\d+\s+{_TAG}\s+\S{{1,200}}\s+(?P<level>[VDIWEF])(?:  ?|$)"
+    ),
     re.compile(r"(?:…|\.\.\.)\s*(?:(?P<level>[VDIWEF])[ /])?(?:tflite|litert)\s*: ?"),
     # Apple's unified logging.
     re.compile(r"\d{4}-\d\d-\d\d [\d:.]+[+-]\d{4} \S+\[\d+:\d+\] ?"),
@@ -36,18 +39,23 @@ _STAMPS = (
 _LEVEL = re.compile(r"\s*(?P<level>INFO|WARN|WARNING|ERROR|FATAL|VERBOSE|DEBUG): ?")
 #: LiteRT's logger names the source; its line numbers move with every release.
 _SOURCE = re.compile(r"\[(?P<file>[^\]\s]*):\w+\] ?")
+_PROCESS = ("process", "process_in_studio", "process_in_brief")
 _LEVELS = {"V": "VERBOSE", "D": "DEBUG", "I": "INFO", "W": "WARN", "E": "ERROR", "F": "FATAL", "WARNING": "WARN"}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line: its number from 1, its text without prefixes, its level and source file (both may be unknown)."""
+    """One line: its number from 1, its text without prefixes, its level and source file (both may be unknown).
+
+    ``process`` is that which wrote it to Android's log, empty where it is not told.
+    """
 
     number: int
     text: str
     level: str | None
     source: str
     raw: str
+    process: str = ""
 
     @property
     def quoted(self) -> str:
@@ -65,11 +73,13 @@ def lines_of(text: str) -> Iterator[Line]:
 
 def line_of(number: int, raw: str) -> Line:
     """Return a line without what loggers put before it."""
-    text, level, source = raw, None, ""
+    text, level, source, process = raw, None, "", ""
     for pattern in _STAMPS:
         found = pattern.match(text)
         if found is not None:
-            level = _LEVELS.get((found.groupdict().get("level") or "").upper(), level)
+            groups = found.groupdict()
+            level = _LEVELS.get((groups.get("level") or "").upper(), level)
+            process = next((groups[name] for name in _PROCESS if groups.get(name)), process)
             text = text[found.end() :]
     found = _LEVEL.match(text)
     if found is not None:
@@ -79,4 +89,4 @@ def line_of(number: int, raw: str) -> Line:
     if found is not None:
         source, text = found["file"], text[found.end() :]
     # A table's rows begin with a tab.
-    return Line(number, text.lstrip(" ").rstrip(), level, source, raw)
+    return Line(number, text.lstrip(" ").rstrip(), level, source, raw, process)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,22 +21,36 @@ from .rules import RULES, Told
 
 #: The last line tells an average of the statistics lines again: 6 digits of it, or whole microseconds.
 _SAME_AVERAGE, _SAME_NS = 1e-3, 1_000.0
-_FAILED = ("Benchmarking failed.", "Disallowed CPU fallback detected.", "Please specify the name of your TF Lite")
+_GAVE_UP = "Benchmarking failed."
+_FAILED = (_GAVE_UP, "Disallowed CPU fallback detected.", "Please specify the name of your TF Lite")
+#: What shells, the loader and the language's runtime say for a tool that cannot any more.
+_CRASHED = re.compile(
+    r"(?:Segmentation fault|Aborted|Bus error|Illegal instruction|Killed)(?: \(core dumped\))?$|"
+    r"terminate called |what\(\): |libc\+\+abi: |CANNOT LINK EXECUTABLE "
+)
 #: What the oldest builds say without a level.
 _FAILED_BARE = ("Failed to ", "Could not ", "Couldn't ")
 #: What a result begins with, where something of another origin stands before it: half a line of another stream, a
 #: prompt, the prefix of a logger that is not known here.
 _WITHIN = re.compile(
-    r"(?:count=\d+ (?:first|curr)=|(?:Average i|I)nference timings in us: (?:Init|Warmup|\d)|Initialized session in \d|"
-    r"Memory footprint delta from the start|Overall peak memory footprint \(MB\) via|"
+    r"(?:(?<!s\): )count=\d+ (?:first|curr)=|(?:Average i|I)nference timings in us: (?:Init|Warmup|\d)|"
+    r"Initialized session in \d|Memory footprint delta from the start|Overall peak memory footprint \(MB\) via|"
     r"The input model file size \(MB\): \d|"
     r"Explicitly applied \S{1,40} delegate, |Though \S{1,40} delegate is explicitly|Replacing \d+ (?:out of \d+ )?node|"
     r"Unconsumed cmdline flags: )"
 )
 #: What belongs to tables of a profile.
 _NOT_WITHIN = "Timings (microseconds): "
+#: The rest of a line that a terminal's width broke within a number or before one.
+_REST = re.compile(r"\.?\d[\d.e+]{0,20}(?: (?:p5|median|p95)=.{0,200})?|(?:p5|median|p95|overall)=\d.{0,200}")
 _LARGEST = 1e15
 _SAME_IN_BLOCK_NS = 10_000.0
+#: What runtimes in other apps do not say.
+_OF_THE_TOOL = re.compile(
+    r"STARTING!|Log parameter values|Min num runs: \[|Num threads: \[|Graph: \[|The input model file size|"
+    r"Initialized session in|Running benchmark for|count=\d|(?:Average i|I)nference timings in us"
+)
+_OF_LITERT = "benchmark_litert_model.h"
 _TABLE_OF_RUNS = re.compile(
     r".*Summary of All Runs w/ Different Performance Options|"
     r"(?:cpu w/ |gpu\b|nnapi\b|dsp w/ |coreml\b)[^:]{0,80}: (?:count=\d|failed!)"
@@ -51,9 +66,25 @@ def parse_log(text: str) -> BenchmarkLog:
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         return _from_json(text)
     reader = _Reader(text)
-    for line in lines_of(text):
+    for line in _of_the_tool(list(lines_of(text))):
         reader.read(line)
     return reader.result()
+
+
+def _of_the_tool(lines: Sequence[Line]) -> Iterator[Line]:
+    """Yield the lines without those of other apps, whose runtimes write to Android's log by the same name.
+
+    Raises:
+        ProtocolError: two processes of the tool wrote to it.
+    """
+    first: dict[str, Line] = {}
+    for line in lines:
+        if line.process and (_OF_THE_TOOL.match(line.text) or line.source.endswith(_OF_LITERT)):
+            first.setdefault(line.process, line)
+    if len(first) > 1:
+        one, other = [line.quoted for line in first.values()][:2]
+        raise ProtocolError(f"more than one run in this log: {one}, then {other} of another process")
+    return (line for line in lines if not (first and line.process) or line.process in first)
 
 
 class _Reader:
@@ -63,6 +94,7 @@ class _Reader:
         self._text = text
         self._told = Told()
         self._profile = ProfileReader()
+        self._after_number = 0
 
     def read(self, line: Line) -> None:
         """Take one line."""
@@ -72,7 +104,15 @@ class _Reader:
         within = None if _NOT_WITHIN in text else _WITHIN.search(text)
         if within is not None and within.start():
             line = replace(line, text=text[within.start() :].rstrip("`"))
-        if self._obeys_rule(line) or self._profile.takes(line):
+        if line.number == self._after_number and _REST.fullmatch(text):
+            raise ProtocolError(f"this is the rest of the line before it, which was broken: {line.quoted}")
+        if self._profile.begun and text.startswith("count="):
+            # The tool tells its profile last of all.
+            raise ProtocolError(f"this is the rest of a broken line or of another run: {line.quoted}")
+        if self._obeys_rule(line):
+            self._after_number = line.number + 1 if text[-1:].isdigit() else 0
+            return
+        if self._profile.takes(line):
             return
         if _is_failure(line, text):
             self._told.errors[text] = None
@@ -94,6 +134,9 @@ class _Reader:
         """Return what all lines together say."""
         told = self._told
         block = _Block(told)
+        block.check()
+        if _GAVE_UP in told.errors and (told.get("measured_mean_ns") is not None or block.measured is not None):
+            raise ProtocolError("more than one run in this log: one that failed, and one with an average of its runs")
         warmup, measured = _phases(told, block)
         init_ns = told.get("init_ns")
         first_ns = told.get("first_inference_ns")
@@ -124,6 +167,7 @@ def _is_failure(line: Line, text: str) -> bool:
     return (
         line.level in ("ERROR", "FATAL")
         or text.startswith(_FAILED)
+        or _CRASHED.match(text) is not None
         or (line.level is None and text.startswith(_FAILED_BARE))
     )
 
@@ -153,6 +197,18 @@ class _Block:
         found = self.told.block.get(name)
         return None if found is None or found[1] is None else int(found[1])
 
+    def check(self) -> None:
+        """Raise ProtocolError where digits were lost or won: an average is between the extremes."""
+        mean_ns = self.ns("Inference (avg)")
+        low_ns, high_ns = self.ns("Inference (min)"), self.ns("Inference (max)")
+        if self.runs("Inference (avg)") == 0 or mean_ns is None:
+            return
+        slack_ns = _SAME_IN_BLOCK_NS  # each is rounded for itself
+        if (low_ns or 0.0) > mean_ns + slack_ns or (high_ns is not None and mean_ns > high_ns + slack_ns):
+            raise ProtocolError(
+                f"Inference (avg) is {mean_ns / 1e6:g} ms in this log, but that is not between (min) and (max)"
+            )
+
     @property
     def init_ns(self) -> float | None:
         """The time until the model could be run."""
@@ -169,18 +225,23 @@ class _Block:
         """The statistics of warm-up."""
         mean_ns = self.ns("Warmup (avg)")
         first_ns = self.ns("Warmup (first)")
+        count = self.runs("Warmup (avg)")
+        if count == 0:
+            return Statistics(0)
         if mean_ns is None and first_ns is None:
             return None
-        return Statistics(self.runs("Warmup (avg)"), first_ns=first_ns, mean_ns=mean_ns)
+        return Statistics(count, first_ns=first_ns, mean_ns=mean_ns)
 
     @property
     def measured(self) -> Statistics | None:
         """The statistics of what was measured."""
-        mean_ns = self.ns("Inference (avg)")
+        mean_ns, count = self.ns("Inference (avg)"), self.runs("Inference (avg)")
+        if count == 0:
+            return Statistics(0)
         if mean_ns is None:
             return None
         return Statistics(
-            count=self.runs("Inference (avg)"),
+            count=count,
             min_ns=self.ns("Inference (min)"),
             max_ns=self.ns("Inference (max)"),
             mean_ns=mean_ns,
@@ -255,6 +316,10 @@ def _check_average(found: tuple[Statistics, Line], mean_ns: float | None, block:
         raise ProtocolError(
             f"more than one run in this log: its last average is {rounded_ns / 1e6:g} ms, but {line.quoted}"
         )
+    if block is not None and block.count not in (None, statistics.count):
+        raise ProtocolError(
+            f"more than one run in this log: at its end it tells of {block.count} runs, but {line.quoted}"
+        )
 
 
 def _alike(one_ns: float | None, other_ns: float | None) -> bool:
@@ -283,14 +348,15 @@ def _from_json(text: str) -> BenchmarkLog:
         data: Any = json.loads(text.strip("\ufeff"))
         latency = data["latency"]
         times = {name.removesuffix("_ms"): _ms(value) for name, value in latency.items() if name.endswith("_ms")}
+        warmups, runs = _whole(latency["num_warmup_runs"]), _whole(latency["num_runs"])
         return BenchmarkLog(
             text=text,
             tool=Tool.PYTHON,
-            warmup=Statistics(
-                _whole(latency["num_warmup_runs"]), first_ns=times["warmup_first"], mean_ns=times["warmup_avg"]
-            ),
+            warmup=Statistics(warmups, first_ns=times["warmup_first"], mean_ns=times["warmup_avg"])
+            if warmups
+            else Statistics(0),
             measured=Statistics(
-                count=_whole(latency["num_runs"]),
+                count=runs,
                 min_ns=times["min"],
                 max_ns=times["max"],
                 mean_ns=times["avg"],
@@ -298,9 +364,11 @@ def _from_json(text: str) -> BenchmarkLog:
                 p5_ns=times.get("p5"),
                 median_ns=times.get("median"),
                 p95_ns=times.get("p95"),
-            ),
+            )
+            if runs
+            else Statistics(0),
             init_ns=times.get("init"),
-            first_inference_ns=times["warmup_first"],
+            first_inference_ns=times["warmup_first"] if warmups else None,
             model_size_bytes=round(_positive(data["model_size_mb"]) * 1e6) if data.get("model_size_mb") else None,
             threads=None if data.get("num_threads") is None else _whole(data["num_threads"]),
             graph=_told_as(str, data, "model"),

@@ -92,6 +92,11 @@ class ProfileReader:
     _phase: bool | None = None
 
     @property
+    def begun(self) -> bool:
+        """Whether there was a line of a profile yet."""
+        return bool(self._drafts)
+
+    @property
     def parts(self) -> tuple[ProfilePart, ...]:
         """The profile as far as it was read."""
         return tuple(draft.part() for draft in self._drafts)

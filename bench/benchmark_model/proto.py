@@ -63,7 +63,7 @@ def parse_result(data: bytes) -> BenchmarkResult:
     latency, memory, misc = messages[_LATENCY], messages[_MEMORY], messages[_MISC]
     if not any(number in latency for number in _LATENCIES):
         raise ProtocolError(f"the result file has no latency in it ({len(data)} bytes)")
-    count, warmup_count = _integer(misc, 2), _integer(misc, 3)
+    count, warmup_count = _count(misc, 2), _count(misc, 3)
     size_mb = _float(misc, 1)
     return BenchmarkResult(
         warmup=Statistics(warmup_count, first_ns=_ns(latency, 9), mean_ns=_ns(latency, 10)),
@@ -94,7 +94,7 @@ def _ns(message: dict[int, Value], number: int) -> float | None:
 
 def _kib(message: dict[int, Value], number: int) -> int | None:
     value = _integer(message, number)
-    return None if value is None else value * 1024
+    return None if value is None or value < 0 else value * 1024
 
 
 def _peak(message: dict[int, Value]) -> int | None:
@@ -120,6 +120,13 @@ def _integer(message: dict[int, Value], number: int) -> int | None:
     if not isinstance(value, int):
         raise ProtocolError(f"the result file's field {number} is no integer")
     return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def _count(message: dict[int, Value], number: int) -> int | None:
+    value = _integer(message, number)
+    if value is not None and not 0 <= value < 1 << 31:
+        raise ProtocolError(f"the result file has {value} runs in field {number}")
+    return value
 
 
 def _as_bytes(value: Value) -> bytes:

@@ -70,11 +70,12 @@ class Told:
         """What was said of delegates."""
         lists: dict[str, tuple[Any, ...]] = {name: tuple(items) for name, items in self._lists.items()}
         replaced = _with_declared(lists.pop("replaced", ()), lists.pop("declared", ()))
+        divided = lists.pop("divided", ())  # a line for each subgraph
         return Delegates(
             **lists,
             replaced=replaced,
-            gpu_operations=self.get("gpu_operations"),
-            cpu_operations=self.get("cpu_operations"),
+            gpu_operations=sum(gpu for gpu, _ in divided) if divided else None,
+            cpu_operations=sum(cpu for _, cpu in divided) if divided else None,
         )
 
     def begin(self, announced: str) -> None:
@@ -209,14 +210,16 @@ def _absent(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG0
     told.extend(absent=found[1])
 
 
-def _divided(told: Told, found: re.Match[str], line: Line) -> None:
+def _divided(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG001
     told.refusing = False
-    told.once(line, gpu_operations=int(found[1]), cpu_operations=int(found[2]))
+    told.extend(divided=(int(found[1]), int(found[2])))
+    if found[3]:  # the oldest builds put nothing between one message and the next
+        told.errors[found[3].strip()] = None
 
 
-def _none_on_gpu(told: Told, found: re.Match[str], line: Line) -> None:
+def _none_on_gpu(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG001
     told.refusing = False
-    told.once(line, gpu_operations=0, cpu_operations=int(found[1]))
+    told.extend(divided=(0, int(found[1])))
 
 
 def _refusing(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: ARG001
@@ -225,7 +228,7 @@ def _refusing(told: Told, found: re.Match[str], line: Line) -> None:  # noqa: AR
 
 def _unsupported(told: Told, found: re.Match[str], line: Line) -> None:
     if told.refusing:
-        told.extend(refused=(found[1], found[2]))
+        told.extend(refused=(found[1], found[2] or ""))  # it does not always have a reason
     elif line.level in ("ERROR", "FATAL"):
         told.errors[found[0]] = None
 
@@ -320,7 +323,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         r"(?=(?:First )?\d+ operations will run on the GPU)",
         rf"(?:First )?{_I} operations will run on the GPU, and the remaining {_I}(?: operations will run)?"
-        r" on the CPU\.?",
+        r" on the CPU(?:\.(.*))?",
         _divided,
         must=False,
     ),
@@ -331,7 +334,7 @@ RULES: tuple[Rule, ...] = (
         must=False,
     ),
     _rule(r"(?:Following|Next) operations are not supported by GPU delegate", r".*", _refusing),
-    _rule(r"(?=[A-Z][A-Z0-9_]+(?: \S+)?: \S)", r"([A-Z][A-Z0-9_]+(?: \S+)?): (.*)", _unsupported),
+    _rule(r"(?=[A-Z][A-Z0-9_]+(?: \S+)?:(?: |$))", r"([A-Z][A-Z0-9_]+(?: \S+)?):(?: (.*))?", _unsupported),
     _rule(r"Unconsumed cmdline flags: ", r"(.*)", _unconsumed),
     _rule(r"(?=Num threads: \[-?\d+\]$)", rf"Num threads: \[(-?{COUNT})\]", _threads),
     _rule(r"Running benchmark for (?=at least |\d)", r".*", _phase),

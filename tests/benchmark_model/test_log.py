@@ -481,6 +481,142 @@ def test_what_delegates_say_of_themselves_where_the_runtime_says_nothing() -> No
     assert parse_log(odd).delegates.replaced == (Replaced("(null)", 1, 2, 1, "subgraph 0"),)
 
 
+def test_operators_that_the_gpu_refuses_without_a_reason() -> None:
+    text = (
+        "ERROR: Following operations are not supported by GPU delegate:\nDEQUANTIZE: \nCUSTOM FlexErf: Not known.\n"
+        "12 operations will run on the GPU, and the remaining 15 operations will run on the CPU.\nCPU: something\n"
+    )
+    found = parse_log(text).delegates
+    assert found.refused == (("DEQUANTIZE", ""), ("CUSTOM FlexErf", "Not known."))
+    assert (found.gpu_operations, found.cpu_operations) == (12, 15)
+
+
+def test_the_gpu_divides_each_subgraph() -> None:
+    text = (
+        "12 operations will run on the GPU, and the remaining 15 operations will run on the CPU.\n"
+        "No operations will run on the GPU, and all 4 operations will run on the CPU.\n"
+    )
+    found = parse_log(text + text).delegates
+    assert (found.gpu_operations, found.cpu_operations) == (12, 19)
+
+
+@pytest.mark.parametrize("average", ["0.00", "-nan"])
+def test_figures_of_no_runs_are_none(average: str) -> None:
+    text = samples.LITERT.replace("7441.04", average).replace("(1 runs)", "(0 runs)")
+    log = parse_log(text)
+    assert (log.warmup, log.first_inference_ns) == (Statistics(0), None)
+    log = parse_log(text.replace("7430.20", average).replace("(10 runs)", "(0 runs)"))
+    assert log.measured == Statistics(0)
+    log = parse_log(samples.PYTHON_JSON.replace('_runs": 5', '_runs": 0').replace('"num_runs": 20', '"num_runs": 0'))
+    assert (log.warmup, log.measured, log.first_inference_ns) == (Statistics(0), Statistics(0), None)
+
+
+def figures_of(log: BenchmarkLog) -> dict[str, float]:
+    """Return all figures of a log but a profile's, by name."""
+    found = {name: getattr(log, name) for name in ("init_ns", "first_inference_ns", "model_size_bytes")}
+    for name in ("warmup", "measured", "footprint"):
+        part = getattr(log, name)
+        found.update({f"{name}.{item.name}": getattr(part, item.name) for item in fields(part)} if part else {})
+    return {name: value for name, value in found.items() if value is not None}
+
+
+@pytest.mark.parametrize("name", ["WHOLE", "CPU"])
+def test_a_line_that_the_width_of_a_terminal_broke_is_no_other_figure(name: str) -> None:
+    text = getattr(samples, name)
+    expected = figures_of(parse_log(text)).items()
+    for place in range(1, len(text)):
+        if "\n" in text[place - 1 : place + 1]:
+            continue
+        try:
+            found = parse_log(f"{text[:place]}\n{text[place:].lstrip(' ')}")
+        except ProtocolError:
+            continue
+        assert figures_of(found).items() <= expected, text[:place][-60:]
+
+
+def test_a_total_of_a_profile_whose_line_is_cut_is_no_phase() -> None:
+    text = samples.PROFILE.replace("Timings (micro", "Timings \n(micro")
+    assert parse_log(text).warmup is None
+    with pytest.raises(ProtocolError, match=r"the rest of a broken line or of another run: line 16: 'count=50"):
+        parse_log(samples.PROFILE.replace("count=50", "\ncount=50"))
+
+
+@pytest.mark.parametrize(("known", "new"), [("7416.40", "8416.40"), ("7448.86", "744.86"), ("7430.20", "74302.0")])
+def test_a_block_whose_average_is_not_between_its_extremes(known: str, new: str) -> None:
+    with pytest.raises(ProtocolError, match=r"Inference \(avg\) is .* not between"):
+        parse_log(samples.LITERT.replace(known, new))
+
+
+def test_a_block_of_other_runs_than_the_statistics() -> None:
+    lines = "count=1 curr=7441040\ncount=10 first=7416400 curr=7430200 min=7416400 max=7448860 avg=7430200 std=9920\n"
+    log = parse_log(lines + samples.LITERT)
+    assert log.measured is not None
+    assert log.measured.count == 10
+    with pytest.raises(ProtocolError, match=r"at its end it tells of 11 runs, but line 2: 'count=10"):
+        parse_log(lines + samples.LITERT.replace("(10 runs)", "(11 runs)"))
+
+
+def test_messages_that_an_old_build_put_on_one_line() -> None:
+    log = parse_log(
+        "ERROR: Next operations are not supported by GPU delegate:\nMEAN: Not known.\nFirst 65 operations will run on "
+        "the GPU, and the remaining 3 on the CPU.TfLiteGpuDelegate Invoke: Wrong thread.\nCPU: something\n"
+    )
+    assert (log.delegates.gpu_operations, log.delegates.refused) == (65, (("MEAN", "Not known."),))
+    assert log.errors == ("TfLiteGpuDelegate Invoke: Wrong thread.",)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "Segmentation fault (core dumped)",
+        "Aborted",
+        "Killed",
+        "Illegal instruction",
+        "what():  std::bad_alloc",
+        'CANNOT LINK EXECUTABLE "./benchmark_model": library "libGLESv3.so" not found',
+    ],
+)
+def test_a_run_that_crashed(last: str) -> None:
+    assert parse_log(f"INFO: STARTING!\nINFO: Graph: [m.tflite]\n{last}\n").errors == (last,)
+
+
+def of_process(number: int, line: str) -> str:
+    return f"05-31 10:38:42.583 {number:>5} {number + 1:>5} I tflite  : {line.removeprefix('INFO: ')}\n"
+
+
+def test_what_other_apps_write_to_the_log_of_android_is_none_of_the_tools() -> None:
+    other = (
+        "Created TensorFlow Lite delegate for GPU.",
+        "Replacing 7 out of 9 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 2 partitions.",
+    )
+    lines = samples.CPU.splitlines()
+    text = "".join(of_process(11, line) + "".join(of_process(99, one) for one in other) for line in lines)
+    alone = "".join(of_process(11, line) for line in lines)
+    assert replace(parse_log(text), text=alone) == parse_log(alone)
+    # Nothing tells which one was the tool.
+    assert len(parse_log("".join(of_process(99, one) for one in other)).delegates.replaced) == 1
+
+
+def test_two_processes_of_the_tool_are_two_runs() -> None:
+    text = of_process(11, "Graph: [m.tflite]") + of_process(11, "Failed to apply GPU delegate.")
+    text += "".join(of_process(22, line) for line in samples.CPU.splitlines())
+    with pytest.raises(
+        ProtocolError, match=r"more than one run in this log: line 1: .*, then line 5: .*another process"
+    ):
+        parse_log(text)
+    head = "[litert/tools/benchmark_litert_model.h:94] "
+    block = of_process(11, f"{head}Signature name: a") + of_process(22, f"{head}Inference (avg): 7.00 ms (3 runs)")
+    with pytest.raises(ProtocolError, match="another process"):
+        parse_log(block.replace("tflite", "litert"))
+
+
+@pytest.mark.parametrize("name", ["CPU", "LITERT", "PYTHON"])
+def test_a_run_that_failed_and_one_that_did_not_are_two_runs(name: str) -> None:
+    failed = "ERROR: Failed to apply GPU delegate.\nERROR: Benchmarking failed.\n"
+    with pytest.raises(ProtocolError, match="more than one run in this log: one that failed"):
+        parse_log(failed + getattr(samples, name))
+
+
 def test_an_old_build_that_failed_in_its_own_words() -> None:
     log = parse_log(
         "STARTING!\nGraph: [m.tflite]\nWARNING: Failed to set a name\nERROR: Delegate kernel was not initialized\n"

@@ -46,9 +46,11 @@ def test_fields_of_later_releases_are_passed_over() -> None:
 
 
 def test_negative_integers_and_messages_in_parts() -> None:
-    data = message(2, floating(1, 2.0)) + message(2, floating(2, 1.0)) + message(4, integer(2, -1))
+    memory = message(3, integer(1, -1) + integer(2, 300))  # -1: the platform does not tell
+    data = message(2, floating(1, 2.0)) + message(2, floating(2, 1.0)) + memory + message(4, integer(2, 7))
     found = parse_result(data)
-    assert found.measured == Statistics(-1, min_ns=MS, mean_ns=2 * MS)
+    assert found.measured == Statistics(7, min_ns=MS, mean_ns=2 * MS)
+    assert found.footprint == Footprint(None, 300 * 1024)
 
 
 def test_what_was_written_in_single_precision_is_read_back() -> None:
@@ -100,6 +102,7 @@ def test_foreign_and_damaged_bytes_are_an_error_of_the_contract_or_nothing() -> 
         (message(2, message(11, b"else")), "no latency in it"),
         (integer(1, 5), "a number where its name has to be"),
         (message(2, floating(1, -5)), "a time of -5 ms in field 1"),
+        (message(2, floating(1, 5)) + message(4, integer(2, (1 << 64) - 1)), "-1 runs in field 2"),
         (message(2, floating(3, 1e30)), r"a time of 1e\+30 ms in field 3"),
         (message(2, floating(1, 5)) + message(4, floating(2, 5)), "field 2 is no integer"),
     ],
