@@ -33,6 +33,7 @@ _CHECK_EXAMPLES = """\
 examples:
   edgebench device check pi
   edgebench device check ssh://pi@raspberrypi.local --json
+  edgebench device check adb://
 """
 _SETUP_EXAMPLES = """\
 examples:
@@ -40,7 +41,7 @@ examples:
   edgebench device setup ssh://pi@raspberrypi.local:2222
   edgebench device setup pi --python /opt/python3.12/bin/python3
   edgebench device setup pi --wheels wheels
-  edgebench device setup pi --bundle python-aarch64.tar.gz
+  edgebench device setup adb://SERIAL --bundle python-aarch64.tar.gz
   edgebench device setup adb://SERIAL --benchmark-model official
 """
 _CLEAN_EXAMPLES = """\
@@ -54,8 +55,9 @@ def add_devices(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command and its sub-commands to the parser."""
     device = commands.add_parser(
         "device",
-        help="set boards up, check them, remove everything from them",
-        description="Set boards up that are reached over SSH, check them, and remove everything from them.",
+        help="set boards and phones up, check them, remove everything from them",
+        description="Set up boards that are reached over SSH and phones over adb, check them, and remove everything "
+        "from them.",
     )
     actions = device.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_list(actions)
@@ -136,7 +138,7 @@ def _add_clean(actions: argparse._SubParsersAction[Any]) -> None:
 
 
 def _device_argument(parser: argparse.ArgumentParser) -> None:
-    told = "a name of edgebench.toml, ssh://USER@HOST[:PORT], or adb://SERIAL"
+    told = "a name of edgebench.toml, ssh://USER@HOST[:PORT], adb://SERIAL, or adb:// for the only phone"
     parser.add_argument("device", metavar="DEVICE", help=told)
 
 
@@ -214,7 +216,10 @@ def _clean(options: argparse.Namespace, _given: Sequence[str]) -> int:
         _print_json(dataclasses.asdict(cleaned))
     else:
         what = "of files in" if cleaned.files_only else "in"
-        print(f"{cleaned.device}: removed {cleaned.removed_bytes:,} bytes {what} {cleaned.root}")
+        if cleaned.removed_bytes:
+            print(f"{cleaned.device}: removed {cleaned.removed_bytes:,} bytes {what} {cleaned.root}")
+        else:
+            print(f"{cleaned.device}: nothing to remove {what} {cleaned.root}")
         if cleaned.left:
             print(f"{cleaned.device}: not of edgebench device, so left there: {clean(', '.join(cleaned.left))}")
     return 0
@@ -263,7 +268,7 @@ def _opened_once(name: str, config: Config) -> Device:
 
 
 def _say_lost(waiting: Waiting) -> None:
-    print(f"edgebench: {waiting.reason}; trying again in {waiting.wait_s:.1g} s", file=sys.stderr)
+    print(f"edgebench: {waiting.line}", file=sys.stderr)
 
 
 def _progress(options: argparse.Namespace) -> Progress:

@@ -39,8 +39,8 @@ def device_opener(
         from .devices.opening import named_phone, open_device
 
         def on_wait(waiting: Waiting) -> None:
-            name = "" if "://" in text else f"{text}: "  # an address is in the reason
-            tell(f"{name}{waiting.reason}; trying again in {waiting.wait_s:.1g} s")
+            name = "" if "://" in text and not waiting.known else f"{text}: "  # an address is in the reason
+            tell(f"{name}{waiting.line}")
 
         settings = load_config(config)
         phone = named_phone(text, settings)

@@ -27,16 +27,17 @@ def test_others_are_opened_as_the_file_says(tmp_path: Path, monkeypatch: pytest.
 
     def opening(text: str, config: Any, **options: Any) -> Device:
         seen.update(options, text=text, devices=list(config.devices))
-        options["on_wait"](Waiting(DeviceLost("no route to host"), 1, 4.2, 50.0))
+        for known in (False, True):
+            options["on_wait"](Waiting(DeviceLost("no route to host"), 1, 4.2, 50.0, known))
         return FakeDevice({})
 
     monkeypatch.setattr("edgebench.devices.opening.open_device", opening)
     told: list[str] = []
     device_opener("a test", tmp_path / "other.toml", told.append, cache_bytes=5)("pi")
     assert (seen["text"], seen["devices"], seen["purpose"], seen["cache_bytes"]) == ("pi", ["pi"], "a test", 5)
-    assert told == ["pi: no route to host; trying again in 4 s"]
+    assert told == ["pi: no route to host; trying again in 4 s", "pi: no change; trying again in 4 s"]
     device_opener("a test", tmp_path / "other.toml", told.append)("ssh://pi@board")
-    assert told[1:] == ["no route to host; trying again in 4 s"]
+    assert told[2:] == ["no route to host; trying again in 4 s", "ssh://pi@board: no change; trying again in 4 s"]
 
 
 class Closing(FakeDevice):

@@ -52,7 +52,7 @@ echo; echo {MARK}
 wc -c < "$1" 2>/dev/null || echo 0
 """
 _STEP_S = 60.0
-_GIVE = "give it one: edgebench device bundle build, and then edgebench device setup"
+_GIVE = "give it one: edgebench device bundle build, then edgebench device setup"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def find_python(transport: Transport, wanted: str | None, folder: str) -> There:
         )
     if "android" in told:
         raise NoPython(
-            f"{transport.address}: has no Python, as phones have none; {_GIVE}, or use --engine benchmark_model without"
+            f"{transport.address}: has no Python, as no phone has; {_GIVE}; or measure without, with --engine "
+            "benchmark_model"
         )
     raise NoPython(
         f"{transport.address}: has no Python; install it there (on Debian: sudo apt install python3), or {_GIVE}"

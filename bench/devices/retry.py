@@ -24,12 +24,21 @@ class Patience:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What a person is told while nothing happens: ``reason`` is why the attempt of this number failed."""
+    """What a person is told while nothing happens: ``reason`` is why the attempt of this number failed.
+
+    ``known``: the attempt before failed with the same words.
+    """
 
     reason: DeviceError
     attempt: int
     wait_s: float
     left_s: float
+    known: bool = False
+
+    @property
+    def line(self) -> str:
+        """The reason, or that it still holds, and what is done about it."""
+        return f"{'no change' if self.known else self.reason}; trying again in {self.wait_s:.1g} s"
 
 
 class Reach(Protocol):
@@ -60,6 +69,7 @@ def connect(
     begin = clock()
     wait_s = patience.first_s
     number = 1
+    before = ""
     while True:
         try:
             return attempt()
@@ -70,7 +80,8 @@ def connect(
             if left_s <= wait_s:
                 raise _given_up(error, number, clock() - begin) from error
             if on_wait is not None:
-                on_wait(Waiting(error, number, wait_s, left_s))
+                on_wait(Waiting(error, number, wait_s, left_s, str(error) == before))
+            before = str(error)
         sleep(wait_s)
         wait_s = min(wait_s * patience.factor, patience.longest_s)
         number += 1

@@ -16,12 +16,21 @@ if TYPE_CHECKING:
 #: Certificates and the ages of files go wrong by then; measuring itself uses no wall clock.
 _CLOCK_S = 60.0
 _HASH_SHOWN = 12
+_NO_DEVICES = """\
+edgebench.toml names no device; add one:
+
+  [devices.pi]
+  ssh = "pi@raspberrypi.local"
+
+  [devices.phone]
+  adb = ""    # the only phone that is attached, or its serial
+"""
 
 
 def render_devices(listed: Sequence[Listed]) -> str:
     """Return devices by name and address, and what they answered where they were asked."""
     if not listed:
-        return 'edgebench.toml names no device; add one:\n\n  [devices.pi]\n  ssh = "pi@raspberrypi.local"\n'
+        return _NO_DEVICES
     names = max(len(clean(one.name)) for one in listed)
     addresses = max(len(clean(one.address)) for one in listed)
     lines = []
@@ -70,7 +79,7 @@ def _machine(found: Check) -> str:
 def _environment(found: Check, now: datetime) -> str:
     manifest = found.manifest
     if found.bare is not None:
-        return f"none; it {found.bare}"
+        return f"none: it {found.bare}"
     if found.problem is not None:
         return f"cannot be used: {found.problem}; make it anew with: edgebench device setup {found.device}"
     if manifest is None:

@@ -30,7 +30,8 @@ def render_advice(advice: Sequence[Advice], width: int | None) -> str:
     if not advice:
         return "Nothing was found that would disturb a measurement here."
     invalid = sum(item.finding.severity is Severity.INVALID for item in advice)
-    weight = f", {invalid} of them enough to make it worthless" if invalid else ""
+    some = "" if invalid == len(advice) else f"{invalid} of them "
+    weight = f", {some}enough to make it worthless" if invalid else ""
     lines = [f"Would disturb a measurement here: {count(len(advice), 'thing')}{weight}"]
     for item in advice:
         found = item.finding

@@ -59,6 +59,10 @@ def set_up_with_bundle(
     """
     place = look(device.transport, device.settings.folder)
     bundle = _fitting(device.transport.address, place, given, folder)
+    if bundle is None and place.runs and not force:
+        return _kept(device, listener)
+    if bundle is None:
+        raise DeviceRefused(_none_here(device.transport.address, place))
     manifest = _made_with(bundle)
     listener.said(_bundle_line(bundle))
     pushed, made = Pushed(0, 0), force or not place.runs or place.installed != bundle.sha256
@@ -75,8 +79,22 @@ def set_up_with_bundle(
     return found["manifest"] or manifest, made, pushed, int(found["env_bytes"]), trial
 
 
-def _fitting(address: str, place: Place, given: Path | None, folder: Path | None) -> Bundle:
-    """Return the bundle for a device, or say why there is none."""
+def _kept(device: RemoteDevice, listener: Listener) -> tuple[Mapping[str, Any], bool, Pushed, int, Trial]:
+    """Try the bundle that a device has, whose file is not on this machine."""
+    listener.begins("trying it out")
+    found = device.keeper.ask("read_environment", 120.0)
+    manifest = found["manifest"]
+    if manifest is None or found["problem"] is not None:
+        raise DeviceRefused(
+            f"{device.transport.address}: its bundle cannot be used: {found['problem'] or 'nothing tells what it is'}; "
+            f"send one anew: edgebench device setup {device.name} --bundle FILE"
+        )
+    trial = try_out(device, str(manifest["runtime"]["package"]))
+    return manifest, False, Pushed(0, 0), int(found["env_bytes"]), trial
+
+
+def _fitting(address: str, place: Place, given: Path | None, folder: Path | None) -> Bundle | None:
+    """Return the bundle for a device, None where none was built here."""
     machine = place.machine
     architecture = architecture_of(machine, 64)
     if architecture not in ARCHITECTURES:
@@ -85,12 +103,18 @@ def _fitting(address: str, place: Place, given: Path | None, folder: Path | None
             "with another processor, or a 32-bit system, it needs a Python of its own"
         )
     bundle = read_bundle(given) if given is not None else newest_bundle(architecture, folder)
-    if bundle is None:
-        arch = "" if architecture == "aarch64" else f" --arch {architecture}"
-        raise DeviceRefused(f"{address}: has no Python, and no bundle for it was built here; build one: {_BUILD}{arch}")
-    if bundle.architecture != architecture:
+    if bundle is not None and bundle.architecture != architecture:
         raise DeviceRefused(f"{address}: is {architecture}, and {bundle.path} is a bundle for {bundle.architecture}")
     return bundle
+
+
+def _none_here(address: str, place: Place) -> str:
+    architecture = architecture_of(place.machine, 64)
+    arch = "" if architecture == "aarch64" else f" --arch {architecture}"
+    lacks = "" if place.runs else "has no Python, and "
+    return (
+        f"{address}: {lacks}no bundle for it was built here; name its file with --bundle, or build one: {_BUILD}{arch}"
+    )
 
 
 def _take(device: RemoteDevice) -> None:

@@ -112,8 +112,11 @@ def test_a_serial_that_nobody_has(start_phone: StartPhone, say: Say) -> None:
 
 def test_a_phone_without_python_says_both_ways(start_phone: StartPhone, say: Say) -> None:
     line = say("run", *DIRECT, "--device", f"adb://{start_phone().serial}")
-    assert "has no Python, as phones have none; give it one: edgebench device bundle build" in line
-    assert line.endswith("or use --engine benchmark_model without")
+    assert (
+        "has no Python, as no phone has; give it one: edgebench device bundle build, then edgebench device setup"
+        in line
+    )
+    assert line.endswith("; or measure without, with --engine benchmark_model")
 
 
 def test_a_machine_without_adb(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,3 +89,16 @@ def test_a_caller_can_know_better_what_passes() -> None:
         connect(time.failing([_Unknown("")]), Patience(total_s=0), also=(_Unknown,), clock=time.clock, sleep=time.sleep)
 
     assert (found, time.slept_s) == ("there", [0.5])
+
+
+def test_the_same_reason_is_not_told_twice() -> None:
+    time, told = _Time(), list[Waiting]()
+    lost: list[Exception] = [DeviceLost(f"pi: {why}") for why in ("nothing listens", "nothing listens", "no route")]
+
+    connect(time.failing(lost), clock=time.clock, sleep=time.sleep, on_wait=told.append)
+
+    assert [one.line for one in told] == [
+        "pi: nothing listens; trying again in 0.5 s",
+        "no change; trying again in 1 s",
+        "pi: no route; trying again in 2 s",
+    ]

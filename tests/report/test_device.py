@@ -112,3 +112,4 @@ def test_a_list_of_devices() -> None:
         "third   me@third\n"
     )
     assert "names no device; add one:\n\n  [devices.pi]\n" in render_devices([])
+    assert '\n  [devices.phone]\n  adb = ""' in render_devices([])

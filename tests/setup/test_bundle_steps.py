@@ -112,6 +112,20 @@ def test_a_newer_bundle_and_one_that_is_named(place: Place) -> None:
     device.close()
 
 
+def test_a_bundle_whose_file_is_not_on_this_machine_stays(place: Place, tmp_path: Path) -> None:
+    first, nothing = place.open(), tmp_path / "nothing"
+    made = set_up(first, Asked(bundle=place.build().path), bundles=nothing)
+    first.close()
+    device = place.open()
+    kept = set_up(device, bundles=nothing)
+    assert (kept.made, kept.sent_bytes, kept.manifest) == (False, 0, made.manifest)
+    assert kept.trial.package == "ai-edge-litert"
+    with pytest.raises(DeviceRefused, match=r": no bundle for it was built here; name its file with --bundle, or"):
+        set_up(device, Asked(force=True), bundles=nothing)
+    device.keeper.ask("clean")
+    device.close()
+
+
 def test_it_is_not_replaced_while_a_run_uses_it(place: Place) -> None:
     place.build()
     first = place.open()
@@ -147,10 +161,13 @@ def test_an_environment_of_the_devices_own_python_replaces_it(place: Place, tmp_
             "runs programs for armv7l, and bundles are made for aarch64 and x86_64 only: with another processor",
         ),
         ("armv8l", "runs programs for armv8l"),
-        ("aarch64", "has no Python, and no bundle for it was built here; build one: edgebench device bundle build$"),
+        (
+            "aarch64",
+            "has no Python, and no bundle for it was built here; name its .* build one: edgebench device bundle build$",
+        ),
         (
             "x86_64",
-            "has no Python, and no bundle .* here; build one: edgebench device bundle build --arch x86_64$",
+            "has no Python, and no bundle .* here; .* build one: edgebench device bundle build --arch x86_64$",
         ),
     ],
 )

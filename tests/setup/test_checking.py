@@ -78,7 +78,7 @@ def test_a_device_without_python_is_looked_at_through_its_shell(tmp_path: Path) 
     assert abs(found.clock_s) < 60
     assert "cpu_jiffies" in found.snapshot
     shown = render_check(found)
-    assert "environment  none; it has no Python" in shown
+    assert "environment  none: it has no Python" in shown
     assert "in use" not in shown
     (listed,) = list_devices(Config(devices={"bare": {"ssh": "bare"}}), lambda _: device)
     assert listed.answer is not None
