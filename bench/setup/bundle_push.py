@@ -29,6 +29,8 @@ _STEP_S = 120.0
 #: A small board unpacks some 2 MB a second, and so does an emulated one.
 _BYTES_A_SECOND = 5e5
 _DAMAGED = 8
+#: What a kernel, Android's shell and toybox say of a program for another processor.
+_OTHER_PROCESSOR = ("exec format error", "not executable: ")
 
 _LOOK = rf"""
 echo; echo {MARK}
@@ -278,6 +280,11 @@ class _Installer:
         words = done.last_words
         if words.startswith("damaged: ") or "Error" in words:
             raise _Damaged(words)
+        if any(sign in words.lower() for sign in _OTHER_PROCESSOR):
+            raise DeviceRefused(
+                f"{self._transport.address}: {self._bundle.path}: its Python is not for this processor: {words}; build "
+                "the bundle anew: edgebench device bundle build"
+            )
         raise DeviceRefused(
             f"{self._transport.address}: programs do not run in {self._root}: {words or f'exit code {done.status}'}; "
             'name a folder on another disk as folder = "..." in [devices.NAME] of edgebench.toml'

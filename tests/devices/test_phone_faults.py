@@ -5,37 +5,40 @@ The phone's Python is this machine's where a test is not about having none.
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import edgebench
 import pytest
-from edgebench.api import run_spec
+from edgebench import run_cli
 from edgebench.cli import main
 from edgebench.devices import opening
-from edgebench.devices.adb import AdbConnector, AdbTransport
+from edgebench.devices.adb import AdbTransport
 from edgebench.devices.adb_address import AdbAddress
 from edgebench.devices.opening import PHONE_FOLDER
 from edgebench.devices.remote import RemoteDevice, RemoteSettings
 from edgebench.devices.retry import Patience
 from edgebench.progress import Progress
 from edgebench.records import Status
-from edgebench.setup.bundle_file import read_bundle, write_bundle
-from edgebench.spec import PythonTarget, Spec
-from harness import SHORT, SHORT_FLAGS, model
+from edgebench.setup.bundle_file import LAUNCHER, read_bundle, write_bundle
+from harness import SHORT_FLAGS, model
+from setup.made_packages import make_elf
 
 from .adb_client import lead_to
 from .adb_server import AdbServer
 from .bundles import require_bundle
 from .phone import SMALL, Phone
+from .support import wait_for
 
 pytestmark = pytest.mark.phone
 
 StartPhone = Callable[..., Phone]
 Say = Callable[..., str]
+#: Of no processor that an emulator here or this machine is.
+_RISC_V = 243
 DIRECT = [str(model("int8")), *SHORT_FLAGS, "--quiet"]
 
 
@@ -139,6 +142,35 @@ def test_a_bundle_for_another_processor(start_phone: StartPhone, say: Say, desk:
     assert not phone.path(PHONE_FOLDER).exists()
 
 
+def test_a_bundle_that_only_says_that_it_is_for_the_phone(start_phone: StartPhone, say: Say, desk: Path) -> None:
+    phone = start_phone()
+    name(phone, desk)
+    files = {LAUNCHER: make_elf(machine=_RISC_V)}
+    write_bundle(desk / "mislabelled.tar.gz", read_bundle(require_bundle()).manifest, files, frozenset(files))
+    line = say("device", "setup", "phone", "--bundle", "mislabelled.tar.gz")
+    assert "mislabelled.tar.gz: its Python is not for this processor: " in line
+    assert line.endswith("; build the bundle anew: edgebench device bundle build")
+    assert not phone.path(f"{PHONE_FOLDER}/bundle").exists()
+    assert not phone.path(f"{PHONE_FOLDER}/bundle.new").exists()
+
+
+def test_the_daemon_is_killed_for_good_while_a_bundle_goes_there_and_setup_goes_on_with_the_rest(
+    start_phone: StartPhone, say: Say, desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    phone = start_phone()
+    name(phone, desk)
+    threading.Thread(target=lambda: wait_for(lambda: _arrived(phone)) and phone.kill_daemon(), daemon=True).start()
+    assert f"edgebench: error: {phone.serial}: " in say("device", "setup", "phone", "--bundle", str(require_bundle()))
+    phone.start_daemon()
+    assert main(["device", "setup", "phone", "--bundle", str(require_bundle())]) == 0
+    assert re.search(r"checked: \d+\.\d MB in .* s, \d+\.\d MB were there already", capfd.readouterr().out)
+
+
+def _arrived(phone: Phone) -> bool:
+    parts = phone.path(f"{PHONE_FOLDER}/parts")
+    return parts.is_dir() and any(part.stat().st_size > 5_000_000 for part in parts.iterdir())
+
+
 def test_a_disk_without_room_for_the_bundle(start_phone: StartPhone, say: Say, desk: Path) -> None:
     phone = start_phone()
     name(phone, desk, folder=f"{SMALL}/edgebench")
@@ -211,28 +243,52 @@ def test_the_daemon_is_killed_for_good_while_it_measures_and_the_run_is_gone_on_
     assert {case.status.value for case in record.cases} == {"ok"}
 
 
-def test_the_server_is_killed_while_it_measures_and_comes_back(
-    start_phone: StartPhone, own_adb_server: AdbServer, desk: Path
+@pytest.mark.parametrize("what", ["daemon", "server"])
+def test_the_daemon_or_the_server_is_killed_while_it_measures_and_comes_back(
+    start_phone: StartPhone, own_adb_server: AdbServer, desk: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     phone = start_phone(with_python=True)
-    settings = RemoteSettings(folder=PHONE_FOLDER, python=phone.host_python)
-    device = RemoteDevice("phone", AdbConnector(AdbAddress(phone.serial)), settings)
+    name(phone, desk)
 
-    def restart() -> None:
+    def restart_daemon() -> None:
+        phone.kill_daemon()
+        phone.start_daemon()
+
+    def restart_server() -> None:
         own_adb_server.end()
         own_adb_server.start()
         own_adb_server.connect(phone.serial)
 
-    spec = Spec(
-        (str(model("int8")),),
-        pythons=(PythonTarget(str(phone.host_python)),),
-        settings=replace(SHORT, min_blocks=3, max_blocks=3),
-    )
-    record = run_spec(spec, device=device, out=desk, progress=_At(restart)).record
-    device.close()
+    at = _At(restart_daemon if what == "daemon" else restart_server)
+    monkeypatch.setattr(run_cli, "make_progress", lambda _options: at)
+    flags = [*SHORT_FLAGS[:-2], "--blocks", "3", "--python", str(phone.host_python)]
+    assert main(["run", str(model("int8")), "--device", "phone", *flags]) == 0
+    record = edgebench.load("latest", desk / "results").record
     assert not record.interrupted
     assert sum("the connection was lost" in warning for warning in record.warnings) == 1
     assert {case.status for case in record.cases} == {Status.OK}
+
+
+def test_one_of_two_phones_drops_out_and_the_other_s_figures_are_there(
+    start_phone: StartPhone, desk: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(opening, "Patience", lambda: Patience(total_s=1.0))
+    stays, goes = start_phone(with_python=True), start_phone(with_python=True)
+    (desk / "edgebench.toml").write_text(
+        "".join(
+            f'[devices.{called}]\nadb = "{phone.serial}"\npython = "{phone.host_python}"\n'
+            for called, phone in (("stays", stays), ("goes", goes))
+        )
+    )
+    monkeypatch.setattr(run_cli, "make_progress", lambda _options: _At(goes.kill_daemon))
+    flags = [*SHORT_FLAGS[:-2], "--blocks", "3", "--python", str(stays.host_python)]
+    assert main(["run", str(model("int8")), "--device", "stays,goes", *flags]) == 3
+    assert "goes: dropped out, so its cases are not finished" in capfd.readouterr().out
+    record = edgebench.load("latest", desk / "results").record
+    (whole,) = [case for case in record.cases if case.device == "stays"]
+    assert whole.status is Status.OK
+    assert whole.latency is not None
+    assert whole.latency.blocks == 3
 
 
 def _relabelled(bundle: Path, target: Path) -> None:
