@@ -159,11 +159,16 @@ def test_the_daemon_is_killed_for_good_while_a_bundle_goes_there_and_setup_goes_
 ) -> None:
     phone = start_phone()
     name(phone, desk)
-    threading.Thread(target=lambda: wait_for(lambda: _arrived(phone)) and phone.kill_daemon(), daemon=True).start()
+    threading.Thread(target=_kill_on_the_way, args=(phone,), daemon=True).start()
     assert f"edgebench: error: {phone.serial}: " in say("device", "setup", "phone", "--bundle", str(require_bundle()))
     phone.start_daemon()
     assert main(["device", "setup", "phone", "--bundle", str(require_bundle())]) == 0
     assert re.search(r"checked: \d+\.\d MB in .* s, \d+\.\d MB were there already", capfd.readouterr().out)
+
+
+def _kill_on_the_way(phone: Phone) -> None:
+    if wait_for(lambda: _arrived(phone)):
+        phone.kill_daemon()
 
 
 def _arrived(phone: Phone) -> bool:
