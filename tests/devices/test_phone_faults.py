@@ -230,11 +230,10 @@ def test_the_daemon_is_killed_for_good_while_it_measures_and_the_run_is_gone_on_
     cut_phone = start_phone(with_python=True)
     name(cut_phone, desk)
     python = str(cut_phone.host_python)
-    flags = ["--min-time", "3s", "--max-time", "6s", "--blocks", "3", "--quiet", "--python", python]
-    timer = threading.Timer(4.0, cut_phone.kill_daemon)
-    timer.start()
+    flags = [*SHORT_FLAGS[:-2], "--blocks", "3", "--python", python]
+    at = _At(cut_phone.kill_daemon)
+    monkeypatch.setattr(run_cli, "make_progress", lambda _options: at)
     assert main(["run", str(model("float32")), str(model("int8")), "--device", "phone", *flags]) == 3
-    timer.join()
     said = capfd.readouterr().out
     assert "phone: dropped out, so its cases are not finished" in said
     assert "edgebench run --resume" in said
