@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from . import readings, records
 from .frames import SCORE_PREFIX, storable
-from .records import RunRecord
+from .records import DelegateKind, RunRecord
 from .redaction_fields import FIELDS, LONE_FLAGS, TELLING_FLAGS, Kind
 from .scrubbing import PSEUDONYM, Scrubber, Secrets, is_file, last_part, secrets_in
 from .store import StoredRun
@@ -251,7 +251,9 @@ class _Redactor:
 
 
 #: Values of flags that take a path or one of these.
-_PLAIN_VALUES = frozenset({"", "default", "xnnpack", "none", "gpu", "latest", "phantom", "local"})
+_PLAIN_VALUES = frozenset(
+    {"", "latest", "phantom", "local", "official", "litert", *(kind.value for kind in DelegateKind)}
+)
 
 
 def _told_by(record: RunRecord) -> Secrets:

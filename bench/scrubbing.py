@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath, PureWindowsPath
 
+from .records import Engine
+
 #: Devices whose names say nothing.
 PLAIN_DEVICES = frozenset({"local", "fake"})
 #: Names that half the world's machines and accounts have: they tell nobody, and stand in texts with another meaning.
@@ -32,7 +34,8 @@ _END = r"\s'\"`:;,()<>|\[\]"
 _SCHEME = re.compile(r"^(?:ssh|adb)://")
 _ADDRESS = re.compile(rf"\b(?:ssh|adb)://[^{_END}/]+(?::\d+)?")
 #: In a case's id the engine follows its device.
-_BEHIND_DEVICE = re.compile(rf"(?P<device>device-\d+)(?P<path>/(?!(?:interpreter|compiled)\.)[^{_END}]+)")
+_ENGINES = "|".join(engine.value for engine in Engine)
+_BEHIND_DEVICE = re.compile(rf"(?P<device>device-\d+)(?P<path>/(?!(?:{_ENGINES})\.)[^{_END}]+)")
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"`;,()<>|\[\]]+", re.IGNORECASE)
 _USER_AT_HOST = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*")
 _QUOTED_PATH = re.compile(r"(?<=['\"`])(?:~[\w.-]*|[A-Za-z]:)?[/\\][^'\"`\n]*(?=['\"`])")

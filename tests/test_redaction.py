@@ -20,7 +20,7 @@ from edgebench.devices.fake import FakeDevice, FakeModel
 from edgebench.devices.opening import phone_name
 from edgebench.pictures import REDACTED, no_pictures
 from edgebench.progress import Progress
-from edgebench.records import DataInfo, RunRecord, SkippedImage
+from edgebench.records import DataInfo, Engine, RunRecord, SkippedImage
 from edgebench.redaction import redact_run, texts_of
 from edgebench.redaction_fields import FIELDS, LONE_FLAGS, TELLING_FLAGS
 from edgebench.report.csvfile import render_csv
@@ -260,6 +260,14 @@ def phone_run(run: StoredRun, serial: str, name: str) -> StoredRun:
     return StoredRun(record, run.samples.assign(case=ids), told)
 
 
+@pytest.mark.parametrize("engine", Engine)
+def test_a_case_s_engine_stays_in_its_id(engine: Engine, board_run: StoredRun) -> None:
+    case = board_run.record.cases[0]
+    told = replace(case, case_id=f"skin/int8@{Board.name}/{engine.value}.litert+default/t1", engine=engine)
+    record = edgebench.redact(replace(board_run.record, cases=(told,)))
+    assert record.cases[0].case_id == f"skin/int8@device-1/{engine.value}.litert+default/t1"
+
+
 def test_images_have_pseudonyms_that_are_the_same_in_every_form(board_run: StoredRun) -> None:
     found = redact_run(board_run, Secrets()).run
     assert board_run.predictions is not None
@@ -410,6 +418,8 @@ def test_a_word_that_is_also_an_images_name_stays() -> None:
         (("--json", "a/b/net.tflite", "plans"), ("--json", "net.tflite", "path-1")),
         (("--delegate", "default,none", "--delegate", "external:/l/libx.so"),
          ("--delegate", "default,none", "--delegate", "external:libx.so")),
+        (("--delegate", "none,xnnpack,gpu,nnapi", "--benchmark-model", "official"),) * 2,
+        (("--benchmark-model", "/opt/tool"), ("--benchmark-model", "path-1")),
         (("--python", "old=/opt/py/bin/python3",), ("--python", "old=path-1")),
         (("--out=secrets", "--metadata", "m.csv"), ("--out=path-1", "--metadata", "m.csv")),
         (("--data", "phantom:count=40", "--device", "local"),) * 2,
