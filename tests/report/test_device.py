@@ -98,6 +98,8 @@ def test_advice_and_hostile_names() -> None:
     text = render_check(replace(FOUND, advice=(Advice(finding),), device="pi\n\x1b[2Jx"), now=NOW)
     assert "Would disturb a measurement here: 1 thing\n  SUSPECT governor: the clock follows the load" in text
     assert "\x1b" not in text
+    worse = Advice(replace(finding, severity=Severity.INVALID))
+    assert " here: 1 thing, enough to make it worthless\n" in render_check(replace(FOUND, advice=(worse,)), now=NOW)
 
 
 def test_a_list_of_devices() -> None:
