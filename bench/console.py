@@ -17,6 +17,9 @@ from .estimate import TimeSpan, left_words
 from .pace import Pace, rate_words, sending_words
 from .progress import Progress
 
+#: A count is shown so often at most: to draw it takes longer than to read a small image.
+_REDRAW_S = 0.1
+
 
 class ConsoleProgress(Progress):
     """One bar for the current phase, with the time that is left. Where stderr is no terminal, one plain line a phase.
@@ -45,6 +48,7 @@ class ConsoleProgress(Progress):
         self._phase = ""
         self._detail = ""
         self._pace = Pace()
+        self._drawn_s = -_REDRAW_S
 
     def phase(self, name: str, total: int) -> None:
         self.close()
@@ -94,7 +98,10 @@ class ConsoleProgress(Progress):
         self._describe(f"{self._phase}: [dim]{escape(text)}[/dim]")
 
     def detail_count(self, done: int, total: int, per_s: float | None = None) -> None:
-        self._describe(f"{self._phase}: [dim]{done}/{total} images{rate_words(per_s)}[/dim]")
+        now_s = self._clock_s()
+        if done == total or now_s - self._drawn_s >= _REDRAW_S:
+            self._drawn_s = now_s
+            self._describe(f"{self._phase}: [dim]{done}/{total} images{rate_words(per_s)}[/dim]")
 
     def sending(self, done_bytes: int, total_bytes: int) -> None:
         words = sending_words(self._detail, done_bytes, total_bytes)

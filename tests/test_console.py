@@ -45,6 +45,19 @@ def test_images_a_second(per_s: float, shown: str) -> None:
     assert f"3/10 images, {shown}" in stream.getvalue()
 
 
+def test_a_count_that_runs_is_drawn_ten_times_a_second_and_at_its_end() -> None:
+    stream, now_s = io.StringIO(), iter(range(1000))
+    console = Console(file=stream, force_terminal=True, width=120)
+    progress = ConsoleProgress(console, clock_s=lambda: 5.0 + next(now_s) / 100)
+    progress.phase("reading images", 1)
+    for done in range(1, 101):
+        progress.detail_count(done, 100)
+    progress.close()
+    drawn = sorted({int(done) for done in re.findall(r"(\d+)/100 images", stream.getvalue())})
+    assert (drawn[0], drawn[-1]) == (1, 100)
+    assert 5 <= len(drawn) <= 15
+
+
 def test_a_file_on_its_way_is_shown_until_it_is_there() -> None:
     stream = io.StringIO()
     progress = ConsoleProgress(Console(file=stream, force_terminal=True, width=120))

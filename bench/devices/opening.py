@@ -107,13 +107,13 @@ def name_of_device(text: str, config: Config | None) -> str:
 
 
 def named_phone(text: str, config: Config | None) -> str | None:
-    """Return the serial of the phone that a text names, None where it names none, or leaves open which.
-
-    Raises:
-        UsageError: there is no such device, or its settings are wrong.
-    """
-    table = None if text == LOCAL else find_device(text, config)[1]
-    return table.address.serial if isinstance(table, AdbTable) else None
+    """Return the serial of the phone that a text names, None where it names none, or leaves open which."""
+    named = config.devices.get(text, {}).get("adb") if config is not None else None
+    written = text if text.startswith(_ADB) else named
+    try:
+        return parse_adb_address(str(written)).serial if written else None
+    except UsageError:  # whoever opens it is told
+        return None
 
 
 def _cache_bytes(name: str, table: RemoteTable | AdbTable, config: Config | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -63,9 +64,12 @@ def test_a_failure_leaves_what_was_fetched_before(server: Server, tmp_path: Path
 
 def test_no_network_and_no_answer(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ending = "; connect this machine to the network, or fetch it another way and name the file: --benchmark-model FILE"
-    with pytest.raises(InputError) as refused:
-        fetch_program("http://127.0.0.1:1/tool", tmp_path)
-    assert str(refused.value) == f"http://127.0.0.1:1/tool: cannot be fetched: Connection refused{ending}"
+    with socket.socket() as deaf:  # a port that is taken, and that nobody listens at
+        deaf.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{deaf.getsockname()[1]}/tool"
+        with pytest.raises(InputError) as refused:
+            fetch_program(address, tmp_path)
+    assert str(refused.value) == f"{address}: cannot be fetched: Connection refused{ending}"
     with pytest.raises(InputError, match=r"http://no-such-host\.invalid/tool: cannot be fetched: .*[Nn]ame"):
         fetch_program("http://no-such-host.invalid/tool", tmp_path)
     with pytest.raises(InputError, match="http://: cannot be fetched: "):
