@@ -15,7 +15,7 @@ from .card import CARD_NAME, LABELS_NAME, read_labels
 from .changes import CaseChange, RunChange, is_older_self
 from .comparing import run_name
 from .devices.base import Device
-from .devices.remote import OWN_PYTHONS
+from .devices.remote import is_own_python
 from .errors import StoreError, UsageError
 from .kept_models import find_model
 from .open_devices import OpenDevice
@@ -238,7 +238,7 @@ def _is_own(pythons: Sequence[PythonTarget], *, by_path: bool) -> bool:
     Its path tells nothing (not ``by_path``) of this machine, nor of a device that is not measured on now.
     """
     (first, *others) = pythons
-    return not others and first.name is None and (not by_path or first.path.endswith(OWN_PYTHONS))
+    return not others and first.name is None and (not by_path or is_own_python(first.path))
 
 
 def interleave(

@@ -34,8 +34,6 @@ DEFAULT_FOLDER = ".cache/edgebench"
 DEFAULT_CACHE_BYTES = 2_000_000_000
 #: The Python that ``device setup`` makes, in the folder that everything lies in.
 DEFAULT_PYTHON = "env/bin/python3"
-#: Those below our folder that a device may choose by itself.
-OWN_PYTHONS = (DEFAULT_PYTHON, f"{BUNDLE}/bin/python3")
 _EVICT_S = 10.0
 _ENVIRONMENT_FIELDS = (
     "hostname",
@@ -63,6 +61,11 @@ class RemoteSettings:
     python: str | None = None
     cache_bytes: int = DEFAULT_CACHE_BYTES
     purpose: str = "edgebench"
+
+
+def is_own_python(path: str) -> bool:
+    """Return whether a Python on a device is one that it may choose by itself: its environment's, or a bundle's."""
+    return path.endswith((f"/{DEFAULT_PYTHON}", f"/{BUNDLE}/bin/python3"))
 
 
 class RemoteDevice(Device):

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from edgebench.devices.remote import RemoteDevice, RemoteSettings, file_digest
+from edgebench.devices.remote import RemoteDevice, RemoteSettings, file_digest, is_own_python
 from edgebench.devices.retry import connect
 from edgebench.errors import (
     DeviceError,
@@ -525,3 +525,16 @@ def _wait_until(true: Callable[[], bool]) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("it never became true")
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        ("/home/pi/.cache/edgebench/env/bin/python3", True),
+        ("/data/local/tmp/edgebench/bundle/bin/python3", True),
+        ("/home/me/project/.venv/bin/python3", False),
+        ("/usr/bin/python3", False),
+    ],
+)
+def test_pythons_that_a_device_chooses_by_itself(path: str, own: bool) -> None:
+    assert is_own_python(path) is own
