@@ -208,8 +208,10 @@ def test_what_cannot_be_put_back_is_told(board: Board) -> None:
 
 
 HOLDER = """
-import sys, time
+import signal, sys, time
 from edgebench.devices.governor import guarded_governor
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup a test's processes would be deaf to it
 with guarded_governor(sys.argv[1:], "performance"):
     print("set", flush=True)
     time.sleep(600)
